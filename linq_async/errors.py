@@ -1,0 +1,293 @@
+"""Every exception that the package raises on purpose.
+
+The tree::
+
+    LinqError                       outcome, idempotency_key, attempts, request_id
+      ConfigurationError            no token, or http to a host that is not this machine
+      ClientStateError              a closed client, or one on a second living loop (also a RuntimeError)
+      InvalidArgumentError          refused before anything is sent (also a ValueError)
+      UploadError                   an attachment could not be read
+      ConnectError                  this attempt sent nothing
+      ConnectionLostError           it had gone out, no whole answer came
+      RequestTimeoutError           the same, by the clock (also a TimeoutError)
+      APIError                      the server answered with a refusal
+        BadRequestError             400
+        AuthenticationError         401
+        PermissionDeniedError       403
+        NotFoundError               404
+        ConflictError               409
+        PayloadTooLargeError        413
+        UnprocessableEntityError    422
+        RateLimitError              429
+        ServerError                 5xx
+        RedirectError               3xx
+      DecodeError                   2xx, but not the shape promised
+
+A class names the cause; ``error.outcome`` names the effect on the message. All of them hold plain data and
+survive pickle and copy. No text of theirs holds the token, a phone number or a message's text.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+class Outcome(enum.StrEnum):
+    """What became of a request, as far as this side can know."""
+
+    NOT_SENT = "not_sent"
+    """The server has not acted on it: nothing left this machine, or the server refused it."""
+    UNKNOWN = "unknown"
+    """It may have been acted on. Repeat it with the same idempotency key to find out."""
+    SENT = "sent"
+    """The server accepted it."""
+
+    def joined(self, other: Outcome) -> Outcome:
+        """Return the outcome of two attempts together: what may have happened never un-happens."""
+        return self if _CERTAINTY[self] >= _CERTAINTY[other] else other
+
+
+_CERTAINTY = {Outcome.NOT_SENT: 0, Outcome.UNKNOWN: 1, Outcome.SENT: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """One entry of an error answer, from either of the two formats that the API documents."""
+
+    status: int | None = None
+    """The HTTP status that the entry repeats."""
+    code: str | None = None
+    """A word for programs, such as ``missing_phone``."""
+    title: str | None = None
+    """A short heading."""
+    detail: str | None = None
+    """A sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason for which an argument was refused."""
+
+    argument: str
+    """The argument's name, with an index where it is a list: ``phone_numbers[1]``."""
+    message: str
+    """What is wrong with it."""
+
+    def __str__(self) -> str:
+        return f"{self.argument} {self.message}"
+
+
+class LinqError(Exception):
+    """The root of all that this package raises on purpose."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        outcome: Outcome = Outcome.NOT_SENT,
+        idempotency_key: str | None = None,
+        attempts: int = 0,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.outcome = outcome
+        self.idempotency_key = idempotency_key
+        self.attempts = attempts
+        self.request_id = request_id
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Built bare and filled from the dict: the classes differ in their arguments, and OSError in its own rules.
+        return _rebuild, (type(self), self.message), self.__dict__
+
+    def __str__(self) -> str:
+        facts = [f"outcome: {self.outcome.value}", f"attempts: {self.attempts}"]
+        if self.idempotency_key is not None:
+            facts.append(f"idempotency key: {self.idempotency_key}")
+        if self.request_id is not None:
+            facts.append(f"request id: {self.request_id}")
+        return f"{self.message} ({', '.join(facts)})" if self.attempts else self.message
+
+
+def _rebuild(kind: type[LinqError], message: str) -> LinqError:
+    error = kind.__new__(kind, message)
+    error.args = (message,)
+    return error
+
+
+class ConfigurationError(LinqError):
+    """The client cannot be built or used as it is configured."""
+
+
+class ClientStateError(LinqError, RuntimeError):
+    """The client is closed, or belongs to another event loop that is still alive."""
+
+
+class InvalidArgumentError(LinqError, ValueError):
+    """An argument was refused before anything was sent."""
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        """Everything that is wrong, each with the argument's name."""
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+
+class UploadError(LinqError):
+    """An attachment could not be read."""
+
+    def __init__(self, filename: str = "", reason: str = "", *, outcome: Outcome = Outcome.NOT_SENT) -> None:
+        super().__init__(f"attachment {filename!r} {reason}", outcome=outcome)
+        self.filename = filename
+        """The attachment's name, as it is sent."""
+        self.reason = reason
+        """What went wrong."""
+
+
+class ConnectError(LinqError):
+    """No connection was made, so this attempt sent nothing."""
+
+    def __init__(self, message: str = "", *, reason: str = "refused") -> None:
+        super().__init__(message)
+        self.reason = reason
+        """``refused``, ``dns``, ``timeout``, ``tls``, ``certificate``, ``proxy`` or ``lost``."""
+
+
+class ConnectionLostError(LinqError):
+    """The request had gone out, and no whole answer came back."""
+
+
+class RequestTimeoutError(LinqError, TimeoutError):
+    """The request had gone out, and no whole answer came in time."""
+
+    def __init__(
+        self,
+        phase: str = "read",
+        seconds: float = 0.0,
+        *,
+        message: str | None = None,
+        outcome: Outcome = Outcome.UNKNOWN,
+    ) -> None:
+        super().__init__(message or f"{_PHASES[phase]} within {seconds:g} s", outcome=outcome)
+        self.phase = phase
+        """``write``, ``read`` or ``total``."""
+        self.seconds = seconds
+        """The limit that was reached, in seconds."""
+
+
+_PHASES = {
+    "write": "write timeout: the server took no further bytes of the body",
+    "read": "read timeout: no whole answer came",
+    "total": "total timeout: the call did not end",
+}
+
+
+class APIError(LinqError):
+    """The server answered with a refusal."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int = 0,
+        outcome: Outcome = Outcome.UNKNOWN,
+        errors: Iterable[ErrorDetail] = (),
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=outcome, request_id=request_id)
+        self.status = status
+        """The HTTP status."""
+        self.errors = tuple(errors)
+        """What the server said, from either documented format; empty when it said it another way."""
+        self.body = body
+        """The answer's first 64 KiB, as bytes. May hold personal data."""
+        self.headers = dict(headers or {})
+        """The answer's headers, names in lower case."""
+        self.retry_after = retry_after
+        """Seconds that the server asks to wait, if it does."""
+
+
+class BadRequestError(APIError):
+    """400: parameters are missing or malformed."""
+
+
+class AuthenticationError(APIError):
+    """401: the token is missing or not accepted."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the token is fine, the thing is not yours."""
+
+
+class NotFoundError(APIError):
+    """404: there is no such thing."""
+
+
+class ConflictError(APIError):
+    """409: it conflicts with what the server holds."""
+
+
+class PayloadTooLargeError(APIError):
+    """413: the body is larger than the server takes."""
+
+
+class UnprocessableEntityError(APIError):
+    """422: the values were understood and rejected."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests. With ``attempts == 0`` it was held back here, for the server had asked to wait."""
+
+
+class ServerError(APIError):
+    """5xx: the failure is on the server's side."""
+
+
+class RedirectError(APIError):
+    """3xx: the server points elsewhere; it is not followed, for that would carry the token along."""
+
+
+class DecodeError(LinqError):
+    """A 2xx answer is not the shape that the API promises. The request was accepted: do not send it again."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        paths: Iterable[str] = (),
+        status: int = 200,
+        body: bytes = b"",
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=Outcome.SENT, request_id=request_id)
+        self.paths = tuple(paths)
+        """Where it differs, such as ``$.data.chat_handles[1].joined_at``."""
+        self.status = status
+        """The HTTP status."""
+        self.body = body
+        """The answer's first 64 KiB, as bytes. May hold personal data."""
+
+
+STATUS_ERRORS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: PayloadTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def error_class(status: int) -> type[APIError]:
+    """Return the exception class for a status outside 2xx."""
+    if 500 <= status <= 599:
+        return ServerError
+    if 300 <= status <= 399:
+        return RedirectError
+    return STATUS_ERRORS.get(status, APIError)

@@ -1,0 +1,56 @@
+"""Chats, as the server shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, Service
+
+
+@attrs.define(kw_only=True)
+class CreatedChatMessage:
+    """The message that was sent with ``chats.create``."""
+
+    id: int
+    """The server's id."""
+    text: str | None = attrs.field(default=None, repr=False)
+    """What was said."""
+    sent_at: datetime | None = None
+    """When the server took it."""
+    delivered_at: datetime | None = None
+    """When it arrived; None until then."""
+    delivery_status: DeliveryStatus | str | None = None
+    """``pending`` at first. ``delivered_at`` is the better evidence of delivery."""
+    is_read: bool | None = None
+    """Whether it was read."""
+    attachments: list[Attachment] = attrs.field(factory=list[Attachment])
+    """Its files."""
+
+
+@attrs.define(kw_only=True)
+class CreatedChat:
+    """The chat that ``chats.create`` found or made, with the message that it sent.
+
+    The answer does not tell whether the chat is new, nor whether the key was known already.
+    """
+
+    id: int
+    """The server's id."""
+    message: CreatedChatMessage
+    """The message; ``chat_messages`` on the wire, where it is one object too."""
+    display_name: str | None = attrs.field(default=None, repr=False)
+    """The name that was set, or one made of the participants."""
+    service: Service | str | None = None
+    """The service that was last known to carry the chat."""
+    group: bool | None = None
+    """Whether it is a group chat."""
+    chat_handles: list[ChatHandle] = attrs.field(factory=list[ChatHandle])
+    """The participants."""
+    idempotency_key: str | None = attrs.field(default=None, init=False)
+    """The key that the message was sent with."""
+    attempts: int = attrs.field(default=1, init=False)
+    """How many attempts it took."""
+    request_id: str | None = attrs.field(default=None, init=False)
+    """The server's id of the request, if it gave one."""

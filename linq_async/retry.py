@@ -1,0 +1,72 @@
+"""Whether a failed attempt is followed by another, and when. Pure: the pipeline hands these to tenacity.
+
+"With a key" below means: an idempotency key in the body, or a method that may be repeated by its nature.
+
+===================================================  ============  ==================================
+what happened to an attempt                          with a key    without
+===================================================  ============  ==================================
+refused, DNS, TLS handshake, connect timeout         again         again (nothing was sent)
+certificate                                          raise         raise
+reset, disconnect, write or read timeout             again         raise
+408, 425, 500, 502, 503, 504                         again         raise
+429                                                  wait, again   wait, again (refused before work)
+2xx, cut while reading                               again         raise
+2xx, whole, but not the contract                     raise         raise
+409, other 3xx, other 4xx                            raise         raise
+===================================================  ============  ==================================
+"""
+
+from __future__ import annotations
+
+from linq_async.config import RetryPolicy
+from linq_async.errors import (
+    APIError,
+    ConnectError,
+    ConnectionLostError,
+    RateLimitError,
+    RequestTimeoutError,
+)
+from linq_async.wire.request import REPEATABLE, Request
+
+REPEATED_STATUSES = frozenset({408, 425, 500, 502, 503, 504})
+AFTER_READ_TIMEOUT = 2.0
+"""Seconds: the first request may still be running on the server."""
+
+
+def may_retry(error: BaseException, request: Request, *, replayable: bool = True) -> bool:
+    """Tell whether a call may be repeated after this failure of an attempt. A positive list: all else is raised."""
+    if isinstance(error, ConnectError):
+        return error.reason != "certificate"
+    if not replayable:
+        return False
+    if isinstance(error, RateLimitError):
+        return True
+    if isinstance(error, ConnectionLostError | RequestTimeoutError):
+        return is_repeatable(request)
+    if isinstance(error, APIError):
+        return error.status in REPEATED_STATUSES and is_repeatable(request)
+    return False
+
+
+def is_repeatable(request: Request) -> bool:
+    """Tell whether the server does the work once, however often it is asked."""
+    return request.idempotency_key is not None or request.method in REPEATABLE
+
+
+def wait_for(error: BaseException | None, attempt: int, policy: RetryPolicy, chance: float) -> float:
+    """Return the seconds to wait after failed attempt number ``attempt``; ``chance`` is drawn from 0 to 1.
+
+    Exponential with full jitter, never less than the server asked for.
+    """
+    ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, 64))
+    wait = ceiling * chance
+    if isinstance(error, APIError) and error.retry_after is not None:
+        return max(wait, error.retry_after)
+    if isinstance(error, RequestTimeoutError) and error.phase == "read":
+        return max(wait, AFTER_READ_TIMEOUT)
+    return wait
+
+
+def must_stop(policy: RetryPolicy, attempt: int, elapsed: float, wait: float) -> bool:
+    """Tell whether the budget ends here, the coming wait counted."""
+    return attempt >= policy.max_attempts or elapsed + wait >= policy.max_elapsed

@@ -1,0 +1,204 @@
+"""One exchange with the server, and what its failures mean.
+
+Errors are raised outside the handlers that caught their causes: a frame of aiohttp, linked to an error, would show
+the token to whoever prints a traceback with its locals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, http_exceptions
+from yarl import URL
+
+from linq_async.config import Settings
+from linq_async.errors import (
+    ClientStateError,
+    ConnectError,
+    ConnectionLostError,
+    DecodeError,
+    LinqError,
+    Outcome,
+    RequestTimeoutError,
+)
+from linq_async.transport.clock import AttemptClock
+from linq_async.transport.payload import AttemptBody
+from linq_async.wire.body import Body
+from linq_async.wire.request import RawResponse, Request
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_FAILURES = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, RuntimeError)
+
+
+class _DroppedError(aiohttp.ClientError):
+    """What aiohttp would have answered by sending the request once more."""
+
+
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from resending a GET, PUT or DELETE by itself, so that ``attempts`` is true."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        dropped = type(error).__name__
+    raise _DroppedError(dropped)
+
+
+class Exchange:
+    """A request on its way, and its answer as far as it has come. Prints as nothing but its name."""
+
+    __slots__ = ("_body", "_clock", "_received", "_request", "_response", "_session", "_settings")
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        settings: Settings,
+        request: Request,
+        recipe: Body,
+        remaining: float,
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._request = request
+        loop = asyncio.get_running_loop()
+        self._clock = AttemptClock(loop, settings.timeouts, remaining, request.extra_read_seconds)
+        self._body = AttemptBody(recipe, self._clock)
+        self._response: ClientResponse | None = None
+        self._received = bytearray()
+
+    @property
+    def left(self) -> bool:
+        """Whether anything may have reached the server."""
+        return self._body.left
+
+    @property
+    def status(self) -> int | None:
+        """The status, once it has come."""
+        return None if self._response is None else self._response.status
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of this attempt alone, were it to end now."""
+        if not self.left:
+            return Outcome.NOT_SENT
+        return Outcome.SENT if self.status is not None and 200 <= self.status <= 299 else Outcome.UNKNOWN
+
+    async def run(self) -> RawResponse:
+        """Send the request and read the whole answer. Raises a LinqError that knows whether anything had left."""
+        try:
+            async with self._clock:
+                return await self._send_and_read()
+        except _FAILURES as error:
+            failure = self._translate(error)
+        finally:
+            if self._response is not None and not self._response.closed:
+                self._response.close()
+        if isinstance(failure, RawResponse):
+            return failure
+        raise failure
+
+    async def _send_and_read(self) -> RawResponse:
+        request, settings = self._request, self._settings
+        self._response = response = await self._session.request(
+            request.method,
+            _url(settings.base_url, request.path, request.params),
+            data=self._body,
+            headers=settings.request_headers,
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=True,
+            timeout=_NO_TIMEOUT,
+            proxy=settings.proxy,
+            ssl=settings.ssl or True,
+            middlewares=(_send_once,),
+        )
+        content = response.content
+        if content.is_eof() and content.total_bytes <= settings.max_response_bytes:
+            body = content.read_nowait()
+        else:
+            body = await self._read_within_cap(content, settings.max_response_bytes)
+        if not self._body.out:
+            await response.wait_for_close()
+        return self._answer(body)
+
+    async def _read_within_cap(self, content: aiohttp.StreamReader, cap: int) -> bytes:
+        """Read on to the end, or to one byte more than the cap: counted after decompression."""
+        received = self._received
+        while len(received) <= cap:
+            chunk = await content.readany()
+            if not chunk:
+                break
+            received += chunk
+        return bytes(received)
+
+    def _answer(self, body: bytes) -> RawResponse:
+        assert self._response is not None
+        cap = self._settings.max_response_bytes
+        return RawResponse(self._response.status, self._response.headers, body[:cap], len(body) > cap)
+
+    def _translate(self, error: Exception) -> LinqError | RawResponse:
+        """Say what a failure means. A status outside 2xx stands, though its body be cut."""
+        if self._session.closed and isinstance(error, RuntimeError | aiohttp.ClientError):
+            closed = ClientStateError("the client was closed while the call was under way")
+            closed.outcome = self.outcome
+            return closed
+        if isinstance(error, RuntimeError):
+            raise error
+        if self.status is not None and not 200 <= self.status <= 299:
+            return self._answer(bytes(self._received))
+        if self._body.failure is not None:
+            self._body.failure.outcome = self.outcome
+            return self._body.failure
+        if not self.left:
+            return self._not_connected(error)
+        return self._lost(error)
+
+    def _not_connected(self, error: Exception) -> ConnectError:
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientConnectorError):
+            return ConnectError(f"no connection within {self._clock.seconds:g} s", reason="timeout")
+        reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "refused")
+        return ConnectError(f"no connection ({reason}): {_name(error)}", reason=reason)
+
+    def _lost(self, error: Exception) -> LinqError:
+        if isinstance(error, TimeoutError):
+            return RequestTimeoutError(self._clock.phase, self._clock.seconds, outcome=self.outcome)
+        if self.status is not None and isinstance(error.__cause__, http_exceptions.ContentEncodingError):
+            return DecodeError(
+                f"{self.status}, accepted, but the answer cannot be decompressed",
+                paths=["$"],
+                status=self.status,
+            )
+        when = "while the answer was read" if self.status is not None else "before a whole answer came"
+        return ConnectionLostError(f"the connection was lost {when}: {_name(error)}", outcome=self.outcome)
+
+
+_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (aiohttp.ClientConnectorCertificateError, "certificate"),
+    (aiohttp.ServerFingerprintMismatch, "certificate"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), "proxy"),
+    (ssl.SSLError, "tls"),
+    (aiohttp.ClientConnectorError, "refused"),
+    (Exception, "lost"),
+)
+
+
+def _name(error: Exception) -> str:
+    """Name a failure without its text, which may hold a URL with a phone number in it."""
+    name = str(error) if isinstance(error, _DroppedError) else type(error).__name__
+    number = getattr(error, "errno", None)
+    return f"{name}, errno {number}" if isinstance(number, int) else name
+
+
+@functools.lru_cache(maxsize=256)
+def _root(base_url: str, path: str) -> URL:
+    return URL(base_url + path)
+
+
+def _url(base_url: str, path: str, params: tuple[tuple[str, str], ...]) -> URL:
+    url = _root(base_url, path)
+    return url.with_query(params) if params else url

@@ -1,0 +1,113 @@
+"""The pool of a client: its session, its connection slots, its limit gates, and the loop that it lives on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator
+
+import aiohttp
+import attrs
+
+from linq_async.errors import ClientStateError
+
+MAX_PAUSE = 3_600.0
+"""Seconds: no Retry-After closes a gate for longer, so that one wrong answer cannot silence a client for days."""
+
+
+@attrs.define(eq=False)
+class Pool:
+    """What lives and dies with one event loop."""
+
+    session: aiohttp.ClientSession = attrs.field(repr=False)
+    loop: asyncio.AbstractEventLoop = attrs.field(repr=False)
+    slots: asyncio.Semaphore = attrs.field(repr=False)
+    life: AsyncGenerator[None] | None = attrs.field(repr=False)
+    reopens: dict[str, float] = attrs.field(factory=dict[str, float])
+    """For each limit group that the server has asked to wait: when its gate opens, by the monotonic clock."""
+
+    def pause(self, group: str, seconds: float) -> None:
+        """Close a group's gate for so many seconds from now; it never opens earlier for it."""
+        moment = time.monotonic() + min(seconds, MAX_PAUSE)
+        self.reopens[group] = max(moment, self.reopens.get(group, 0.0))
+
+    def pause_left(self, group: str) -> float:
+        """Return the seconds until a group's gate opens; 0 where it is open."""
+        if group not in self.reopens:
+            return 0.0
+        left = self.reopens[group] - time.monotonic()
+        if left <= 0:
+            del self.reopens[group]
+        return max(left, 0.0)
+
+
+class Transport:
+    """Makes a pool at the first call, remembers its loop, and closes it.
+
+    Touches no loop before. A client without ``aclose`` may serve several ``asyncio.run`` in turn: a primed
+    asynchronous generator is closed with its loop, and takes the session along.
+    """
+
+    def __init__(self, *, max_connections: int, session: aiohttp.ClientSession | None) -> None:
+        self._max_connections = max_connections
+        self._borrowed = session
+        self._pool: Pool | None = None
+        self.closed = False
+
+    async def pool(self) -> Pool:
+        """Return the pool of the running loop. Raises ClientStateError after ``aclose``, or beside a living loop."""
+        loop = asyncio.get_running_loop()
+        pool = self._pool
+        if pool is not None and pool.loop is loop and not self.closed:
+            return pool
+        return await self._open(loop)
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Pool:
+        if self.closed:
+            raise ClientStateError("the client is closed: make a new one")
+        if self._pool is not None and not self._pool.loop.is_closed():
+            raise ClientStateError(
+                "the client belongs to another event loop that is still alive: make one client for each loop, "
+                "or close the first loop before the second one starts"
+            )
+        session, life = (self._borrowed, None) if self._borrowed is not None else self._own_session()
+        self._pool = Pool(session, loop, asyncio.Semaphore(self._slots(session)), life)
+        if life is not None:
+            await anext(life)
+        return self._pool
+
+    def _own_session(self) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._max_connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        )
+        return session, _life_of(session)
+
+    def _slots(self, session: aiohttp.ClientSession) -> int:
+        """Count the places: in a lent session with fewer of its own, calls would wait by the clock."""
+        limit = session.connector.limit if session.connector is not None else 0
+        return min(self._max_connections, limit) if limit else self._max_connections
+
+    async def aclose(self) -> None:
+        """Close the session, unless it was lent. Calls under way end with ClientStateError."""
+        pool = self._pool
+        if pool is not None and not pool.loop.is_closed() and pool.loop is not asyncio.get_running_loop():
+            raise ClientStateError("the client belongs to another event loop that is still alive: close it there")
+        self.closed, self._pool = True, None
+        if pool is not None and pool.life is not None and not pool.loop.is_closed():
+            await pool.life.aclose()
+
+
+async def _life_of(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+def spread(seconds: float) -> float:
+    """Return up to a second, and up to a quarter of a pause, so that those who waited do not all wake at once."""
+    return random.random() * min(1.0, seconds / 4)

@@ -1,0 +1,1 @@
+"""Requests and answers as values: no await, no clock, no environment, no aiohttp."""

@@ -1,0 +1,129 @@
+"""The bytes of a body, as a recipe that can be followed again for each attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+import orjson
+
+from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.filenames import encode_filename
+from linq_async.models.outgoing import NewChat, NewMessage
+from linq_async.uploads import BytesSource, Upload
+
+_FILES_FIELD = "message[attachments][]"
+
+
+@attrs.frozen
+class Empty:
+    """No body."""
+
+
+@attrs.frozen
+class Json:
+    """A JSON body."""
+
+    data: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class File:
+    """An upload in its place within a multipart body."""
+
+    upload: Upload
+    size: int | None
+
+
+@attrs.frozen
+class Multipart:
+    """A multipart/form-data body: runs of bytes, and files between them."""
+
+    content_type: str
+    parts: tuple[bytes | File, ...] = attrs.field(repr=False)
+    size: int | None
+    """Its length in bytes; None where a stream of unstated length is among the files."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether every file can be read again."""
+        return all(part.upload.replayable for part in self.parts if isinstance(part, File))
+
+
+Body: TypeAlias = Empty | Json | Multipart
+
+
+def encode_json(value: Mapping[str, Any]) -> Json:
+    """Spell a JSON object. Raises InvalidArgumentError where a value has no JSON form."""
+    try:
+        return Json(orjson.dumps(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = Problem("json", f"cannot be written as JSON ({type(error).__name__})")
+    raise InvalidArgumentError([problem])
+
+
+def new_chat_json(chat: NewChat, key: str) -> Json:
+    """Spell a new chat without files as JSON."""
+    about: dict[str, Any] = {"phone_numbers": chat.phone_numbers}
+    if chat.display_name is not None:
+        about["display_name"] = chat.display_name
+    message: dict[str, Any] = {"text": chat.text, "idempotency_key": key}
+    if chat.attachment_urls:
+        message["attachment_urls"] = chat.attachment_urls
+    return Json(orjson.dumps({"send_from": chat.send_from, "chat": about, "message": message}))
+
+
+def message_form(message: NewMessage, key: str, sizes: Iterable[int | None], boundary: str) -> Multipart:
+    """Spell a message, or a new chat, as multipart/form-data with the bracketed names of Rails.
+
+    For a new chat the names are inferred from those of the message endpoint, which alone documents them.
+    """
+    texts: list[tuple[str, str]] = []
+    if isinstance(message, NewChat):
+        texts.append(("send_from", message.send_from))
+        if message.display_name is not None:
+            texts.append(("chat[display_name]", message.display_name))
+        texts += [("chat[phone_numbers][]", number) for number in message.phone_numbers]
+    texts += [("message[text]", message.text), ("message[idempotency_key]", key)]
+    texts += [("message[attachment_urls][]", url) for url in message.attachment_urls]
+    files = [File(upload, size) for upload, size in zip(message.uploads(), sizes, strict=True)]
+    return multipart(texts, files, boundary)
+
+
+def multipart(texts: Iterable[tuple[str, str]], files: Iterable[File], boundary: str) -> Multipart:
+    """Lay out text fields, then files, as browsers do: no Content-Type on text, raw UTF-8 names."""
+    delimiter = f"--{boundary}\r\n".encode("ascii")
+    run = bytearray()
+    parts: list[bytes | File] = []
+    for name, value in texts:
+        run += delimiter + f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    for file in files:
+        run += delimiter + _file_head(file.upload)
+        if isinstance(file.upload.source, BytesSource) and len(file.upload.source.data) < 1 << 16:
+            run += file.upload.source.data
+        else:
+            parts += [bytes(run), file]
+            run = bytearray()
+        run += b"\r\n"
+    run += f"--{boundary}--\r\n".encode("ascii")
+    parts.append(bytes(run))
+    return Multipart(f"multipart/form-data; boundary={boundary}", tuple(parts), _total(parts))
+
+
+def _total(parts: Iterable[bytes | File]) -> int | None:
+    total = 0
+    for part in parts:
+        size = len(part) if isinstance(part, bytes) else part.size
+        if size is None:
+            return None
+        total += size
+    return total
+
+
+def _file_head(upload: Upload) -> bytes:
+    name = encode_filename(upload.filename)
+    return (
+        f'Content-Disposition: form-data; name="{_FILES_FIELD}"; filename="{name}"\r\n'
+        f"Content-Type: {upload.content_type}\r\n\r\n"
+    ).encode()

@@ -1,0 +1,176 @@
+"""The one converter between JSON values and models.
+
+cattrs by itself turns null into the text 'None', 'false' into True and a list into an empty object. Here every leaf
+has exactly its type, an unknown enum value stays the str it is, a null list is empty, and both spellings of a time
+are read. One fused hook for each ``X | None`` halves the time that decoding takes.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+from cattrs import Converter, transform_error
+from cattrs.cols import list_structure_factory
+from cattrs.gen import make_dict_structure_fn, override
+
+from linq_async.models.chats import CreatedChat
+
+T = TypeVar("T")
+Hook = Callable[[Any, Any], Any]
+
+_LEAVES: tuple[type, ...] = (str, int, bool, float)
+_RENAMED: dict[type, dict[str, Any]] = {CreatedChat: {"message": override(rename="chat_messages")}}
+
+
+def structure(data: Any, returns: type[T]) -> T:
+    """Make a model of a JSON value. Raises what cattrs raises: see ``shape_problems``."""
+    return cast("T", _converter().get_structure_hook(returns)(data, returns))
+
+
+@functools.cache
+def _converter() -> Converter:
+    converter = Converter(detailed_validation=True)
+    for leaf in _LEAVES:
+        converter.register_structure_hook(leaf, _exactly(leaf))
+    converter.register_structure_hook(datetime, _time)
+    converter.register_structure_hook_factory(attrs.has, _object_hook)
+    converter.register_structure_hook_factory(_is_list, _list_hook)
+    converter.register_structure_hook_factory(_is_union, _union_hook)
+    return converter
+
+
+def _exactly(kind: type, *, optional: bool = False) -> Hook:
+    def hook(value: Any, _: Any) -> Any:
+        if value.__class__ is kind or (optional and value is None):
+            return value
+        raise _expected(kind.__name__, value)
+
+    return hook
+
+
+def _expected(what: str, value: object) -> TypeError:
+    return TypeError(f"expected {what}, got {type(value).__name__}")
+
+
+def _time(value: Any, _: Any = None) -> datetime:
+    if value.__class__ is not str:
+        raise _expected("a time", value)
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return _spelled_otherwise(value)
+
+
+def _spelled_otherwise(value: str) -> datetime:
+    """Read what ``fromisoformat`` of 3.11 does not: a zone's name, a space before the offset, small letters."""
+    text = value.upper().removesuffix(" UTC")
+    head, space, offset = text.rpartition(" ")
+    if text != value.upper():
+        text += "+00:00"
+    elif space and offset[:1] in "+-" and ":" in head:
+        text = head + offset
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError("expected a time, got other text")
+
+
+def _object_hook(kind: Any, converter: Converter) -> Hook:
+    build: Hook = make_dict_structure_fn(kind, converter, **_RENAMED.get(kind, {}))
+
+    def hook(value: Any, _: Any) -> Any:
+        if value.__class__ is dict:
+            return build(value, kind)
+        raise _expected("an object", value)
+
+    return hook
+
+
+def _list_hook(kind: Any, converter: Converter) -> Hook:
+    build = list_structure_factory(kind, converter)
+
+    def hook(value: Any, _: Any) -> Any:
+        if value is None:
+            return []
+        if value.__class__ is list:
+            return build(value, kind)
+        raise _expected("a list", value)
+
+    return hook
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is list
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in {Union, types.UnionType}
+
+
+def _union_hook(kind: Any, converter: Converter) -> Hook:
+    """Fuse ``X | None``, and ``SomeEnum | str | None``, into one call."""
+    members = get_args(kind)
+    optional = type(None) in members
+    enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.StrEnum)]
+    rest = [member for member in members if member not in {type(None), *enums, *([str] if enums else [])}]
+    if enums and not rest:
+        return _open_enum(enums[0], optional=optional)
+    if len(rest) != 1 or not optional:
+        raise TypeError(f"no rule for {kind}")
+    (inner,) = rest
+    if inner in _LEAVES:
+        return _exactly(inner, optional=True)
+    build = converter.get_structure_hook(inner)
+    return lambda value, _: None if value is None else build(value, inner)
+
+
+def _open_enum(kind: type[enum.StrEnum], *, optional: bool) -> Hook:
+    known: dict[str, enum.StrEnum] = {member.value: member for member in kind}
+
+    def hook(value: Any, _: Any) -> Any:
+        if value.__class__ is str:
+            return known.get(value, value)
+        if optional and value is None:
+            return None
+        raise _expected("str", value)
+
+    return hook
+
+
+def shape_problems(error: Exception, path: str) -> list[str]:
+    """Tell what differs, and where: ``$.data.chat_handles[1].joined_at: expected a time, got int``. Names no value."""
+    found = transform_error(error, path=path, format_exception=_tell)
+    return [f"{where}: {what}" for what, _, where in (line.rpartition(" @ ") for line in found)]
+
+
+def _tell(error: BaseException, _: type | None) -> str:
+    if isinstance(error, KeyError):
+        return "required field missing"
+    text = str(error)
+    return text if text.startswith("expected ") else f"not accepted ({type(error).__name__})"
+
+
+def to_dict(result: Any) -> dict[str, Any]:
+    """Return a result as plain dicts and lists, ready for JSON: times in ISO 8601, enums as their values.
+
+    Field names are those of the class. Raises TypeError for what is no result of this package.
+    """
+    kind: type[Any] = type(result)
+    if not attrs.has(kind):
+        raise TypeError(f"expected a result, got {kind.__name__}")
+    return attrs.asdict(result, value_serializer=_plain)
+
+
+def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value

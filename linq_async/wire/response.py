@@ -1,0 +1,187 @@
+"""From status and body to a typed error, or to a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import orjson
+
+from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
+from linq_async.wire.converter import shape_problems, structure
+from linq_async.wire.request import RawResponse
+
+ERROR_BODY_BYTES = 64 << 10
+
+T = TypeVar("T")
+
+_REASONS = {
+    400: "bad request",
+    401: "the token is missing or not accepted",
+    403: "permission denied",
+    404: "not found",
+    408: "the server gave up waiting for the request",
+    409: "conflict",
+    413: "the body is too large",
+    422: "the values were rejected",
+    429: "too many requests",
+}
+
+
+def refusal(raw: RawResponse, now: float) -> APIError | None:
+    """Return the error that a status outside 2xx stands for; None within. ``now`` is the wall clock, in seconds."""
+    status = raw.status
+    if 200 <= status <= 299:
+        return None
+    details = error_details(raw.body)
+    return error_class(status)(
+        _message(status, details, raw.headers),
+        status=status,
+        outcome=_outcome(status),
+        errors=details,
+        body=raw.body[:ERROR_BODY_BYTES],
+        headers=plain_headers(raw.headers),
+        retry_after=retry_after(raw.headers.get("Retry-After"), now),
+        request_id=request_id(raw.headers),
+    )
+
+
+def _outcome(status: int) -> Outcome:
+    refused = 400 <= status <= 499 and status not in {408, 409}
+    return Outcome.NOT_SENT if refused else Outcome.UNKNOWN
+
+
+def _message(status: int, details: list[ErrorDetail], headers: Mapping[str, str]) -> str:
+    """Name the status and the server's code. Its sentences may repeat personal data, so they stay in ``errors``."""
+    codes = ", ".join(sorted({detail.code for detail in details if detail.code and _is_word(detail.code)}))
+    text = f"{status} {_REASONS.get(status, 'the server failed' if status >= 500 else 'not a success')}"
+    if 300 <= status <= 399:
+        text = f"{status} a redirect to {_host(headers.get('Location', ''))} that is not followed"
+    return f"{text}: {codes}" if codes else text
+
+
+def _is_word(code: str) -> bool:
+    return len(code) <= 64 and code.replace("_", "").isalpha() and code.isascii()
+
+
+def _host(location: str) -> str:
+    try:
+        host = urlsplit(location).hostname
+    except ValueError:
+        host = None
+    return host if host is not None and len(host) <= 255 and host.isprintable() else "the same host"
+
+
+def error_details(body: bytes) -> list[ErrorDetail]:
+    """Read either documented error format, by its shape; anything else gives an empty list."""
+    try:
+        data = orjson.loads(body)
+    except ValueError:
+        return []
+    if not isinstance(data, dict):
+        return []
+    found = cast("dict[str, Any]", data)
+    errors = found.get("errors")
+    entries: list[Any] = cast("list[Any]", errors) if isinstance(errors, list) else []  # type: ignore[redundant-cast]
+    if isinstance(found.get("error_code"), str) or any(isinstance(entry, str) for entry in entries):
+        return _standard_errors(found, entries)
+    return [_detail(cast("dict[str, Any]", entry)) for entry in entries if isinstance(entry, dict)]
+
+
+def _detail(entry: Mapping[str, Any]) -> ErrorDetail:
+    return ErrorDetail(
+        _typed(entry.get("status"), int),
+        _typed(entry.get("code"), str),
+        _typed(entry.get("title"), str),
+        _typed(entry.get("detail"), str),
+    )
+
+
+def _standard_errors(data: Mapping[str, Any], entries: list[Any]) -> list[ErrorDetail]:
+    """Read the format of contacts, whose ``errors`` are sentences under one code."""
+    code, title = _typed(data.get("error_code"), str), _typed(data.get("message"), str)
+    sentences: list[str | None] = [entry for entry in entries if isinstance(entry, str)]
+    return [ErrorDetail(None, code, title, sentence) for sentence in sentences or [None]]
+
+
+def _typed(value: object, kind: type[T]) -> T | None:
+    return value if isinstance(value, kind) and type(value) is kind else None
+
+
+def retry_after(header: str | None, now: float) -> float | None:
+    """Return the seconds that a Retry-After header asks for: a number, or a date; None where it says neither."""
+    if header is None:
+        return None
+    text = header.strip()
+    try:
+        seconds = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return _seconds_until(text, now)
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str, now: float) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+        if moment.tzinfo is None:  # "-0000": UTC, by the mail standard
+            moment = moment.replace(tzinfo=UTC)
+        return max(moment.timestamp() - now, 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):
+        return None
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the server's id of the request, where it gives one that can stand in a log."""
+    found = headers.get("X-Request-Id")
+    return found if found and len(found) <= 128 and found.isascii() and found.isprintable() else None
+
+
+def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Copy headers into a dict that can be pickled, names in lower case, repeated ones joined."""
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        lower = name.lower()
+        found[lower] = f"{found[lower]}, {value}" if lower in found else value
+    return found
+
+
+def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
+    """Return the model that a 2xx body holds, under its envelope key. Raises DecodeError."""
+    data = load(raw)
+    path = "$"
+    if envelope is not None:
+        if not isinstance(data, dict) or envelope not in data:
+            raise _undecodable(raw, [f"$.{envelope}: required field missing"])
+        data, path = cast("dict[str, Any]", data)[envelope], f"$.{envelope}"
+    try:
+        return structure(data, returns)
+    except Exception as error:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
+        problems = shape_problems(error, path)
+    raise _undecodable(raw, problems)
+
+
+def load(raw: RawResponse) -> Any:
+    """Return the JSON value of a 2xx body. Raises DecodeError, also for one that was over the cap."""
+    if raw.oversized:
+        raise _undecodable(raw, ["$: longer than max_response_bytes"])
+    if not raw.body:
+        raise _undecodable(raw, ["$: the body is empty"])
+    try:
+        return orjson.loads(raw.body)
+    except ValueError:
+        pass
+    raise _undecodable(raw, ["$: not JSON"])
+
+
+def _undecodable(raw: RawResponse, problems: list[str]) -> DecodeError:
+    return DecodeError(
+        f"{raw.status}, accepted, but the answer is not the shape promised: {'; '.join(problems[:5])}",
+        paths=[problem.split(": ", 1)[0] for problem in problems],
+        status=raw.status,
+        body=raw.body[:ERROR_BODY_BYTES],
+        request_id=request_id(raw.headers),
+    )
