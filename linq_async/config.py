@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import re
@@ -12,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import attrs
+from multidict import CIMultiDict
 
 from linq_async._version import __version__
 from linq_async.attempts import Attempt
@@ -118,16 +120,15 @@ class Settings:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     on_attempt: AttemptHook | None = None
     max_response_bytes: int = 8 << 20
-    request_headers: Mapping[str, str] = attrs.field(init=False, repr=False)
-    """The headers of every request."""
 
-    @request_headers.default  # pyright: ignore
-    def _made_headers(self) -> dict[str, str]:
+    @functools.cached_property
+    def request_headers(self) -> CIMultiDict[str]:
+        """The headers of every request; the caller's own may replace the agent and what is accepted."""
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         own = {"Accept": "application/json", "User-Agent": f"linq-async/{__version__} python/{python}"}
         given = {name.lower() for name in self.headers}
         kept = {name: value for name, value in own.items() if name.lower() not in given}
-        return {**kept, **self.headers, TOKEN_HEADER: self.token}
+        return CIMultiDict({**kept, **self.headers, TOKEN_HEADER: self.token})
 
 
 def read_token(token: str | None) -> str:

@@ -212,7 +212,7 @@ class Pipeline:
         call.attempts += 1
         started = self._clock()
         remaining = self.settings.retry.max_elapsed - (started - call.started)
-        exchange = Exchange(call.pool.session, self.settings, call.request, call.recipe, remaining)
+        exchange = Exchange(call.pool, self.settings, call.request, call.recipe, remaining)
         self._begin(call)
         error: LinqError | None
         raw: RawResponse | None = None

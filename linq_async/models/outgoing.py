@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ _KEY = re.compile(r"[a-zA-Z0-9_-]+")
 
 def new_idempotency_key() -> str:
     """Return a key that no other message has. Make it first where the send may be cancelled and repeated."""
-    return str(uuid.uuid4())
+    return secrets.token_hex(16)
 
 
 def _as_tuple(values: Iterable[str]) -> tuple[str, ...]:
@@ -113,6 +113,8 @@ def _text_problems(argument: str, value: object) -> list[Problem]:
 
 
 def _list_problems(argument: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:
+    if values == ():
+        return []
     if not isinstance(values, tuple):
         return [Problem(argument, f"must be a list, not {type(values).__name__}")]
     found = ((index, problem_of(value)) for index, value in enumerate(cast("tuple[object, ...]", values)))

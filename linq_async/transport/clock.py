@@ -1,4 +1,8 @@
-"""The clock of one attempt: one timer, whose limit moves as the attempt goes from phase to phase."""
+"""The clocks of attempts, and the one timer that they share.
+
+A timer for each attempt costs more than all else that a call needs of this package. Here an attempt's limit is a
+number, which moves as the attempt goes from phase to phase; one timer sleeps until the earliest, and looks again.
+"""
 
 from __future__ import annotations
 
@@ -10,83 +14,108 @@ from typing import Self
 from linq_async.config import Timeouts
 
 
-class AttemptClock:
-    """Ends an attempt by TimeoutError when the phase that it is in has used up its seconds.
+class Watch:
+    """The clocks that run on one loop, and the timer for the earliest limit among them."""
 
-    Moving the limit later costs an assignment: the timer finds out when it fires, and sleeps on.
-    """
+    __slots__ = ("_handle", "_loop", "clocks", "next_look")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+        self.clocks: set[AttemptClock] = set()
+        self.next_look = math.inf
+        """When the timer fires next, by the loop's time."""
+
+    def time(self) -> float:
+        """Return the loop's time."""
+        return self._loop.time()
+
+    def look_at(self, moment: float) -> None:
+        """Look at the clocks at this moment, if nothing makes us look earlier."""
+        if moment < self.next_look:
+            self.stop()
+            self.next_look = moment
+            self._handle = self._loop.call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self.next_look = math.inf
+        now = self._loop.time()
+        for clock in self.clocks:
+            if clock.limit <= now:
+                clock.expire()
+        self.look_at(min((clock.limit for clock in self.clocks if not clock.expired), default=math.inf))
+
+    def stop(self) -> None:
+        """Cancel the timer."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self.next_look = math.inf
+
+
+class AttemptClock:
+    """Ends the block that it guards by TimeoutError, once the phase that it is in has used up its seconds."""
 
     __slots__ = (
-        "_connect",
+        "_cancelling",
         "_deadline",
-        "_handle",
-        "_limit",
-        "_loop",
-        "_read",
-        "_timeout",
+        "_task",
+        "_timeouts",
         "_total",
-        "_write",
+        "_watch",
+        "expired",
+        "limit",
         "phase",
+        "read_seconds",
         "seconds",
     )
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        timeouts: Timeouts,
-        remaining: float,
-        extra_read_seconds: float,
-    ) -> None:
-        self._loop = loop
-        self._connect = _seconds(timeouts.connect)
-        self._write = _seconds(timeouts.write)
-        self._read = _seconds(timeouts.read) + extra_read_seconds
+    def __init__(self, watch: Watch, timeouts: Timeouts, remaining: float, extra_read_seconds: float) -> None:
+        self._watch = watch
+        self._timeouts = timeouts
         self._total = min(_seconds(timeouts.total), remaining)
-        self._deadline = self._limit = loop.time() + self._total
-        self._timeout = asyncio.timeout(None)
-        self._handle: asyncio.TimerHandle | None = None
-        self.phase = "total"
-        self.seconds = self._total
+        self._deadline = watch.time() + self._total
+        self.read_seconds = _seconds(timeouts.read) + extra_read_seconds
+        self.expired = False
 
     def body_moves(self) -> None:
         """Note that the body is going out, and that it has just made progress."""
-        self._enter("write", self._write)
+        self._enter("write", _seconds(self._timeouts.write))
 
     def body_is_out(self) -> None:
         """Note that the body has left, so that the answer is due."""
-        self._enter("read", self._read)
+        self._enter("read", self.read_seconds)
 
     def _enter(self, phase: str, seconds: float) -> None:
-        limit = self._loop.time() + seconds
+        limit = self._watch.time() + seconds
         if limit < self._deadline:
-            self.phase, self.seconds, self._limit = phase, seconds, limit
+            self.phase, self.seconds, self.limit = phase, seconds, limit
         else:
-            self.phase, self.seconds, self._limit = "total", self._total, self._deadline
-        if self._handle is None or self._limit < self._handle.when():
-            self._arm()
+            self.phase, self.seconds, self.limit = "total", self._total, self._deadline
+        if self.limit < self._watch.next_look:
+            self._watch.look_at(self.limit)
 
-    def _arm(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle = None if math.isinf(self._limit) else self._loop.call_at(self._limit, self._fire)
+    def expire(self) -> None:
+        """Cancel the task, as ``asyncio.timeout`` does; ``__exit__`` makes a TimeoutError of it."""
+        if not self.expired:
+            self.expired = True
+            self._task.cancel()
 
-    def _fire(self) -> None:
-        if self._loop.time() < self._limit:
-            self._arm()
-        else:
-            self._timeout.reschedule(self._loop.time())
-
-    async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        self._enter("connect", self._connect)
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task, self._cancelling = task, task.cancelling()
+        self._enter("connect", _seconds(self._timeouts.connect))
+        self._watch.clocks.add(self)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        await self._timeout.__aexit__(kind, error, trace)
+        self._watch.clocks.discard(self)
+        # Someone else may have cancelled the task too: then it stays cancelled.
+        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from None
 
 
 def _seconds(limit: float | None) -> float:

@@ -6,7 +6,6 @@ the token to whoever prints a traceback with its locals.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ssl
 
@@ -26,6 +25,7 @@ from linq_async.errors import (
 )
 from linq_async.transport.clock import AttemptClock
 from linq_async.transport.payload import AttemptBody
+from linq_async.transport.session import Pool
 from linq_async.wire.body import Body
 from linq_async.wire.request import RawResponse, Request
 
@@ -48,6 +48,10 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
     raise _DroppedError(dropped)
 
 
+# aiohttp resends these; for POST and PATCH there is nothing to keep it from. A lent session's own do not run.
+_RESENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
 class Exchange:
     """A request on its way, and its answer as far as it has come. Prints as nothing but its name."""
 
@@ -55,17 +59,16 @@ class Exchange:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        pool: Pool,
         settings: Settings,
         request: Request,
         recipe: Body,
         remaining: float,
     ) -> None:
-        self._session = session
+        self._session = pool.session
         self._settings = settings
         self._request = request
-        loop = asyncio.get_running_loop()
-        self._clock = AttemptClock(loop, settings.timeouts, remaining, request.extra_read_seconds)
+        self._clock = AttemptClock(pool.watch, settings.timeouts, remaining, request.extra_read_seconds)
         self._body = AttemptBody(recipe, self._clock)
         self._response: ClientResponse | None = None
         self._received = bytearray()
@@ -90,7 +93,7 @@ class Exchange:
     async def run(self) -> RawResponse:
         """Send the request and read the whole answer. Raises a LinqError that knows whether anything had left."""
         try:
-            async with self._clock:
+            with self._clock:
                 return await self._send_and_read()
         except _FAILURES as error:
             failure = self._translate(error)
@@ -114,7 +117,7 @@ class Exchange:
             timeout=_NO_TIMEOUT,
             proxy=settings.proxy,
             ssl=settings.ssl or True,
-            middlewares=(_send_once,),
+            middlewares=(_send_once,) if request.method in _RESENT else (),
         )
         content = response.content
         if content.is_eof() and content.total_bytes <= settings.max_response_bytes:

@@ -49,11 +49,12 @@ class AttemptBody(payload.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body."""
         self.left = True
-        self._clock.body_moves()
         recipe = self._recipe
         if isinstance(recipe, Json):
+            self._clock.body_moves()
             await writer.write(recipe.data)
         elif isinstance(recipe, Multipart):
+            self._clock.body_moves()
             await self._write_parts(writer, recipe)
         self.out = True
         self._clock.body_is_out()

@@ -11,6 +11,7 @@ import aiohttp
 import attrs
 
 from linq_async.errors import ClientStateError
+from linq_async.transport.clock import Watch
 
 MAX_PAUSE = 3_600.0
 """Seconds: no Retry-After closes a gate for longer, so that one wrong answer cannot silence a client for days."""
@@ -24,6 +25,7 @@ class Pool:
     loop: asyncio.AbstractEventLoop = attrs.field(repr=False)
     slots: asyncio.Semaphore = attrs.field(repr=False)
     life: AsyncGenerator[None] | None = attrs.field(repr=False)
+    watch: Watch = attrs.field(repr=False)
     reopens: dict[str, float] = attrs.field(factory=dict[str, float])
     """For each limit group that the server has asked to wait: when its gate opens, by the monotonic clock."""
 
@@ -72,7 +74,7 @@ class Transport:
                 "or close the first loop before the second one starts"
             )
         session, life = (self._borrowed, None) if self._borrowed is not None else self._own_session()
-        self._pool = Pool(session, loop, asyncio.Semaphore(self._slots(session)), life)
+        self._pool = Pool(session, loop, asyncio.Semaphore(self._slots(session)), life, Watch(loop))
         if life is not None:
             await anext(life)
         return self._pool
@@ -97,6 +99,8 @@ class Transport:
         if pool is not None and not pool.loop.is_closed() and pool.loop is not asyncio.get_running_loop():
             raise ClientStateError("the client belongs to another event loop that is still alive: close it there")
         self.closed, self._pool = True, None
+        if pool is not None:
+            pool.watch.stop()
         if pool is not None and pool.life is not None and not pool.loop.is_closed():
             await pool.life.aclose()
 

@@ -30,7 +30,13 @@ _RENAMED: dict[type, dict[str, Any]] = {CreatedChat: {"message": override(rename
 
 def structure(data: Any, returns: type[T]) -> T:
     """Make a model of a JSON value. Raises what cattrs raises: see ``shape_problems``."""
-    return cast("T", _converter().get_structure_hook(returns)(data, returns))
+    hook: Hook = _hook(cast("Any", returns))
+    return cast("T", hook(data, returns))
+
+
+@functools.cache
+def _hook(returns: Any) -> Hook:
+    return _converter().get_structure_hook(returns)
 
 
 @functools.cache
@@ -94,14 +100,19 @@ def _object_hook(kind: Any, converter: Converter) -> Hook:
 
 
 def _list_hook(kind: Any, converter: Converter) -> Hook:
-    build = list_structure_factory(kind, converter)
+    (element,) = get_args(kind)
+    one = converter.get_structure_hook(element)
+    explain = list_structure_factory(kind, converter)
 
     def hook(value: Any, _: Any) -> Any:
         if value is None:
             return []
-        if value.__class__ is list:
-            return build(value, kind)
-        raise _expected("a list", value)
+        if value.__class__ is not list:
+            raise _expected("a list", value)
+        try:
+            return [one(item, element) for item in value]
+        except Exception:  # noqa: BLE001  # whatever it was: once more, slowly, by the rules that note which item it was
+            return explain(value, kind)
 
     return hook
 
@@ -162,9 +173,8 @@ def to_dict(result: Any) -> dict[str, Any]:
 
     Field names are those of the class. Raises TypeError for what is no result of this package.
     """
-    kind: type[Any] = type(result)
-    if not attrs.has(kind):
-        raise TypeError(f"expected a result, got {kind.__name__}")
+    if not attrs.has(result.__class__):
+        raise TypeError(f"expected a result, got {type(result).__name__}")
     return attrs.asdict(result, value_serializer=_plain)
 
 
