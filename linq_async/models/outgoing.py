@@ -52,8 +52,10 @@ class NewMessage:
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
         found = _text_problems("text", self.text)
-        found += _list_problems("attachment_urls", self.attachment_urls, _url_problem)
-        found += _list_problems("attachments", self.attachments, _attachment_problem)
+        if self.attachment_urls != ():
+            found += _list_problems("attachment_urls", self.attachment_urls, _url_problem)
+        if self.attachments != ():
+            found += _list_problems("attachments", self.attachments, _attachment_problem)
         if self.idempotency_key is not None:
             found += key_problems(self.idempotency_key)
         return found
@@ -100,6 +102,8 @@ def _text_problem(value: object) -> str | None:
         return f"must be a str, not {type(value).__name__}"
     if not value:
         return "must not be empty"
+    if value.isascii():
+        return None
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -113,12 +117,14 @@ def _text_problems(argument: str, value: object) -> list[Problem]:
 
 
 def _list_problems(argument: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:
-    if values == ():
-        return []
     if not isinstance(values, tuple):
         return [Problem(argument, f"must be a list, not {type(values).__name__}")]
-    found = ((index, problem_of(value)) for index, value in enumerate(cast("tuple[object, ...]", values)))
-    return [Problem(f"{argument}[{index}]", message) for index, message in found if message is not None]
+    found: list[Problem] = []
+    for index, value in enumerate(cast("tuple[object, ...]", values)):
+        message = problem_of(value)
+        if message is not None:
+            found.append(Problem(f"{argument}[{index}]", message))
+    return found
 
 
 def _url_problem(value: object) -> str | None:

@@ -159,8 +159,8 @@ def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
         data, path = cast("dict[str, Any]", data)[envelope], f"$.{envelope}"
     try:
         return structure(data, returns)
-    except Exception as error:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
-        problems = shape_problems(error, path)
+    except Exception:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
+        problems = shape_problems(data, returns, path)
     raise _undecodable(raw, problems)
 
 

@@ -1,0 +1,50 @@
+"""One call on its way to an operation."""
+
+import attrs
+
+from .answers import RefusalError, not_found
+from .fields import whole_number
+from .params import Params
+from .state import SandboxChat, SandboxMessage, State
+
+
+@attrs.frozen
+class Call:
+    """What an operation is given: the state, and the request as plain data."""
+
+    state: State
+    ids: dict[str, str]
+    query: Params
+    params: Params
+
+    def id(self, name: str, refusal: RefusalError) -> int:
+        """Find an id of the path; what is no number names nothing."""
+        number = whole_number(self.ids[name])
+        if number is None:
+            raise refusal
+        return number
+
+    def chat(self) -> SandboxChat:
+        """Find the chat that the path names."""
+        refusal = not_found("Chat")
+        chat = self.state.chats.get(self.id("chat_id", refusal))
+        if chat is None:
+            raise refusal
+        return chat
+
+    def message(self) -> SandboxMessage:
+        """Find the message of the chat that the path names."""
+        chat = self.chat()
+        message = find_message(self, "id")
+        if message.chat_id != chat.id:
+            raise not_found("Message")
+        return message
+
+
+def find_message(call: Call, name: str) -> SandboxMessage:
+    """Find the message that the path names, unless it was deleted."""
+    refusal = not_found("Message")
+    message = call.state.messages.get(call.id(name, refusal))
+    if message is None or message.deleted:
+        raise refusal
+    return message

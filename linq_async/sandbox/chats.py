@@ -1,0 +1,126 @@
+"""Operations on chats, and how a chat looks in answers."""
+
+from . import numbers
+from .answers import Answer, invalid, json_answer, missing_phone, office_time, page_of
+from .call import Call
+from .fields import optional_text, optional_texts, paging, read_number, required_object
+from .messages import read_draft, short_message, store
+from .params import Params
+from .state import SandboxChat, State
+
+NO_RECIPIENT = "Phone number is required"
+
+
+def create_chat(call: Call) -> Answer:
+    """Find or create a chat and store its message; always 200."""
+    state, params = call.state, call.params
+    send_from = _required_line(state, params, "send_from")
+    wanted = required_object(params, "chat")
+    recipients = _recipients(wanted, send_from)
+    display_name = optional_text(wanted, "display_name")
+    draft = read_draft(params)
+    message = state.message_with_key(draft.key)
+    if message is None:
+        chat = state.find_chat(send_from, recipients) or state.add_chat(send_from, recipients, display_name)
+        message = store(state, chat, draft)
+    chat = state.chats[message.chat_id]
+    shown = short_message(state, message, as_sent=True)
+    return json_answer(200, {"data": {**chat_data(state, chat), "chat_messages": shown}})
+
+
+def _required_number(params: Params, name: str) -> str:
+    text = optional_text(params, name)
+    if not text:
+        raise missing_phone(name)
+    return text
+
+
+def _required_line(state: State, params: Params, name: str) -> str:
+    number = read_number(_required_number(params, name), name)
+    if not state.has_line(number):
+        raise invalid(f"{name} is not one of your organization's phone numbers")
+    return number
+
+
+def _recipients(params: Params, send_from: str) -> list[str]:
+    """Read the people of a chat in the order given, the own line left out."""
+    given = optional_texts(params, "phone_numbers")
+    people = dict.fromkeys(read_number(text, "phone_numbers", numbers.participant) for text in given)
+    people.pop(send_from, None)
+    if not people:
+        raise invalid(NO_RECIPIENT)
+    return list(people)
+
+
+def list_chats(call: Call) -> Answer:
+    """Answer with one page of the chats in which a number takes part."""
+    text = _required_number(call.query, "phone_number")
+    number = numbers.email(text) or read_number(text, "phone_number", numbers.searched_number)
+    page = page_of(list(call.state.chats_with(number)), *paging(call.query))
+    data = [listed_chat(call.state, chat) for chat in page.items]
+    return json_answer(200, {"data": data, "meta": page.meta})
+
+
+def find_chat(call: Call) -> Answer:
+    """Answer with the chat of a line and exactly these people, or with null."""
+    send_from = read_number(_required_number(call.query, "phone_number"), "phone_number")
+    chat = call.state.find_chat(send_from, _recipients(call.query, send_from))
+    if chat is None:
+        return json_answer(200, {"data": {"chat": None, "messages": []}})
+    return json_answer(200, {"data": {"chat": listed_chat(call.state, chat)}})
+
+
+def get_chat(call: Call) -> Answer:
+    """Answer with a chat."""
+    return json_answer(200, {"data": listed_chat(call.state, call.chat())})
+
+
+def mark_as_read(call: Call) -> Answer:
+    """Mark every message of a chat as read."""
+    for message in call.chat().messages:
+        message.is_read = True
+    return Answer(204)
+
+
+def start_typing(call: Call) -> Answer:
+    """Show the typing indicator."""
+    call.chat().typing = True
+    return Answer(201)
+
+
+def stop_typing(call: Call) -> Answer:
+    """Hide the typing indicator."""
+    call.chat().typing = False
+    return Answer(204)
+
+
+def share_contact(call: Call) -> Answer:
+    """Count that the contact card was shared."""
+    call.chat().contact_shared += 1
+    return Answer(201)
+
+
+def service_of(state: State, recipients: tuple[str, ...]) -> str:
+    """iMessage, unless somebody in the chat is known to be without it."""
+    return "SMS" if state.without_imessage.intersection(recipients) else "iMessage"
+
+
+def chat_data(state: State, chat: SandboxChat) -> Params:
+    """Show a chat as creating one shows it."""
+    service, joined_at = service_of(state, chat.recipients), office_time(chat.created_at)
+    handles = [
+        {"id": handle.id, "phone_number": handle.phone_number, "service": service, "joined_at": joined_at}
+        for handle in chat.handles
+    ]
+    return {
+        "id": chat.id,
+        "display_name": chat.display_name,
+        "service": service,
+        "group": len(handles) > 1,
+        "chat_handles": handles,
+    }
+
+
+def listed_chat(state: State, chat: SandboxChat) -> Params:
+    """Show a chat as all other operations show it, with its message count."""
+    return {**chat_data(state, chat), "message_count": len(chat.visible_messages)}

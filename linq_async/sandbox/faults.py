@@ -1,0 +1,227 @@
+"""Faults that a test scripts: what goes wrong, how often, and for which requests."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TypedDict, Unpack
+
+import attrs
+
+from .answers import JSON_TYPE, Answer, RefusalError, error_answer
+from .numbers import participant
+
+
+class Which(TypedDict, total=False):
+    """Which requests a fault concerns: how many of the next ones, narrowed by what they are."""
+
+    times: int
+    phone_number: str | None
+    path: str | None
+    method: str | None
+
+
+@attrs.define(kw_only=True)
+class Fault:
+    """One scripted fault: a delay, an answer, or a way to lose the answer."""
+
+    name: str
+    times: int
+    seconds: float
+    answer: Answer | None
+    phone_number: str | None
+    path: str | None
+    method: str | None
+
+    @property
+    def is_delay(self) -> bool:
+        """Whether it only delays, and so combines with the next fault."""
+        return self.name == "delay"
+
+    def __str__(self) -> str:
+        if self.is_delay:
+            return f"delay {self.seconds:g}"
+        return self.name if self.answer is None else f"answer {self.answer.status}"
+
+
+@attrs.frozen
+class Plan:
+    """The faults of one request: a delay, another fault, both or none."""
+
+    delay: Fault | None = None
+    fault: Fault | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the answer waits."""
+        return self.delay.seconds if self.delay else 0.0
+
+    @property
+    def name(self) -> str | None:
+        """What the log shows."""
+        return " + ".join(str(one) for one in (self.delay, self.fault) if one) or None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The scripted answer, if there is one."""
+        return self.fault.answer if self.fault else None
+
+    @property
+    def works(self) -> bool:
+        """Whether the request is carried out, whatever becomes of its answer."""
+        return self.fault is None or self.fault.name in ("drop_after_storing", "cut_body")
+
+    @property
+    def drops(self) -> bool:
+        """Whether the connection is reset in place of an answer."""
+        return self.fault is not None and self.fault.name.startswith("drop")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the answer breaks off in its body."""
+        return self.fault is not None and self.fault.name == "cut_body"
+
+
+NO_FAULT = Plan()
+
+
+class Faults:
+    """Faults in the order in which they were scripted.
+
+    Each takes `times=` for the next so many requests, and may be narrowed to requests that concern a
+    `phone_number`, have a `method`, or whose path ends in `path`. A delay combines with the fault after it.
+    """
+
+    def __init__(self) -> None:
+        self._queue: list[Fault] = []
+
+    def __repr__(self) -> str:
+        return f"<Faults: {', '.join(f'{fault} x{fault.times}' for fault in self._queue) or 'none'}>"
+
+    @property
+    def pending(self) -> int:
+        """How many faults are still to come, each counted as often as it is to happen."""
+        return sum(fault.times for fault in self._queue)
+
+    def answer(
+        self,
+        status: int,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        body: str | bytes | None = None,
+        **which: Unpack[Which],
+    ) -> None:
+        """Answer the next requests with this status, doing nothing; without a body, with an error in JSON."""
+        self._add("answer", which, answer=scripted_answer(status, headers or {}, json, body))
+
+    def delay(self, seconds: float, **which: Unpack[Which]) -> None:
+        """Hold back the answers to the next requests; the message is stored before the wait."""
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds must be a finite number from 0 on, not {seconds!r}")
+        self._add("delay", which, seconds=seconds)
+
+    def drop_before_storing(self, **which: Unpack[Which]) -> None:
+        """Read the next requests whole, store nothing, and reset the connection."""
+        self._add("drop_before_storing", which)
+
+    def drop_after_storing(self, **which: Unpack[Which]) -> None:
+        """Do what the next requests ask, and reset the connection in place of an answer."""
+        self._add("drop_after_storing", which)
+
+    def cut_body(self, **which: Unpack[Which]) -> None:
+        """Do what the next requests ask, and break off in the middle of the answer's body."""
+        self._add("cut_body", which)
+
+    def clear(self) -> None:
+        """Forget all faults that are still to come."""
+        self._queue.clear()
+
+    def _add(self, name: str, which: Which, *, seconds: float = 0.0, answer: Answer | None = None) -> None:
+        unknown = which.keys() - Which.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
+        fault = Fault(
+            name=name,
+            times=checked_times(which.get("times", 1)),
+            seconds=seconds,
+            answer=answer,
+            phone_number=checked_number(which.get("phone_number")),
+            path=which.get("path"),
+            method=(which.get("method") or "").upper() or None,
+        )
+        self._queue.append(fault)
+
+    def take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
+        """Use up the faults of one request; `numbers` gives those that it concerns."""
+        delay: Fault | None = None
+        # A copy: a fault that is used up leaves the queue.
+        for fault in tuple(self._queue):
+            if not _concerns(fault, method, path, numbers):
+                continue
+            if not fault.is_delay:
+                return Plan(delay, self._use(fault))
+            if delay is not None:
+                break
+            delay = self._use(fault)
+        return Plan(delay) if delay else NO_FAULT
+
+    def _use(self, fault: Fault) -> Fault:
+        fault.times -= 1
+        if not fault.times:
+            self._queue.remove(fault)
+        return fault
+
+
+def _concerns(fault: Fault, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> bool:
+    return (
+        (fault.method is None or fault.method == method)
+        and (fault.path is None or path.endswith(fault.path))
+        and (fault.phone_number is None or fault.phone_number in numbers())
+    )
+
+
+def checked_times(times: object) -> int:
+    """Refuse a number of times that is none."""
+    if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+        raise ValueError(f"times must be a whole number from 1 on, not {times!r}")
+    return times
+
+
+def checked_number(text: str | None) -> str | None:
+    """Bring the number that a fault is narrowed to into the form that the sandbox compares."""
+    number = None if text is None else participant(text)
+    if text is not None and number is None:
+        raise ValueError(f"{text!r} is no phone number or email address")
+    return number
+
+
+def scripted_answer(status: int, headers: Mapping[str, str], value: object, body: str | bytes | None) -> Answer:
+    """Make the answer of a fault, checking what was asked for."""
+    _check_status(status)
+    if value is not None and body is not None:
+        raise ValueError("give json or body, not both")
+    if any(mark in text for pair in headers.items() for text in pair for mark in "\r\n\0"):
+        raise ValueError("headers must not hold line breaks")
+    if body is not None:
+        data = body.encode() if isinstance(body, str) else body
+        return Answer(status, data, {"Content-Type": "text/html; charset=utf-8", **headers})
+    if value is not None:
+        return Answer(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE, **headers})
+    return _default_answer(status, headers)
+
+
+def _check_status(status: object) -> None:
+    if not isinstance(status, int) or status not in range(200, 600):
+        raise ValueError(f"status must be a whole number from 200 to 599, not {status!r}")
+
+
+def _default_answer(status: int, headers: Mapping[str, str]) -> Answer:
+    if status < 400:
+        return Answer(status, b"", headers)
+    try:
+        code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    except ValueError:
+        code = "error"
+    plain = error_answer(RefusalError(status, code, "Scripted by the sandbox"))
+    return attrs.evolve(plain, headers={**plain.headers, **headers})

@@ -1,0 +1,104 @@
+"""Attachments: kept in memory or in a temporary file, and served again."""
+
+import mimetypes
+import re
+import tempfile
+from urllib.parse import quote, unquote, urlsplit
+from uuid import uuid4
+
+import attrs
+
+IN_MEMORY = 1 << 20
+IMAGES = ("png", "jpeg", "gif", "webp", "heic", "heif", "bmp", "tiff", "avif")
+SOUNDS = ("mpeg", "mp4", "aac", "ogg", "wav", "x-wav", "x-m4a", "amr", "x-caf")
+FILMS = ("mp4", "quicktime", "webm", "3gpp", "mpeg")
+INLINE_TYPES = frozenset(f"image/{name}" for name in IMAGES)
+SAFE_TYPES = INLINE_TYPES.union(
+    (f"audio/{name}" for name in SOUNDS), (f"video/{name}" for name in FILMS), ("application/pdf",)
+)
+TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+UNSAFE_IN_HEADER = re.compile(r"[^ !#-\[\]-~]|%")
+
+
+class UploadedFile:
+    """One uploaded file; over 1 MiB it lies in a temporary file that close() deletes."""
+
+    def __init__(self, filename: str, content_type: str | None) -> None:
+        self.filename = filename
+        self.content_type = media_type(content_type) or guessed_type(filename)
+        self.size = 0
+        self.kept = False
+        self._content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+
+    def write(self, chunk: bytes) -> None:
+        """Append to the file."""
+        self._content.write(chunk)
+        self.size += len(chunk)
+
+    def read(self, offset: int = 0, size: int = -1) -> bytes:
+        """Read from a position, by default everything."""
+        self._content.seek(offset)
+        return self._content.read(size)
+
+    def close(self) -> None:
+        """Forget the content."""
+        self._content.close()
+
+
+@attrs.frozen
+class SandboxAttachment:
+    """An attachment of a message: an uploaded file, or a URL that was given in its place."""
+
+    id: str
+    url: str
+    filename: str
+    content_type: str
+    size: int
+    file: UploadedFile | None = attrs.field(default=None, repr=False)
+
+    def read(self) -> bytes:
+        """Read the bytes that were uploaded; an attachment given as a URL has none."""
+        if self.file is None:
+            raise ValueError("an attachment given as a URL is not downloaded by the sandbox")
+        return self.file.read()
+
+
+def stored_attachment(file: UploadedFile, base_url: str) -> SandboxAttachment:
+    """Keep an uploaded file as an attachment under a URL of the sandbox."""
+    file.kept = True
+    number = str(uuid4())
+    url = f"{base_url}/files/{number}/{quote(file.filename, safe='', errors='replace')}"
+    return SandboxAttachment(number, url, file.filename, file.content_type, file.size, file)
+
+
+def linked_attachment(url: str) -> SandboxAttachment:
+    """Take a URL as an attachment as it stands, without downloading it."""
+    filename = unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
+    return SandboxAttachment(str(uuid4()), url, filename, guessed_type(filename), 0)
+
+
+def media_type(header: str | None) -> str | None:
+    """Take the type out of a Content-Type header, or None where it is no type at all."""
+    bare = (header or "").partition(";")[0].strip().lower()
+    return bare if TYPE.fullmatch(bare) else None
+
+
+def guessed_type(filename: str) -> str:
+    """Guess a type from a file name."""
+    # Only the suffix: guess_type would take a name such as "data:..." for a URL.
+    kind, packing = mimetypes.guess_type(f"file.{filename.rpartition('.')[2]}")
+    return kind if kind and not packing else "application/octet-stream"
+
+
+def serving_headers(attachment: SandboxAttachment) -> dict[str, str]:
+    """Headers under which a browser shows pictures and saves everything else, running nothing."""
+    kind = attachment.content_type if attachment.content_type in SAFE_TYPES else "application/octet-stream"
+    place = "inline" if kind in INLINE_TYPES else "attachment"
+    plain = UNSAFE_IN_HEADER.sub("_", attachment.filename)[:200]
+    full = quote(attachment.filename[:200], safe="", errors="replace")
+    return {
+        "Content-Type": kind,
+        "Content-Disposition": f"{place}; filename=\"{plain}\"; filename*=UTF-8''{full}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }

@@ -1,0 +1,226 @@
+"""Operations on messages and their reactions, and how a message looks in answers."""
+
+from datetime import datetime
+
+import attrs
+
+from .answers import (
+    Answer,
+    invalid,
+    json_answer,
+    malformed,
+    missing,
+    not_found,
+    office_time,
+    office_time_or_none,
+    page_of,
+)
+from .call import Call, find_message
+from .fields import (
+    optional_key,
+    optional_list,
+    optional_moment,
+    optional_text,
+    optional_texts,
+    paging,
+    required_object,
+    required_text,
+    web_url,
+)
+from .files import SandboxAttachment, UploadedFile, linked_attachment, stored_attachment
+from .params import Params
+from .state import Reaction, SandboxChat, SandboxMessage, State
+
+REACTIONS = ("love", "like", "dislike", "laugh", "emphasize", "question")
+
+
+@attrs.frozen
+class Draft:
+    """A message that was read from parameters and not stored yet."""
+
+    text: str
+    key: str | None
+    files: list[UploadedFile]
+    urls: list[str]
+
+
+def read_draft(params: Params) -> Draft:
+    """Read the `message` object of a request."""
+    message = required_object(params, "message")
+    return Draft(
+        text=required_text(message, "text"),
+        key=optional_key(message),
+        files=[_uploaded(item) for item in optional_list(message, "attachments")],
+        urls=[web_url(url, "attachment_urls") for url in optional_texts(message, "attachment_urls")],
+    )
+
+
+def _uploaded(item: object) -> UploadedFile:
+    # In JSON the member is documented, but without any meaning: a file can only come as a part.
+    if not isinstance(item, UploadedFile):
+        raise malformed("attachments must be files of a multipart/form-data request")
+    return item
+
+
+def store(state: State, chat: SandboxChat, draft: Draft) -> SandboxMessage:
+    """Store a draft in a chat."""
+    stored = [stored_attachment(file, state.base_url) for file in draft.files]
+    linked = [linked_attachment(url) for url in draft.urls]
+    return state.add_message(chat, draft.text, draft.key, (*stored, *linked))
+
+
+def list_messages(call: Call) -> Answer:
+    """Answer with one page of a chat's messages."""
+    chat = call.chat()
+    before, after = optional_moment(call.query, "before"), optional_moment(call.query, "after")
+    found = [message for message in chat.visible_messages if _between(message.sent_at, after, before)]
+    if _descending(call.query):
+        found.reverse()
+    page = page_of(found, *paging(call.query))
+    data = [full_message(call.state, message) for message in page.items]
+    return json_answer(200, {"data": data, "meta": page.meta})
+
+
+def _between(moment: datetime, after: datetime | None, before: datetime | None) -> bool:
+    return (after is None or moment > after) and (before is None or moment < before)
+
+
+def _descending(query: Params) -> bool:
+    sort = optional_text(query, "sort") or "asc"
+    if sort not in ("asc", "desc"):
+        raise invalid("sort must be asc or desc")
+    return sort == "desc"
+
+
+def send_message(call: Call) -> Answer:
+    """Store a message in a chat, or answer 200 with the one that has the key already."""
+    chat = call.chat()
+    draft = read_draft(call.params)
+    earlier = call.state.message_with_key(draft.key)
+    message = earlier or store(call.state, chat, draft)
+    return json_answer(200 if earlier else 201, {"data": full_message(call.state, message, as_sent=True)})
+
+
+def get_message(call: Call) -> Answer:
+    """Answer with a message."""
+    return json_answer(200, {"data": full_message(call.state, call.message())})
+
+
+def delete_message(call: Call) -> Answer:
+    """Hide a message from now on."""
+    call.message().deleted = True
+    return json_answer(200, {"message": "Message deleted successfully"})
+
+
+def edit_message(call: Call) -> Answer:
+    """Change the text of a message."""
+    message = call.message()
+    message.text = required_text(call.params, "text")
+    message.edited_at = call.state.now()
+    data = {"id": message.id, "text": message.text}
+    return json_answer(200, {"message": "Message edited successfully", "data": data})
+
+
+def react(call: Call) -> Answer:
+    """Add or remove the line's reaction to a message."""
+    message = find_message(call, "chat_message_id")
+    kind = _one_of(call.params, "type", REACTIONS)
+    operation = _one_of(call.params, "operation", ("add", "remove"))
+    change = _add_reaction if operation == "add" else _remove_reaction
+    return json_answer(201, {"data": reaction_data(change(call.state, message, kind))})
+
+
+def _one_of(params: Params, name: str, choices: tuple[str, ...]) -> str:
+    value = optional_text(params, name)
+    if value is None:
+        raise missing(name)
+    if value not in choices:
+        raise invalid(f"{name} must be one of {', '.join(choices)}")
+    return value
+
+
+def _add_reaction(state: State, message: SandboxMessage, kind: str) -> Reaction:
+    """Put a reaction in the place of the one before; the same one again changes nothing."""
+    earlier = message.reaction
+    if earlier is not None and earlier.kind == kind:
+        return earlier
+    if earlier is not None:
+        del state.reactions[earlier.id]
+    reaction = Reaction(
+        id=state.next_id("reaction"),
+        message_id=message.id,
+        kind=kind,
+        from_phone=message.send_from,
+        sent_at=state.now(),
+    )
+    message.reaction = state.reactions[reaction.id] = reaction
+    return reaction
+
+
+def _remove_reaction(state: State, message: SandboxMessage, kind: str) -> Reaction:
+    reaction = message.reaction
+    if reaction is None or reaction.kind != kind:
+        raise not_found("Reaction")
+    del state.reactions[reaction.id]
+    message.reaction = None
+    return reaction
+
+
+def get_reaction(call: Call) -> Answer:
+    """Answer with a reaction."""
+    refusal = not_found("Reaction")
+    reaction = call.state.reactions.get(call.id("reaction_id", refusal))
+    if reaction is None:
+        raise refusal
+    return json_answer(200, {"data": reaction_data(reaction)})
+
+
+def short_message(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
+    """Show a message as creating a chat shows it; `as_sent` shows it as it was at first, pending."""
+    delivered_at = None if as_sent else state.delivered_at(message)
+    return {
+        "id": message.id,
+        "text": message.text,
+        "sent_at": office_time(message.sent_at),
+        "delivered_at": office_time_or_none(delivered_at),
+        "delivery_status": "delivered" if delivered_at else "pending",
+        "is_read": message.is_read,
+        "attachments": [attachment_data(attachment) for attachment in message.attachments],
+    }
+
+
+def full_message(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
+    """Show a message as the message operations show it."""
+    return {
+        **short_message(state, message, as_sent=as_sent),
+        "edited_at": office_time_or_none(message.edited_at),
+        "sent_from": message.send_from,
+        "chat_handle_id": state.chats[message.chat_id].line_handle_id,
+        "reactions": [reaction_data(message.reaction)] if message.reaction else [],
+    }
+
+
+def attachment_data(attachment: SandboxAttachment) -> Params:
+    """Show an attachment as answers show it."""
+    return {
+        "id": attachment.id,
+        "url": attachment.url,
+        "filename": attachment.filename,
+        "mime_type": attachment.content_type,
+        "file_size": attachment.size,
+    }
+
+
+def reaction_data(reaction: Reaction) -> Params:
+    """Show a reaction as answers show it."""
+    moment = office_time(reaction.sent_at)
+    return {
+        "id": reaction.id,
+        "chat_message_id": reaction.message_id,
+        "reaction": reaction.kind,
+        "is_from_me": True,
+        "from_phone": reaction.from_phone,
+        "sent_at": moment,
+        "created_at": moment,
+        "updated_at": moment,
+    }

@@ -1,0 +1,74 @@
+"""The operations of the API: method, path, what does it, and the error format."""
+
+from collections.abc import Callable
+
+import attrs
+
+from . import chats, contacts, lines, messages, subscriptions
+from .answers import Answer, RefusalError, error_answer, standard_error_answer
+from .call import Call
+
+PREFIX = "/api/partner/v2"
+
+
+@attrs.frozen
+class Route:
+    """One operation."""
+
+    method: str
+    path: str
+    operation: Callable[[Call], Answer]
+
+    @property
+    def in_standard_format(self) -> bool:
+        """Whether its errors have the format of contacts and subscriptions."""
+        return self.path.startswith(("/contacts", "/webhook_subscriptions"))
+
+    def refuse(self, refusal: RefusalError) -> Answer:
+        """Answer with an error in the format of this operation."""
+        return (standard_error_answer if self.in_standard_format else error_answer)(refusal)
+
+
+CHAT = "/chats/{chat_id}"
+MESSAGE = f"{CHAT}/chat_messages/{{id}}"
+CONTACT = "/contacts/{id}"
+SUBSCRIPTION = "/webhook_subscriptions/{webhook_subscription_id}"
+
+# A fixed path stands before the one with an id in its place.
+ROUTES = (
+    Route("GET", "/chats", chats.list_chats),
+    Route("POST", "/chats", chats.create_chat),
+    Route("GET", "/chats/find", chats.find_chat),
+    Route("GET", CHAT, chats.get_chat),
+    Route("PUT", f"{CHAT}/mark_as_read", chats.mark_as_read),
+    Route("POST", f"{CHAT}/start_typing", chats.start_typing),
+    Route("DELETE", f"{CHAT}/stop_typing", chats.stop_typing),
+    Route("POST", f"{CHAT}/share_contact", chats.share_contact),
+    Route("GET", f"{CHAT}/chat_messages", messages.list_messages),
+    Route("POST", f"{CHAT}/chat_messages", messages.send_message),
+    Route("GET", MESSAGE, messages.get_message),
+    Route("DELETE", MESSAGE, messages.delete_message),
+    Route("POST", f"{MESSAGE}/edit", messages.edit_message),
+    Route("POST", "/chat_messages/{chat_message_id}/reactions", messages.react),
+    Route("GET", "/chat_message_reactions/{reaction_id}", messages.get_reaction),
+    Route("GET", "/contacts", contacts.list_contacts),
+    Route("POST", "/contacts", contacts.create_contact),
+    Route("GET", "/contacts/find", contacts.find_contact),
+    Route("GET", CONTACT, contacts.get_contact),
+    Route("PUT", CONTACT, contacts.update_contact),
+    Route("PATCH", CONTACT, contacts.update_contact),
+    Route("DELETE", CONTACT, contacts.delete_contact),
+    Route("GET", "/phone_numbers", lines.list_phone_numbers),
+    Route("PUT", "/phone_numbers/{id}", lines.update_phone_number),
+    Route("GET", "/webhook_subscriptions", subscriptions.list_subscriptions),
+    Route("POST", "/webhook_subscriptions", subscriptions.create_subscription),
+    Route("PUT", SUBSCRIPTION, subscriptions.update_subscription),
+    Route("DELETE", SUBSCRIPTION, subscriptions.delete_subscription),
+    Route("POST", "/i_message_availability/check", lines.check_imessage),
+)
+
+
+def no_route(call: Call) -> Answer:
+    """Refuse a path that is no operation."""
+    del call
+    raise RefusalError(404, "not_found", "No such path")

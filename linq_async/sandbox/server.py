@@ -1,0 +1,183 @@
+"""The sandbox's life: settings, start, close."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from . import numbers
+from .app import Edge, OnRequest, make_app
+from .faults import Faults
+from .log import RequestLog
+from .state import SandboxChat, SandboxMessage, State
+
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
+DEFAULT_PHONE_NUMBERS = ("+15175269229", "+12025550101")
+DEFAULT_USERS = ("sam.reyes@example.com",)
+
+
+def utc_now() -> datetime:
+    """Tell the time, aware."""
+    return datetime.now(UTC)
+
+
+class Sandbox:
+    """A local server that plays Linq Partner API v2 over real HTTP.
+
+    Use it as `async with Sandbox() as sandbox:`, or call `start()` and `close()`. `deliver_after` is how many
+    seconds after being sent a message shows as delivered, None for never; `imessage_interval` how many
+    seconds must lie between two iMessage checks; `on_request` is called with the log entry of every request
+    once it is answered or dropped; `user_emails` are the people who may own contacts, the first one by
+    default; `clock` gives the time and must be aware.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = DEFAULT_TOKEN,
+        phone_numbers: Iterable[str] = DEFAULT_PHONE_NUMBERS,
+        deliver_after: float | None = 0.0,
+        imessage_interval: float = 10.0,
+        on_request: OnRequest | None = None,
+        user_emails: Iterable[str] = DEFAULT_USERS,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.token = checked_token(token)
+        self.phone_numbers = checked_numbers(phone_numbers)
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self._host = host
+        self._port = port
+        self._on_request = on_request
+        self._runner: web.AppRunner | None = None
+        users = checked_users(user_emails)
+        self._state = State(self.phone_numbers, users, clock, None, 0.0)
+        self.deliver_after = deliver_after
+        self.imessage_interval = imessage_interval
+
+    @property
+    def deliver_after(self) -> float | None:
+        """Seconds after which a message shows as delivered; None for never."""
+        return self._state.deliver_after
+
+    @deliver_after.setter
+    def deliver_after(self, seconds: float | None) -> None:
+        self._state.deliver_after = None if seconds is None else checked_seconds("deliver_after", seconds)
+
+    @property
+    def imessage_interval(self) -> float:
+        """Seconds that must lie between two iMessage checks."""
+        return self._state.imessage_interval
+
+    @imessage_interval.setter
+    def imessage_interval(self, seconds: float) -> None:
+        self._state.imessage_interval = checked_seconds("imessage_interval", seconds)
+
+    @property
+    def base_url(self) -> str:
+        """Where the server listens, such as `http://127.0.0.1:40321`."""
+        if not self._state.base_url:
+            raise RuntimeError("the sandbox is not running: use `async with Sandbox()`")
+        return self._state.base_url
+
+    @property
+    def messages(self) -> list[SandboxMessage]:
+        """Every message stored, in order, the deleted ones too."""
+        return list(self._state.messages.values())
+
+    @property
+    def chats(self) -> list[SandboxChat]:
+        """Every chat, in order."""
+        return list(self._state.chats.values())
+
+    @property
+    def without_imessage(self) -> set[str]:
+        """Numbers that have no iMessage: fill it to change checks and the service of chats."""
+        return self._state.without_imessage
+
+    async def start(self) -> None:
+        """Start to listen; what an earlier run stored is still there, but for its files."""
+        if self._runner is not None:
+            raise RuntimeError("the sandbox runs already")
+        edge = Edge(self._state, self.requests, self.faults, self.token, self._on_request)
+        # A zero would mean to wait without end.
+        runner = web.AppRunner(make_app(edge), access_log=None, shutdown_timeout=0.01)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._state.base_url = f"http://{host}:{runner.addresses[0][1]}"
+
+    async def close(self) -> None:
+        """Stop at once, breaking off what is under way, and delete the uploaded files."""
+        runner, self._runner = self._runner, None
+        self._state.base_url = ""
+        if runner is not None:
+            await runner.cleanup()
+        self._state.close_files()
+
+    def reset(self) -> None:
+        """Forget all messages, chats, contacts, requests and faults; the server keeps running."""
+        self._state.clear()
+        self.requests.clear()
+        self.faults.clear()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._state.base_url or 'not running'}, {len(self._state.messages)} messages>"
+
+
+def checked_token(token: str) -> str:
+    """Refuse a token that no header could carry."""
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("token must be printable ASCII without spaces")
+    return token
+
+
+def checked_numbers(given: Iterable[str]) -> tuple[str, ...]:
+    """Bring the organisation's numbers to E.164."""
+    if isinstance(given, str):
+        raise ValueError("phone_numbers must be several strings, not one")
+    found: list[str] = []
+    for text in given:
+        number = numbers.phone_number(text)
+        if number is None:
+            raise ValueError(f"{text!r} is not a phone number such as +12223334444")
+        found.append(number)
+    if not found:
+        raise ValueError("phone_numbers must hold at least one number")
+    return tuple(dict.fromkeys(found))
+
+
+def checked_users(given: Iterable[str]) -> tuple[str, ...]:
+    """Check that there is somebody to own contacts."""
+    found = tuple(numbers.email(text) or "" for text in given)
+    if not found or not all(found):
+        raise ValueError("user_emails must hold at least one email address, and nothing else")
+    return found
+
+
+def checked_seconds(name: str, seconds: float) -> float:
+    """Refuse a time that cannot be waited."""
+    if not 0 <= seconds < 1e9:
+        raise ValueError(f"{name} must be a number of seconds from 0 on, not {seconds!r}")
+    return seconds

@@ -1,0 +1,118 @@
+"""Operations on webhook subscriptions, which are stored; nothing is delivered."""
+
+from .answers import Answer, RefusalError, invalid, json_answer, missing, utc_time
+from .call import Call
+from .fields import optional_text, optional_texts, required_object, required_text, web_url
+from .params import Params
+from .state import Subscription
+
+EVENTS = frozenset(
+    {
+        "message.sent",
+        "message.received",
+        "message.read",
+        "call.completed",
+        "reaction.sent",
+        "reaction.received",
+        "typing_indicator.received",
+        "typing_indicator.removed",
+        "chat.created",
+        "contact.created",
+        "contact.updated",
+        "contact.deleted",
+        "participant.added",
+        "participant.removed",
+    }
+)
+
+
+def list_subscriptions(call: Call) -> Answer:
+    """Answer with all subscriptions, without paging."""
+    found = [subscription_data(one) for one in call.state.subscriptions.values()]
+    return json_answer(200, {"webhook_subscriptions": found})
+
+
+def create_subscription(call: Call) -> Answer:
+    """Store a subscription; equal ones are not merged."""
+    given, now = required_object(call.params, "webhook_subscription"), call.state.now()
+    url, events, version = _required_members(given)
+    secret, active = optional_text(given, "secret"), _active(given)
+    subscription = Subscription(
+        id=call.state.next_id("subscription"),
+        webhook_url=url,
+        events=events,
+        version=version,
+        secret=secret,
+        active=True if active is None else active,
+        created_at=now,
+        updated_at=now,
+    )
+    call.state.subscriptions[subscription.id] = subscription
+    return json_answer(201, {"webhook_subscription": subscription_data(subscription)})
+
+
+def update_subscription(call: Call) -> Answer:
+    """Replace URL, events and version; secret and state stay where they are not given."""
+    subscription = _subscription(call)
+    given = required_object(call.params, "webhook_subscription")
+    url, events, version = _required_members(given)
+    secret, active = optional_text(given, "secret"), _active(given)
+    subscription.webhook_url, subscription.events, subscription.version = url, events, version
+    subscription.secret = subscription.secret if secret is None else secret
+    subscription.active = subscription.active if active is None else active
+    subscription.updated_at = call.state.now()
+    return json_answer(200, {"webhook_subscription": subscription_data(subscription)})
+
+
+def delete_subscription(call: Call) -> Answer:
+    """Remove a subscription."""
+    del call.state.subscriptions[_subscription(call).id]
+    return Answer(204)
+
+
+def _subscription(call: Call) -> Subscription:
+    refusal = RefusalError(404, "subscription_not_found", "Webhook subscription not found")
+    subscription = call.state.subscriptions.get(call.id("webhook_subscription_id", refusal))
+    if subscription is None:
+        raise refusal
+    return subscription
+
+
+def _required_members(given: Params) -> tuple[str, list[str], int]:
+    url = web_url(required_text(given, "webhook_url"), "webhook_url")
+    events = list(dict.fromkeys(optional_texts(given, "events")))
+    if not events or not EVENTS.issuperset(events):
+        raise invalid("events must name at least one event, and known ones only")
+    return url, events, _version(given)
+
+
+def _version(given: Params) -> int:
+    version = given.get("version")
+    if version is None:
+        raise missing("version")
+    if not isinstance(version, int) or version != 2:
+        raise invalid("version must be 2")
+    return version
+
+
+def _active(given: Params) -> bool | None:
+    active = given.get("active")
+    if active is not None and not isinstance(active, bool):
+        raise invalid("active must be true or false")
+    return active
+
+
+def subscription_data(subscription: Subscription) -> Params:
+    """Show a subscription as answers show it; the secret is never among it."""
+    return {
+        "id": subscription.id,
+        "webhook_url": subscription.webhook_url,
+        "version": subscription.version,
+        "events": subscription.events,
+        "active": subscription.active,
+        "secret_configured": bool(subscription.secret),
+        "last_delivered_at": None,
+        "delivery_attempts": 0,
+        "created_at": utc_time(subscription.created_at),
+        "updated_at": utc_time(subscription.updated_at),
+    }
