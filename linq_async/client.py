@@ -17,6 +17,7 @@ from linq_async.config import (
     Timeouts,
     check_headers,
     check_limits,
+    merged_headers,
     read_base_url,
     read_proxy,
     read_token,
@@ -106,7 +107,7 @@ class LinqClient:
             token=old.token if token is None else read_token(token),
             retry=retry or old.retry,
             timeouts=timeouts or old.timeouts,
-            headers={**old.headers, **check_headers(headers)},
+            headers=merged_headers(old.headers, check_headers(headers)),
             on_attempt=on_attempt or old.on_attempt,
         )
         derived = object.__new__(type(self))

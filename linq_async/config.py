@@ -28,7 +28,7 @@ AttemptHook = Callable[[Attempt], None]
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
 _OWN_HEADERS = frozenset(
     {
         TOKEN_HEADER.lower(),
@@ -126,9 +126,7 @@ class Settings:
         """The headers of every request; the caller's own may replace the agent and what is accepted."""
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         own = {"Accept": "application/json", "User-Agent": f"linq-async/{__version__} python/{python}"}
-        given = {name.lower() for name in self.headers}
-        kept = {name: value for name, value in own.items() if name.lower() not in given}
-        return CIMultiDict({**kept, **self.headers, TOKEN_HEADER: self.token})
+        return CIMultiDict({**merged_headers(own, self.headers), TOKEN_HEADER: self.token})
 
 
 def read_token(token: str | None) -> str:
@@ -179,17 +177,21 @@ def is_loopback(host: str) -> bool:
 
 def read_proxy(proxy: str | None, base_url: str) -> str | None:
     """Return the proxy for a base URL, the argument before the environment. Resolved once: per request it is slow."""
-    if proxy is not None:
-        parts = _split(proxy)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError("the proxy must look like http://proxy.example:3128")
-        return proxy
+    found = _environment_proxy(base_url) if proxy is None else proxy
+    if found is None:
+        return None
+    parts = _split(found)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError("the proxy must look like http://proxy.example:3128")
+    return found
+
+
+def _environment_proxy(base_url: str) -> str | None:
     target = urlsplit(base_url)
-    host = target.hostname or ""
-    if is_loopback(host) or proxy_bypass(target.netloc):
+    if is_loopback(target.hostname or "") or proxy_bypass(target.netloc):
         return None
     found = getproxies()
-    return found.get(target.scheme) or found.get("all")
+    return found.get(target.scheme) or found.get("all") or None
 
 
 def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -203,6 +205,12 @@ def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(f"the header {name} holds a control character, or is not a str")
     return found
+
+
+def merged_headers(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Add headers to others, replacing a name in whatever case it stands."""
+    replaced = {name.lower() for name in new}
+    return {**{name: value for name, value in old.items() if name.lower() not in replaced}, **new}
 
 
 def check_limits(max_connections: int, max_response_bytes: int) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath, PureWindowsPath
 
 MAX_FILENAME_BYTES = 1_300
 """Rack drops a part in silence whose Content-Disposition is over 1,536 bytes."""
 
-_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x09), *range(0x0A, 0x20), 0x22, 0x7F)}
-_ESCAPED = re.compile(r'[\x00-\x08\x0a-\x1f"\x7f]')
+_ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), 0x22, 0x7F)}
+_ESCAPED = re.compile(r'[\x00-\x1f"\x7f]')
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -26,7 +25,7 @@ def encode_filename(name: str) -> str:
 
 def base_name(name: str) -> str:
     """Strip the folders of either system's paths."""
-    return PureWindowsPath(PurePosixPath(name).name).name
+    return next((part for part in reversed(re.split(r"[/\\]", name)) if part), "")
 
 
 def filename_problem(name: str) -> str | None:

@@ -19,8 +19,17 @@ import tenacity
 
 from linq_async.attempts import Attempt
 from linq_async.config import Settings
-from linq_async.errors import DecodeError, LinqError, NotFoundError, Outcome, RateLimitError
-from linq_async.models.outgoing import NewChat, NewMessage
+from linq_async.errors import (
+    ClientStateError,
+    DecodeError,
+    InvalidArgumentError,
+    LinqError,
+    NotFoundError,
+    Outcome,
+    Problem,
+    RateLimitError,
+)
+from linq_async.models.outgoing import NewChat
 from linq_async.retry import may_retry, must_stop, wait_for
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.session import Pool, Transport, spread
@@ -39,8 +48,8 @@ class Call:
     """What one logical call has come to so far."""
 
     request: Request
-    recipe: Body = attrs.field(repr=False)
     pool: Pool = attrs.field(repr=False)
+    recipe: Body = attrs.field(factory=Empty, repr=False)
     started: float = 0.0
     attempts: int = 0
     outcome: Outcome = Outcome.NOT_SENT
@@ -108,56 +117,72 @@ class Pipeline:
 
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
-        pool = await self.transport.pool()
-        call = Call(request, await self._recipe(request), pool)
-        await self._enter(call)
+        call = Call(request, await self.transport.pool())
+        try:
+            call.recipe = await self._recipe(request)
+            await self._enter(call)
+        except LinqError as error:
+            error.idempotency_key = request.idempotency_key
+            raise
         try:
             call.started = self._clock()
             raw = await self._attempts(call)
         finally:
-            pool.slots.release()
+            call.pool.slots.release()
         return Answer(raw, request.idempotency_key, call.attempts)
 
     async def _recipe(self, request: Request) -> Body:
         """Follow the body's value to its recipe. Files are measured in a thread."""
-        value, key = request.body, request.idempotency_key
-        if value is None:
-            return Empty()
-        if not isinstance(value, NewMessage):
-            return encode_json(value)
+        message, key = request.message, request.idempotency_key
+        if message is None:
+            return _plain_body(request)
         assert key is not None
-        if isinstance(value, NewChat) and not value.attachments:
-            return new_chat_json(value, key)
-        uploads = value.uploads()
-        if any(upload.on_disk for upload in uploads):
-            sizes = await asyncio.to_thread(lambda: [upload.measure() for upload in uploads])
-        else:
+        if isinstance(message, NewChat) and not message.attachments:
+            return new_chat_json(message, key)
+        uploads = message.uploads()
+        if all(upload.in_memory for upload in uploads):
             sizes = [upload.measure() for upload in uploads]
-        return message_form(value, key, sizes, f"linq-{secrets.token_hex(16)}")
+        else:
+            sizes = await asyncio.to_thread(lambda: [upload.measure() for upload in uploads])
+        return message_form(message, key, sizes, f"linq-{secrets.token_hex(16)}")
 
     async def _enter(self, call: Call) -> None:
         """Wait for the gate of the limit group, then for a connection slot: no clock runs yet."""
         pool, group = call.pool, call.request.group
         while True:
-            left = pool.pause_left(group)
+            left = pool.pause_left(group, self._clock())
             if left:
                 await self._wait_at_gate(call, left)
                 continue
             await pool.slots.acquire()
-            if not pool.pause_left(group):
+            if not pool.closed and not pool.pause_left(group, self._clock()):
                 return
             pool.slots.release()
+            if pool.closed:
+                raise _closed_while_waiting()
 
     async def _wait_at_gate(self, call: Call, left: float) -> None:
         policy = self.settings.retry
-        wait = left + spread(left)
+        wait = left + spread(left, self._chance())
         if policy.max_attempts == 1 or wait >= policy.max_elapsed:
             held_back = RateLimitError(
-                f"held back: the server asked to wait {left:.1f} s more", status=429, outcome=Outcome.NOT_SENT
+                f"held back: the server asked to wait {left:.1f} s more",
+                status=429,
+                outcome=Outcome.NOT_SENT,
+                retry_after=left,
             )
-            held_back.retry_after, held_back.idempotency_key = left, call.request.idempotency_key
             raise held_back
-        await self._sleep(wait)
+        await self._rest(call, wait)
+
+    async def _rest(self, call: Call, seconds: float) -> None:
+        """Sleep, unless the client is closed meanwhile."""
+        sleeping = asyncio.ensure_future(self._sleep(seconds))
+        try:
+            await asyncio.wait({sleeping, call.pool.closing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+        if call.pool.closed:
+            raise _closed_while_waiting()
 
     async def _attempts(self, call: Call) -> RawResponse:
         try:
@@ -180,6 +205,8 @@ class Pipeline:
         except LinqError as error:
             last = error
         self._finish(call)
+        if isinstance(last, ClientStateError):
+            last = self._told(call, last)
         raise last.with_traceback(None)  # a reader of the traceback is not helped by tenacity's frames
 
     def _retrying(self, call: Call) -> tenacity.AsyncRetrying:
@@ -188,16 +215,16 @@ class Pipeline:
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = None if state.outcome is None else state.outcome.exception()
-            return max(
-                wait_for(error, call.attempts, policy, self._chance()),
-                call.pool.pause_left(call.request.group),
-            )
+            asked = error.retry_after if isinstance(error, RateLimitError) else None
+            paused = call.pool.pause_left(call.request.group, self._clock())
+            own = wait_for(error, call.attempts, policy, self._chance())
+            return max(own, paused) + (spread(asked, self._chance()) if asked else 0.0)
 
         def stop(state: tenacity.RetryCallState) -> bool:
             return must_stop(policy, call.attempts, self._clock() - call.started, state.upcoming_sleep)
 
         return tenacity.AsyncRetrying(
-            sleep=self._sleep,
+            sleep=lambda seconds: self._rest(call, seconds),
             wait=wait,
             stop=stop,
             retry=tenacity.retry_if_exception(lambda error: self._may_retry(call, error)),
@@ -244,7 +271,7 @@ class Pipeline:
             request.idempotency_key,
         )
         if isinstance(error, RateLimitError) and error.retry_after is not None:
-            call.pool.pause(request.group, error.retry_after)
+            call.pool.pause(request.group, self._clock(), error.retry_after)
         if may_retry(error, request) and not self._may_retry(call, error):
             error.message += "; not sent again, for an attachment can be read only once"
         return error
@@ -295,6 +322,20 @@ class Pipeline:
             self.settings.on_attempt(record)
         except Exception:  # a hook's failure must not lose the result of a send
             logger.exception("on_attempt failed")
+
+
+def _plain_body(request: Request) -> Body:
+    """Spell a body that is no message."""
+    if request.body is None:
+        return Empty()
+    body = encode_json(request.json)
+    if body is None:
+        raise InvalidArgumentError([Problem("json", "holds something that cannot be written as JSON")])
+    return body
+
+
+def _closed_while_waiting() -> ClientStateError:
+    return ClientStateError("the client was closed while the call waited")
 
 
 _LINE = "%s: attempt %d, key %s, status %s, error %s, outcome %s, %.3f s, wait %s"

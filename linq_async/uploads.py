@@ -8,15 +8,18 @@ from __future__ import annotations
 import io
 import mimetypes
 import os
+import re
 import stat
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import PurePath
-from typing import BinaryIO, Protocol, TypeAlias, Union, cast
+from typing import Any, BinaryIO, Protocol, TypeAlias, Union, cast
 
 import attrs
 
 from linq_async.errors import InvalidArgumentError, Problem, UploadError
+from linq_async.filenames import base_name
 
 Chunks: TypeAlias = AsyncIterator[bytes]
 Attachable: TypeAlias = Union["os.PathLike[str]", BinaryIO, "Upload"]  # a quoted name cannot be or-ed
@@ -34,6 +37,7 @@ _OTHER_TYPES = {  # what phones send and Python's table lacks, or holds under an
     ".webp": "image/webp",
 }
 _ANY_TYPE = "application/octet-stream"
+_MEDIA_TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+( *;[\x20-\x7e]+)?")
 
 
 class Reader(Protocol):
@@ -127,7 +131,42 @@ class ChunkSource:
         return self.factory is None and self.once is None
 
 
-Source: TypeAlias = BytesSource | PathSource | HandleSource | ChunkSource
+_ONE_READER = threading.Lock()  # for all objects: the same one may stand in several sends, each with a place of its own
+
+
+@attrs.define
+class CopySource:
+    """A caller's readable object that is no file on disk: read once, into memory, when it is measured."""
+
+    file: BinaryIO = attrs.field(repr=False)
+    start: int | None
+    _copy: bytes | None = attrs.field(default=None, repr=False)
+
+    def data(self) -> bytes:
+        """Return what can be read from where the object stood, and put it back there. May block."""
+        with _ONE_READER:
+            if self._copy is None:
+                self._copy = self._read()
+            return self._copy
+
+    def _read(self) -> bytes:
+        if self.start is None:
+            return _bytes(self.file.read())
+        stands = self.file.tell()
+        self.file.seek(self.start)
+        try:
+            return _bytes(self.file.read())
+        finally:
+            self.file.seek(stands)
+
+
+def _bytes(data: object) -> bytes:
+    if not isinstance(data, bytes):
+        raise TypeError(f"gives {type(data).__name__}, not bytes")
+    return data
+
+
+Source: TypeAlias = BytesSource | CopySource | PathSource | HandleSource | ChunkSource
 
 
 @attrs.frozen
@@ -135,7 +174,7 @@ class Upload:
     """An attachment that can be opened again for every attempt. Made by one of the ``from_...`` methods."""
 
     filename: str
-    """The name that the recipient sees; its folders are not sent."""
+    """The name that the recipient sees, without folders."""
     content_type: str
     """The media type, from the name's ending where none was given."""
     source: Source = attrs.field(repr=False)
@@ -160,8 +199,8 @@ class Upload:
     def from_file(cls, file: BinaryIO, *, filename: str | None = None, content_type: str | None = None) -> Upload:
         """Attach an open binary file, from where it stands now. It is neither moved nor closed.
 
-        A file on disk is read by position, so that it may serve many sends at once; any other readable object is
-        read into memory here and now. Keep the file open until the send has ended.
+        A file on disk is read by position, so that it may serve many sends at once; any other readable object is read
+        into memory once, by the first send. Keep the file open until the send has ended.
         """
         problem = _unreadable(file)
         if problem is not None:
@@ -169,7 +208,11 @@ class Upload:
         name = filename if filename is not None else _name_of(file)
         if name is None:
             raise InvalidArgumentError([Problem("filename", "is needed, for this file has no name")])
-        return _named(name, content_type, _source_of(file))
+        try:
+            return _named(name, content_type, _source_of(file))
+        except OSError as error:
+            reason = reason_of(error)
+        raise UploadError(name, reason)
 
     @classmethod
     def from_chunks(
@@ -199,9 +242,9 @@ class Upload:
         return not (isinstance(self.source, ChunkSource) and self.source.factory is None)
 
     @property
-    def on_disk(self) -> bool:
-        """Whether measuring and opening it touches a disk, and so belongs in a thread."""
-        return isinstance(self.source, PathSource | HandleSource)
+    def in_memory(self) -> bool:
+        """Whether its bytes are at hand; else measuring and opening it may block, and belongs in a thread."""
+        return isinstance(self.source, BytesSource | ChunkSource)
 
     def measure(self) -> int | None:
         """Return its size in bytes, None where it cannot be known. May block. Raises UploadError."""
@@ -213,9 +256,12 @@ class Upload:
                 raise UploadError(self.filename, "can be read only once, and it has been")
             return self.size
         try:
+            if isinstance(source, CopySource):
+                return len(source.data())
             return max(source.stat().st_size - getattr(source, "start", 0), 0)
-        except (OSError, ValueError) as error:
-            raise UploadError(self.filename, reason_of(error)) from None
+        except Exception as error:  # noqa: BLE001  # whatever a caller's object raises: it is local, and never repeated
+            reason = reason_of(error)
+        raise UploadError(self.filename, reason)
 
     def open(self, size: int) -> Reader:
         """Open the file for one attempt. May block. Raises UploadError, also where its size is no longer ``size``."""
@@ -225,19 +271,22 @@ class Upload:
         try:
             return source.open()
         except (OSError, ValueError) as error:
-            raise UploadError(self.filename, reason_of(error)) from None
+            reason = reason_of(error)
+        raise UploadError(self.filename, reason)
 
 
 def reason_of(error: Exception) -> str:
-    """Say why a file could not be read, without its path."""
+    """Say why something could not be read, without its path."""
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, IsADirectoryError):
         return "is a directory"
-    if isinstance(error, ValueError):
+    if isinstance(error, TypeError) and str(error).startswith("gives "):
+        return str(error)
+    if isinstance(error, ValueError) and "closed file" in str(error):
         return "is closed"
-    strerror = getattr(error, "strerror", None)
-    return f"cannot be read: {strerror or error}"
+    told = isinstance(error, OSError | ValueError)
+    return f"cannot be read: {getattr(error, 'strerror', None) or (error if told else type(error).__name__)}"
 
 
 def content_type_of(filename: str) -> str:
@@ -264,22 +313,25 @@ def as_upload(item: object) -> Upload | str:
             return Upload.from_file(cast(BinaryIO, item))
     except InvalidArgumentError as error:
         return f"cannot be attached: {error}; use Upload.from_file"
+    except UploadError as error:
+        return error.reason
     return f"is a {type(item).__name__}: pass a Path, an open binary file or an Upload"
 
 
 def _named(filename: str, content_type: str | None, source: Source, size: int | None = None) -> Upload:
     problems: list[Problem] = []
-    if not isinstance(filename, str) or not filename:
+    name = base_name(filename) if isinstance(filename, str) else ""
+    if not name:
         problems.append(Problem("filename", "must be a str that is not empty"))
     if content_type is not None and not _is_media_type(content_type):
         problems.append(Problem("content_type", "must look like image/png"))
     if problems:
         raise InvalidArgumentError(problems)
-    return Upload(filename, content_type or content_type_of(filename), source, size)
+    return Upload(name, content_type or content_type_of(name), source, size)
 
 
 def _is_media_type(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isprintable() and value.count("/") == 1
+    return isinstance(value, str) and _MEDIA_TYPE.fullmatch(value) is not None
 
 
 def _unreadable(file: BinaryIO) -> str | None:
@@ -290,36 +342,37 @@ def _unreadable(file: BinaryIO) -> str | None:
         return "has no read()"
     if getattr(file, "closed", False):
         return "is closed"
-    return None
+    readable: object = getattr(file, "readable", None)
+    return "is not open for reading" if callable(readable) and not readable() else None
 
 
 def _name_of(file: BinaryIO) -> str | None:
     name = getattr(file, "name", None)
-    return PurePath(name).name or None if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    unpacked = name.removesuffix(".gz") if type(file).__module__ == "gzip" else name
+    return PurePath(unpacked).name or None
 
 
 def _source_of(file: BinaryIO) -> Source:
     """Choose how a caller's file is read: by position where it is plainly a file on disk, else by a copy."""
-    if isinstance(file, tempfile.SpooledTemporaryFile):
-        rolled: object = getattr(file, "_rolled", False)
-        inner = cast(BinaryIO, getattr(file, "_file", file)) if rolled else file
-    else:
-        inner = cast(BinaryIO, getattr(file, "file", file))  # what tempfile wraps
-    raw = getattr(inner, "raw", inner)
-    # Only these: a GzipFile has a descriptor too, and it leads to the compressed bytes.
-    if isinstance(raw, io.FileIO) and hasattr(os, "pread") and stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+    inner = _unwrapped(file)
+    raw = inner.raw if type(inner) in {io.BufferedReader, io.BufferedRandom} else inner
+    # Exactly this type: a GzipFile has a descriptor too, and it leads to the compressed bytes.
+    if type(raw) is io.FileIO and hasattr(os, "pread") and stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
         if file.writable():
             file.flush()
         return HandleSource(inner, file.tell())
-    return BytesSource(_rest_of(file))
+    if type(inner) is io.BytesIO:
+        return BytesSource(inner.getvalue()[inner.tell() :])
+    movable = file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek")
+    return CopySource(file, file.tell() if movable else None)
 
 
-def _rest_of(file: BinaryIO) -> bytes:
-    seekable = getattr(file, "seekable", bool)()
-    start = file.tell() if seekable else 0
-    data = file.read()
-    if seekable:
-        file.seek(start)
-    if not isinstance(data, bytes):
-        raise InvalidArgumentError([Problem("file", "does not give bytes")])
-    return data
+def _unwrapped(file: Any) -> Any:
+    """Look through the wrappers of tempfile, which add nothing to reading."""
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        return file.__dict__.get("_file", file)
+    if type(file).__module__ == "tempfile":
+        return getattr(file, "file", file)
+    return file

@@ -31,7 +31,7 @@ def _as_tuple(values: Iterable[str]) -> tuple[str, ...]:
 
 def _as_uploads(values: Iterable[Attachable]) -> tuple[Attachable, ...]:
     """Note where open files stand now; an entry that cannot be attached stays, to be refused."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes) or hasattr(values, "read") or not isinstance(values, Iterable):
         return cast("tuple[Attachable, ...]", values)
     return tuple(found if isinstance(found := as_upload(item), Upload) else item for item in values)
 

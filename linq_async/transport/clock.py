@@ -45,6 +45,12 @@ class Watch:
                 clock.expire()
         self.look_at(min((clock.limit for clock in self.clocks if not clock.expired), default=math.inf))
 
+    def expire_all(self) -> None:
+        """End every attempt now, and stop the timer."""
+        self.stop()
+        for clock in self.clocks:
+            clock.expire()
+
     def stop(self) -> None:
         """Cancel the timer."""
         if self._handle is not None:

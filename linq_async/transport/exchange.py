@@ -1,11 +1,12 @@
 """One exchange with the server, and what its failures mean.
 
-Errors are raised outside the handlers that caught their causes: a frame of aiohttp, linked to an error, would show
-the token to whoever prints a traceback with its locals.
+Errors are raised outside the handlers that caught their causes, a cancellation too: a frame of aiohttp, linked to an
+error, would show the token to whoever prints a traceback with its locals.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 
@@ -55,7 +56,7 @@ _RESENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 class Exchange:
     """A request on its way, and its answer as far as it has come. Prints as nothing but its name."""
 
-    __slots__ = ("_body", "_clock", "_received", "_request", "_response", "_session", "_settings")
+    __slots__ = ("_body", "_clock", "_pool", "_received", "_request", "_response", "_settings")
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class Exchange:
         recipe: Body,
         remaining: float,
     ) -> None:
-        self._session = pool.session
+        self._pool = pool
         self._settings = settings
         self._request = request
         self._clock = AttemptClock(pool.watch, settings.timeouts, remaining, request.extra_read_seconds)
@@ -92,25 +93,30 @@ class Exchange:
 
     async def run(self) -> RawResponse:
         """Send the request and read the whole answer. Raises a LinqError that knows whether anything had left."""
+        ended: RawResponse | LinqError | asyncio.CancelledError
         try:
             with self._clock:
                 return await self._send_and_read()
         except _FAILURES as error:
-            failure = self._translate(error)
+            ended = self._translate(error)
+        except asyncio.CancelledError as cancelled:
+            cancelled.__context__ = None
+            ended = cancelled.with_traceback(None)
         finally:
             if self._response is not None and not self._response.closed:
                 self._response.close()
-        if isinstance(failure, RawResponse):
-            return failure
-        raise failure
+        if isinstance(ended, RawResponse):
+            return ended
+        raise ended
 
     async def _send_and_read(self) -> RawResponse:
         request, settings = self._request, self._settings
-        self._response = response = await self._session.request(
+        self._response = response = await self._pool.session.request(
             request.method,
             _url(settings.base_url, request.path, request.params),
             data=self._body,
-            headers=settings.request_headers,
+            headers=self._body.over(settings.request_headers) if self._pool.lent else settings.request_headers,
+            skip_auto_headers=self._body.without_headers,
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=True,
@@ -145,7 +151,7 @@ class Exchange:
 
     def _translate(self, error: Exception) -> LinqError | RawResponse:
         """Say what a failure means. A status outside 2xx stands, though its body be cut."""
-        if self._session.closed and isinstance(error, RuntimeError | aiohttp.ClientError):
+        if self._pool.closed or self._pool.session.closed:
             closed = ClientStateError("the client was closed while the call was under way")
             closed.outcome = self.outcome
             return closed

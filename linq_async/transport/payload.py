@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from linq_async.errors import UploadError
 from linq_async.transport.clock import AttemptClock
-from linq_async.uploads import BytesSource, ChunkSource, Reader, Upload, reason_of
+from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Upload, reason_of
 from linq_async.wire.body import Body, Empty, File, Json, Multipart
 
 CHUNK_BYTES = 512 << 10
@@ -30,8 +30,6 @@ class AttemptBody(payload.Payload):
 
     def __init__(self, recipe: Body, clock: AttemptClock) -> None:
         super().__init__(None, content_type=_CONTENT_TYPES.get(type(recipe)) or _form_type(recipe))
-        if isinstance(recipe, Empty):
-            self._headers = _NO_CONTENT
         self._recipe = recipe
         self._clock = clock
         self._size = _size_of(recipe)
@@ -41,6 +39,17 @@ class AttemptBody(payload.Payload):
         """Whether the whole body has been handed over."""
         self.failure: UploadError | None = None
         """Why an attachment could not be read, if that is what ended the attempt."""
+
+    @property
+    def without_headers(self) -> tuple[str, ...] | None:
+        """The headers that aiohttp must not add: nothing has no media type."""
+        return (hdrs.CONTENT_TYPE,) if isinstance(self._recipe, Empty) else None
+
+    def over(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
+        """Return headers with the body's own media type, over what a lent session sends by default."""
+        if isinstance(self._recipe, Empty):
+            return headers
+        return CIMultiDict({**headers, hdrs.CONTENT_TYPE: self.content_type})
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Refuse: a body is written, never shown."""
@@ -78,6 +87,8 @@ class AttemptBody(payload.Payload):
         source = file.upload.source
         if isinstance(source, BytesSource):
             await self._write_bytes(writer, source.data)
+        elif isinstance(source, CopySource):
+            await self._write_bytes(writer, source.data())  # at hand, since it was measured
         elif isinstance(source, ChunkSource):
             await self._write_chunks(writer, file.upload, source, file.size)
         elif file.size:
@@ -161,11 +172,28 @@ async def _chunks(upload: Upload, source: ChunkSource) -> AsyncGenerator[bytes]:
     if source.spent:
         raise UploadError(upload.filename, "can be read only once, and it has been")
     try:
-        async with _closing(source.open()) as chunks:
+        async with _closing(_started(upload, source)) as chunks:
             async for chunk in chunks:
-                yield bytes(memoryview(chunk))
+                yield _bytes(chunk, upload)
+    except UploadError:
+        raise
     except Exception as error:  # whatever the caller's stream raises: it is local, and never repeated
         raise UploadError(upload.filename, f"cannot be read: {type(error).__name__}") from error
+
+
+def _bytes(chunk: object, upload: Upload) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
+        return bytes(cast("bytearray", chunk))
+    raise UploadError(upload.filename, f"gives {type(chunk).__name__}, not bytes")
+
+
+def _started(upload: Upload, source: ChunkSource) -> AsyncIterator[bytes]:
+    chunks: object = source.open()
+    if isinstance(chunks, AsyncIterator):
+        return chunks
+    raise UploadError(upload.filename, f"starts with {type(chunks).__name__}, not an async iterator")
 
 
 @asynccontextmanager
@@ -179,7 +207,6 @@ async def _closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator
 
 
 _CONTENT_TYPES: dict[type, str] = {Json: "application/json", Empty: "application/json"}
-_NO_CONTENT = CIMultiDict({hdrs.ACCEPT: "application/json"})  # aiohttp wants some header; the request has this one
 
 
 def _form_type(recipe: Body) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import AsyncGenerator
 
 import aiohttp
@@ -26,22 +24,40 @@ class Pool:
     slots: asyncio.Semaphore = attrs.field(repr=False)
     life: AsyncGenerator[None] | None = attrs.field(repr=False)
     watch: Watch = attrs.field(repr=False)
+    closing: asyncio.Future[None] = attrs.field(repr=False)
+    """Done once the client is closed, so that who waits need not wait on."""
     reopens: dict[str, float] = attrs.field(factory=dict[str, float])
-    """For each limit group that the server has asked to wait: when its gate opens, by the monotonic clock."""
+    """For each limit group that the server has asked to wait: when its gate opens, by the pipeline's clock."""
 
-    def pause(self, group: str, seconds: float) -> None:
-        """Close a group's gate for so many seconds from now; it never opens earlier for it."""
-        moment = time.monotonic() + min(seconds, MAX_PAUSE)
-        self.reopens[group] = max(moment, self.reopens.get(group, 0.0))
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self.closing.done()
 
-    def pause_left(self, group: str) -> float:
+    @property
+    def lent(self) -> bool:
+        """Whether the session is the caller's own."""
+        return self.life is None
+
+    def pause(self, group: str, now: float, seconds: float) -> None:
+        """Close a group's gate for so many seconds; it never opens earlier for it."""
+        self.reopens[group] = max(now + min(seconds, MAX_PAUSE), self.reopens.get(group, 0.0))
+
+    def pause_left(self, group: str, now: float) -> float:
         """Return the seconds until a group's gate opens; 0 where it is open."""
         if group not in self.reopens:
             return 0.0
-        left = self.reopens[group] - time.monotonic()
+        left = self.reopens[group] - now
         if left <= 0:
             del self.reopens[group]
         return max(left, 0.0)
+
+    async def close(self) -> None:
+        """End the calls under way and those that wait; then close the session, unless it was lent."""
+        self.closing.set_result(None)
+        self.watch.expire_all()
+        if self.life is not None:
+            await self.life.aclose()
 
 
 class Transport:
@@ -74,7 +90,8 @@ class Transport:
                 "or close the first loop before the second one starts"
             )
         session, life = (self._borrowed, None) if self._borrowed is not None else self._own_session()
-        self._pool = Pool(session, loop, asyncio.Semaphore(self._slots(session)), life, Watch(loop))
+        slots = asyncio.Semaphore(self._slots(session))
+        self._pool = Pool(session, loop, slots, life, Watch(loop), loop.create_future())
         if life is not None:
             await anext(life)
         return self._pool
@@ -99,10 +116,8 @@ class Transport:
         if pool is not None and not pool.loop.is_closed() and pool.loop is not asyncio.get_running_loop():
             raise ClientStateError("the client belongs to another event loop that is still alive: close it there")
         self.closed, self._pool = True, None
-        if pool is not None:
-            pool.watch.stop()
-        if pool is not None and pool.life is not None and not pool.loop.is_closed():
-            await pool.life.aclose()
+        if pool is not None and not pool.loop.is_closed():
+            await pool.close()
 
 
 async def _life_of(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
@@ -112,6 +127,6 @@ async def _life_of(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
         await session.close()
 
 
-def spread(seconds: float) -> float:
+def spread(seconds: float, chance: float) -> float:
     """Return up to a second, and up to a quarter of a pause, so that those who waited do not all wake at once."""
-    return random.random() * min(1.0, seconds / 4)
+    return chance * min(1.0, seconds / 4)

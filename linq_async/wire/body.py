@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import attrs
 import orjson
 
-from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.filenames import encode_filename
 from linq_async.models.outgoing import NewChat, NewMessage
 from linq_async.uploads import BytesSource, Upload
@@ -54,13 +53,12 @@ class Multipart:
 Body: TypeAlias = Empty | Json | Multipart
 
 
-def encode_json(value: Mapping[str, Any]) -> Json:
-    """Spell a JSON object. Raises InvalidArgumentError where a value has no JSON form."""
+def encode_json(value: Mapping[str, Any]) -> Json | None:
+    """Spell a JSON object; None where something in it has no JSON form. Nothing is raised: this frame holds it."""
     try:
         return Json(orjson.dumps(value))
-    except (TypeError, ValueError, RecursionError) as error:
-        problem = Problem("json", f"cannot be written as JSON ({type(error).__name__})")
-    raise InvalidArgumentError([problem])
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def new_chat_json(chat: NewChat, key: str) -> Json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 import types
 from collections.abc import Callable
 from datetime import date, datetime
@@ -20,8 +21,10 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from linq_async.models.chats import CreatedChat
+from linq_async.wire.request import Response
 
 T = TypeVar("T")
+_KEYS = re.compile(r"\[['\"].*['\"]\]")
 Hook = Callable[[Any, Any], Any]
 
 _LEAVES: tuple[type, ...] = (str, int, bool, float)
@@ -39,9 +42,18 @@ def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
     try:
         _hook(returns, telling=True)(data, returns)
     except Exception as error:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
-        found = transform_error(error, path=path, format_exception=_tell)
-        return [f"{where}: {what}" for what, _, where in (line.rpartition(" @ ") for line in found)]
+        lines = transform_error(error, path=path, format_exception=_tell)
+        found = (line.rpartition(" @ ") for line in lines)
+        return [f"{_wire_path(where, returns, path)}: {what}" for what, _, where in found]
     return []
+
+
+def _wire_path(where: str, returns: Any, root: str) -> str:
+    """Name fields as the wire does, and no key of a mapping: it may be somebody's number."""
+    for name, override_ in _RENAMED.get(returns, {}).items():
+        if where == f"{root}.{name}" or where.startswith((f"{root}.{name}.", f"{root}.{name}[")):
+            where = f"{root}.{override_.rename}{where[len(root) + 1 + len(name) :]}"
+    return _KEYS.sub("[*]", where)
 
 
 def _tell(error: BaseException, _: type | None) -> str:
@@ -86,18 +98,16 @@ def _time(value: Any, _: Any) -> datetime:
     if value.__class__ is not str:
         raise _expected("a time", value)
     try:
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError:
-        return _spelled_otherwise(value)
+        moment = _spelled_otherwise(value)
+    if moment.tzinfo is None:
+        raise ValueError("expected a time with its offset, got one without")
+    return moment
 
 
 def _time_or_none(value: Any, _: Any) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return _time(value, _)
+    return None if value is None else _time(value, _)
 
 
 def _spelled_otherwise(value: str) -> datetime:
@@ -188,7 +198,7 @@ def to_dict(result: Any) -> dict[str, Any]:
 
     Field names are those of the class. Raises TypeError for what is no result of this package.
     """
-    if not attrs.has(result.__class__):
+    if result.__class__ is Response or not attrs.has(result.__class__):
         raise TypeError(f"expected a result, got {type(result).__name__}")
     return attrs.asdict(result, value_serializer=_plain)
 

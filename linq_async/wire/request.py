@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
@@ -19,7 +19,7 @@ URL_SECONDS = 30.0
 
 T = TypeVar("T")
 
-_PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\]*")
+_PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\\ud800-\udfff]*")
 _DOTS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 
@@ -40,10 +40,19 @@ class Request:
     """The limit group: a 429 pauses the others of the same group."""
 
     @property
+    def message(self) -> NewMessage | None:
+        """The body, if it is a message."""
+        return self.body if isinstance(self.body, NewMessage) else None
+
+    @property
+    def json(self) -> Mapping[str, Any]:
+        """The body, if it is no message; empty where there is none."""
+        return {} if self.body is None or isinstance(self.body, NewMessage) else self.body
+
+    @property
     def extra_read_seconds(self) -> float:
         """How much longer than usual the answer may take."""
-        urls = self.body.attachment_urls if isinstance(self.body, NewMessage) else ()
-        return URL_SECONDS * len(urls)
+        return URL_SECONDS * len(self.body.attachment_urls) if isinstance(self.body, NewMessage) else 0.0
 
 
 @attrs.frozen
@@ -89,17 +98,27 @@ class PlainCall:
 
     def request(self) -> Request:
         """Check the arguments and make a Request of them. Raises InvalidArgumentError."""
-        problems = _route_problems(self.method, self.path)
-        pairs = _pairs(self.params, problems)
-        body, key = _keyed(self.json, self.idempotency_key, problems)
+        problems = self.problems()
         if problems:
             raise InvalidArgumentError(problems)
+        return self._checked_request()
+
+    def problems(self) -> list[Problem]:
+        """Return all that is wrong with the arguments."""
+        return (
+            _route_problems(self.method, self.path)
+            + _param_problems(self.params)
+            + _key_problems(self.json, self.idempotency_key)
+        )
+
+    def _checked_request(self) -> Request:
+        body, key = _keyed(self.json, self.idempotency_key)
         return Request(
             operation="request",
             method=self.method.upper(),
             path=self.path,
             body=body,
-            params=pairs,
+            params=tuple(_pairs(self.params or {})),
             idempotency_key=key,
         )
 
@@ -114,39 +133,60 @@ def _route_problems(method: object, path: object) -> list[Problem]:
     return problems
 
 
-def _pairs(params: object, problems: list[Problem]) -> tuple[tuple[str, str], ...]:
-    """Spell a query: a list repeats its name, None is left out."""
+def _param_problems(params: object) -> list[Problem]:
     if params is None:
-        return ()
+        return []
     if not isinstance(params, Mapping):
-        problems.append(Problem("params", "must be a mapping"))
-        return ()
-    found: list[tuple[str, str]] = []
-    for name, value in cast("Mapping[object, object]", params).items():
-        for one in cast("list[object]", value) if isinstance(value, list | tuple) else [value]:
-            if isinstance(one, bool) or not isinstance(one, str | int | float | None):
-                problems.append(Problem(f"params[{name!r}]", "must be a str, a number or a list of them"))
-            elif one is not None:
-                found.append((str(name), str(one)))
-    return tuple(found)
+        return [Problem("params", "must be a mapping")]
+    return [
+        Problem(f"params[{name!r}]" if isinstance(name, str) else "params", message)
+        for name, value in cast("Mapping[object, object]", params).items()
+        for message in {_param_problem(name), *(_param_problem(one) for one in _each(value) if one is not None)}
+        if message is not None
+    ]
 
 
-def _keyed(json: object, key: str | None, problems: list[Problem]) -> tuple[Mapping[str, Any] | None, str | None]:
-    """Put the key where v2 reads it, ``message.idempotency_key``, or find it there."""
+def _param_problem(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return "must be a str, a number or a list of them"
+    return "holds half a character (a lone surrogate)" if re.search(r"[\ud800-\udfff]", str(value)) else None
+
+
+def _each(value: object) -> Iterable[object]:
+    return cast("list[object]", value) if isinstance(value, list | tuple) else [value]
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Spell a query: a list repeats its name, None is left out."""
+    for name, value in params.items():
+        yield from ((name, str(one)) for one in _each(value) if one is not None)
+
+
+def _key_problems(json: object, key: object) -> list[Problem]:
     if json is not None and not isinstance(json, Mapping):
-        problems.append(Problem("json", "must be a mapping"))
-        return None, None
-    body = None if json is None else dict(cast("Mapping[str, Any]", json))
-    message: Any = None if body is None else body.get("message")
-    inside = cast("Mapping[str, Any]", message) if isinstance(message, Mapping) else None
-    found: object = None if inside is None else inside.get("idempotency_key")
+        return [Problem("json", "must be a mapping")]
+    message = _message_of(cast("Mapping[str, Any] | None", json))
+    found = None if message is None else message.get("idempotency_key")
     used = found if key is None else key
-    if used is None:
-        return body, None
-    problems += key_problems(used)
-    if body is None or inside is None:
+    problems = [] if used is None else key_problems(used)
+    if key is not None and message is None:
         problems.append(Problem("idempotency_key", "needs a json body with a message, for v2 reads it there"))
-        return None, None
     if found not in (None, used):
         problems.append(Problem("idempotency_key", "differs from the one in json"))
-    return {**body, "message": {**inside, "idempotency_key": used}}, cast("str", used)
+    return problems
+
+
+def _message_of(json: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    message: object = None if json is None else json.get("message")
+    return cast("Mapping[str, Any]", message) if isinstance(message, Mapping) else None
+
+
+def _keyed(json: Mapping[str, Any] | None, key: str | None) -> tuple[Mapping[str, Any] | None, str | None]:
+    """Put the key where v2 reads it, ``message.idempotency_key``, or find it there."""
+    message = _message_of(json)
+    if json is None or message is None:
+        return json, None
+    used = message.get("idempotency_key") if key is None else key
+    if used is None:
+        return json, None
+    return {**json, "message": {**message, "idempotency_key": used}}, used

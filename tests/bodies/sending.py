@@ -1,0 +1,78 @@
+"""A client for the tests, and proof that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from linq_async import LinqClient, RetryPolicy, Timeouts
+from linq_async.uploads import Attachable
+
+from .reading import Part, read_python_multipart
+from .recorder import Recorder
+
+KEY = "order-1017"
+SENDER = "+15175269229"
+RECIPIENT = "+13343284472"
+AT_ONCE = RetryPolicy(initial_delay=0.0)
+PATIENCE = 10.0
+"""Seconds before a test that hangs is ended."""
+
+
+def client(server: Recorder, **settings: Any) -> LinqClient:
+    """Return a client of the server that never waits between attempts."""
+    limits = Timeouts(connect=PATIENCE, write=PATIENCE, read=PATIENCE, total=PATIENCE)
+    return LinqClient("token", **{"base_url": server.url, "retry": AT_ONCE, "timeouts": limits, **settings})
+
+
+async def send(linq: LinqClient, *attachments: Attachable, **fields: Any) -> Any:
+    """Send a chat with these attachments."""
+    given = {"send_from": SENDER, "phone_numbers": [RECIPIENT], "text": "Hello!", "idempotency_key": KEY, **fields}
+    return await linq.chats.create(attachments=attachments, **given)
+
+
+async def sent_parts(server: Recorder, *attachments: Attachable, **fields: Any) -> list[Part]:
+    """Send once, and return the parts that arrived."""
+    async with client(server) as linq:
+        await send(linq, *attachments, **fields)
+    request = server.seen[-1]
+    return read_python_multipart(request.body, request.headers["content-type"])
+
+
+async def sent_file(server: Recorder, attachment: Attachable) -> Part:
+    """Send one attachment, and return its part."""
+    return (await sent_parts(server, attachment))[-1]
+
+
+@asynccontextmanager
+async def leaving_nothing(server: Recorder, **settings: Any) -> AsyncIterator[LinqClient]:
+    """Give a client; once it is closed, neither a descriptor nor a task is left."""
+    descriptors, tasks = open_descriptors(), asyncio.all_tasks()
+    async with client(server, **settings) as linq:
+        yield linq
+    await server.idle()
+    left = await settled(lambda: [*(open_descriptors() - descriptors), *(asyncio.all_tasks() - tasks)])
+    assert left == []
+
+
+async def settled(left: Callable[[], Sequence[object]]) -> Sequence[object]:
+    """Let the loop turn until nothing is left, and return what then is."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PATIENCE / 5
+    while (found := left()) and loop.time() < end:  # noqa: ASYNC110  # descriptors close without an event
+        await asyncio.sleep(0)
+    return found
+
+
+def open_descriptors() -> set[tuple[str, str]]:
+    """Return the descriptors of this process, and what each leads to."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+        except FileNotFoundError:  # that of the listing itself
+            continue
+    return found

@@ -1,0 +1,69 @@
+"""What ``import linq_async`` gives."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+
+import linq_async
+from linq_async.errors import LinqError
+
+from .rooms import modules
+
+SIDE_ROOMS = ("webhooks", "sandbox", "bulk", "integrations", "testing", "cli")
+
+
+def _imported_names() -> set[str]:
+    """Return the names that the package's ``__init__`` imports on purpose."""
+    (init,) = [module for module in modules() if not module.name]
+    nodes = [node for node in ast.walk(init.tree) if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in nodes for alias in node.names}
+
+
+def test_the_names_are_sorted_and_there() -> None:
+    """``__all__`` is sorted, without doubles, and each of its names can be imported."""
+    assert linq_async.__all__ == sorted(set(linq_async.__all__))
+    assert [name for name in linq_async.__all__ if not hasattr(linq_async, name)] == []
+
+
+def test_the_names_are_what_is_imported() -> None:
+    """``__all__`` holds exactly what ``__init__`` imports from its modules."""
+    assert set(linq_async.__all__) == _imported_names()
+
+
+def test_every_error_is_public() -> None:
+    """Each exception class that a caller may meet can be imported from the package."""
+    errors = [kind for _, kind in inspect.getmembers(sys.modules["linq_async.errors"], inspect.isclass)]
+    missing = {kind.__name__ for kind in errors if issubclass(kind, LinqError)} - set(linq_async.__all__)
+    assert missing == set()
+
+
+def test_a_star_gives_the_same_names() -> None:
+    """``from linq_async import *`` works and gives these names."""
+    found: dict[str, object] = {}
+    exec("from linq_async import *", found)
+    assert set(found) - {"__builtins__"} == set(linq_async.__all__)
+
+
+def test_public_things_are_described() -> None:
+    """Every public class and function has a docstring, and so has each public method of them."""
+    public = {name: getattr(linq_async, name) for name in linq_async.__all__ if name != "__version__"}
+    assert [name for name, thing in public.items() if not thing.__doc__] == []
+    methods = [
+        (f"{name}.{word}", member)
+        for name, thing in public.items()
+        if inspect.isclass(thing)
+        for word, member in vars(thing).items()
+        if not word.startswith("_") and inspect.isroutine(member)
+    ]
+    assert [name for name, member in methods if not inspect.getdoc(member)] == []
+
+
+def test_the_side_rooms_are_not_imported() -> None:
+    """``import linq_async`` loads none of the rooms that hang off the side, nor what only they need."""
+    names = [f"linq_async.{room}" for room in SIDE_ROOMS] + ["typer", "rich", "fastapi", "pytest"]
+    code = f"import sys, linq_async; print([name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -1,0 +1,5 @@
+"""Fixtures of the unit tests."""
+
+from .given import time
+
+__all__ = ["time"]

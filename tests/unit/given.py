@@ -1,0 +1,84 @@
+"""What many tests start from: clients, pipelines on a given clock, and a message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest
+
+from linq_async import Attempt, LinqClient, LinqError, RetryPolicy, Timeouts
+from linq_async.config import Settings
+from linq_async.pipeline import Pipeline
+from linq_async.transport.session import Transport
+
+from .loopback import Loopback
+
+T = TypeVar("T")
+
+TOKEN = "token-of-the-tests"
+MESSAGE: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": ["+13343284472"], "text": "Hello!"}
+ONCE = RetryPolicy.none()
+AT_ONCE = RetryPolicy(initial_delay=0.0)
+
+
+def client_of(server: Loopback, **options: Any) -> LinqClient:
+    """Make a client of a server."""
+    return LinqClient(TOKEN, base_url=server.url, **options)
+
+
+async def failure_of(call: Awaitable[object]) -> LinqError:
+    """Return the LinqError that a call ends in."""
+    with pytest.raises(LinqError) as caught:
+        await call
+    return caught.value
+
+
+class GivenTime:
+    """A clock that moves only when somebody sleeps on it."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.waits: list[float] = []
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def time(self) -> float:
+        """Tell the time of day."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Move on at once."""
+        self.waits.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def time() -> GivenTime:
+    """Give a clock."""
+    return GivenTime()
+
+
+@asynccontextmanager
+async def piped(
+    server: Loopback,
+    time: GivenTime,
+    *,
+    max_connections: int = 100,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+    timeouts: Timeouts = Timeouts(),  # noqa: B008
+    chance: Callable[[], float] = lambda: 0.5,
+    on_attempt: Callable[[Attempt], None] | None = None,
+) -> AsyncIterator[Pipeline]:
+    """Make a pipeline whose waits take no time."""
+    settings = Settings(token=TOKEN, base_url=server.url, retry=retry, timeouts=timeouts, on_attempt=on_attempt)
+    transport = Transport(max_connections=max_connections, session=None)
+    try:
+        yield Pipeline(transport, settings, sleep=time.sleep, clock=time.monotonic, chance=chance)
+    finally:
+        await transport.aclose()

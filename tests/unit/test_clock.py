@@ -1,0 +1,233 @@
+"""linq_async/transport/clock.py: the limits of an attempt's phases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from linq_async import Timeouts
+from linq_async.transport.clock import AttemptClock, Watch
+
+FOREVER = float("inf")
+
+
+class _Timer:
+    """A timer of the loop below."""
+
+    def __init__(self, moment: float, call: Callable[[], None]) -> None:
+        self.moment, self.call = moment, call
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Let it never fire."""
+        self.cancelled = True
+
+    def when(self) -> float:
+        """Tell when it fires."""
+        return self.moment
+
+
+class _Loop:
+    """As much of a loop as a Watch asks for, with a time that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers: list[_Timer] = []
+        self.made = 0
+
+    def time(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def call_at(self, moment: float, call: Callable[[], None]) -> _Timer:
+        """Set a timer."""
+        self.made += 1
+        self.timers.append(_Timer(moment, call))
+        return self.timers[-1]
+
+    def move(self, seconds: float) -> None:
+        """Let time pass, and fire what is due."""
+        self.now += seconds
+        due = [timer for timer in self.timers if timer.moment <= self.now and not timer.cancelled]
+        self.timers = [timer for timer in self.timers if timer not in due and not timer.cancelled]
+        for timer in due:
+            timer.call()
+
+
+@pytest.fixture
+def loop() -> _Loop:
+    """Make a loop."""
+    return _Loop()
+
+
+@pytest.fixture
+def watch(loop: _Loop) -> Watch:
+    """Make a watch of it."""
+    return Watch(loop)  # type: ignore[arg-type]
+
+
+def _clock(watch: Watch, timeouts: Timeouts, remaining: float = FOREVER, extra: float = 0.0) -> AttemptClock:
+    return AttemptClock(watch, timeouts, remaining, extra)
+
+
+async def _held(clock: AttemptClock, *steps: Callable[[], None]) -> None:
+    """Stay within the clock, doing one step after the other, until it ends the wait."""
+    with clock:
+        for step in steps:
+            step()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.Event().wait()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("phase", "seconds", "before"),
+    [
+        ("connect", 2.0, lambda clock: None),
+        ("write", 3.0, lambda clock: clock.body_moves()),
+        ("read", 5.0, lambda clock: clock.body_is_out()),
+    ],
+)
+async def test_each_phase_has_its_limit(
+    loop: _Loop, watch: Watch, phase: str, seconds: float, before: Callable[[AttemptClock], None]
+) -> None:
+    """A phase ends the attempt once its seconds are used up, not before, and is named with its limit."""
+    clock = _clock(watch, Timeouts(connect=2.0, write=3.0, read=4.0), extra=1.0)
+    task = asyncio.create_task(_held(clock, lambda: before(clock), lambda: loop.move(seconds - 0.01)))
+    for _ in range(8):
+        await asyncio.sleep(0)
+    assert not task.done()
+    loop.move(0.02)
+    with pytest.raises(TimeoutError):
+        await task
+    assert (clock.phase, clock.seconds) == (phase, seconds)
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_moves_is_not_late(loop: _Loop, watch: Watch) -> None:
+    """The write limit counts from the last progress: fifty slow steps pass, standing still does not."""
+    clock = _clock(watch, Timeouts(connect=1.0, write=3.0, read=4.0))
+    moves = [clock.body_moves, lambda: loop.move(2.9)] * 50
+    task = asyncio.create_task(_held(clock, *moves))
+    for _ in range(250):
+        await asyncio.sleep(0)
+    assert not task.done()
+    loop.move(0.2)
+    with pytest.raises(TimeoutError):
+        await task
+    assert clock.phase == "write"
+
+
+@pytest.mark.asyncio
+async def test_moving_a_limit_makes_few_timers(loop: _Loop, watch: Watch) -> None:
+    """A thousand moves of a limit within its time set no thousand timers."""
+    clock = _clock(watch, Timeouts(connect=1.0, write=3.0))
+    with clock:
+        for _ in range(1_000):
+            clock.body_moves()
+            loop.move(0.0001)
+    assert loop.made <= 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("total", "remaining"), [(6.0, FOREVER), (None, 6.0), (6.0, 7.0), (7.0, 6.0)])
+async def test_the_total_cuts_every_phase(loop: _Loop, watch: Watch, total: float | None, remaining: float) -> None:
+    """The attempt's total, or what is left of the call, ends it however the phases move."""
+    clock = _clock(watch, Timeouts(connect=4.0, write=4.0, read=4.0, total=total), remaining)
+    steps = [lambda: loop.move(3.0), clock.body_moves, lambda: loop.move(2.0), clock.body_is_out]
+    task = asyncio.create_task(_held(clock, *steps, lambda: loop.move(1.1)))
+    with pytest.raises(TimeoutError):
+        await task
+    assert (clock.phase, clock.seconds) == ("total", 6.0)
+
+
+@pytest.mark.asyncio
+async def test_a_budget_that_is_gone_ends_it_at_once(loop: _Loop, watch: Watch) -> None:
+    """With nothing left of the call's seconds an attempt does not run on."""
+    task = asyncio.create_task(_held(_clock(watch, Timeouts(), remaining=0.0), lambda: loop.move(0.0)))
+    with pytest.raises(TimeoutError):
+        await task
+
+
+@pytest.mark.asyncio
+async def test_no_limit_is_no_timer(loop: _Loop, watch: Watch) -> None:
+    """Without limits nothing ever fires."""
+    clock = _clock(watch, Timeouts(None, None, None, None))
+    with clock:
+        clock.body_moves()
+        clock.body_is_out()
+        loop.move(1e9)
+    assert not clock.expired
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("phase", ["connect", "write", "read"])
+async def test_a_cancellation_is_no_timeout(loop: _Loop, watch: Watch, phase: str) -> None:
+    """Cancelling a task in any phase is a CancelledError, and nothing fires afterwards."""
+    clock = _clock(watch, Timeouts())
+    steps = {"connect": [], "write": [clock.body_moves], "read": [clock.body_is_out]}[phase]
+    task = asyncio.create_task(_held(clock, *steps))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert clock.phase == phase
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    loop.move(1_000.0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("first", ["cancelled", "late"])
+async def test_a_cancellation_beside_a_timeout_stays_one(loop: _Loop, watch: Watch, first: str) -> None:
+    """A task that is cancelled in the very moment of its limit stays cancelled."""
+    task = asyncio.create_task(_held(_clock(watch, Timeouts(connect=1.0))))
+    await asyncio.sleep(0)
+    moves = [task.cancel, lambda: loop.move(2.0)]
+    for move in moves if first == "cancelled" else reversed(moves):
+        move()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.asyncio
+async def test_an_attempt_that_ended_is_left_alone(loop: _Loop, watch: Watch) -> None:
+    """After its block an attempt's limit touches the task no more, and other errors pass as they are."""
+    with _clock(watch, Timeouts(connect=1.0)):
+        pass
+    with pytest.raises(KeyError), _clock(watch, Timeouts(connect=1.0)):
+        raise KeyError
+    loop.move(10.0)
+    await asyncio.sleep(0)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.asyncio
+async def test_each_of_many_attempts_ends_at_its_own_limit(loop: _Loop, watch: Watch) -> None:
+    """Attempts that share the timer end in the order of their limits, each by itself."""
+    limits = [5.0, 1.0, 3.0, 2.0, 4.0]
+    tasks = [asyncio.create_task(_held(_clock(watch, Timeouts(connect=limit)))) for limit in limits]
+    await asyncio.sleep(0)
+    for second in range(1, 6):
+        loop.move(1.0)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert [task.done() for task in tasks] == [limit <= second for limit in limits]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {TimeoutError}
+
+
+@pytest.mark.asyncio
+async def test_a_real_limit_ends_a_real_wait() -> None:
+    """On a real loop, 50 ms are 50 ms: not less, and not for ever."""
+    started = time.monotonic()
+    clock = _clock(Watch(asyncio.get_running_loop()), Timeouts(connect=0.05))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(_held(clock), 5.0)
+    assert 0.045 <= time.monotonic() - started < 2.0
+    assert clock.expired

@@ -1,0 +1,170 @@
+"""The gates of linq_async/pipeline.py: one 429 is learnt once, not by every task."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import attrs
+import pytest
+
+from linq_async import Outcome, RateLimitError, RetryPolicy
+from linq_async.pipeline import Pipeline
+from linq_async.resources.chats import Chats
+from linq_async.wire.request import Request
+
+from .given import MESSAGE, ONCE, GivenTime, failure_of, piped
+from .loopback import CREATED, Loopback, Reply, Seen, refused
+
+
+class _Limited:
+    """A server's limit: everything is refused until a moment has come."""
+
+    def __init__(self, time: GivenTime, seconds: float) -> None:
+        self._time, self._opens = time, time.now + seconds
+        self.refusals = 0
+
+    async def answer(self, _: Seen) -> Reply:
+        """Refuse, or answer."""
+        left = self._opens - self._time.now
+        if left <= 0:
+            return CREATED
+        self.refusals += 1
+        return refused(429, Retry_After=f"{left:.3f}")
+
+
+def _once(pipeline: Pipeline) -> Pipeline:
+    """Return a pipeline of single attempts behind the same gates."""
+    return pipeline.with_settings(attrs.evolve(pipeline.settings, retry=ONCE))
+
+
+def _check(method: str = "GET") -> Request:
+    return Request(operation="check", method=method, path="/check", group="check")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("connections", [1, 3])
+async def test_one_refusal_holds_the_others_back(time: GivenTime, connections: int) -> None:
+    """After a 429 with Retry-After the other calls wait: only those already under way are refused, once each."""
+    limit = _Limited(time, 10.0)
+    async with (
+        Loopback(default=limit.answer) as server,
+        piped(server, time, max_connections=connections) as pipeline,
+    ):
+        chats = await asyncio.gather(*[Chats(pipeline).create(**MESSAGE) for _ in range(40)])
+    assert len(chats) == 40
+    assert limit.refusals <= connections
+    assert len(server.seen) == 40 + limit.refusals
+    assert min(time.waits) >= 9.9
+
+
+@pytest.mark.asyncio
+async def test_a_later_call_waits_at_the_gate_without_an_attempt(time: GivenTime) -> None:
+    """A call that starts while the gate is closed waits at least as long as is left, then needs one attempt."""
+    async with (
+        Loopback(refused(429, Retry_After="30")) as server,
+        piped(server, time) as pipeline,
+    ):
+        assert isinstance(await failure_of(Chats(_once(pipeline)).create(**MESSAGE)), RateLimitError)
+        time.now += 12.0
+        chat = await Chats(pipeline).create(**MESSAGE)
+    assert chat.attempts == 1
+    assert len(server.seen) == 2
+    assert 18.0 <= time.waits[0] <= 19.0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("policy", [ONCE, RetryPolicy(max_elapsed=20.0)])
+async def test_a_budget_shorter_than_the_gate_is_refused_here(time: GivenTime, policy: RetryPolicy) -> None:
+    """A call that cannot wait so long is refused before any attempt, with the seconds that are left."""
+    async with Loopback(refused(429, Retry_After="30")) as server, piped(server, time, retry=policy) as pipeline:
+        first = await failure_of(Chats(pipeline).create(**MESSAGE))
+        time.now += 5.0
+        second = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
+    assert isinstance(first, RateLimitError)
+    assert isinstance(second, RateLimitError)
+    assert (first.attempts, second.attempts, len(server.seen), time.waits) == (1, 0, 1, [])
+    assert (second.outcome, second.idempotency_key) == (Outcome.NOT_SENT, "k")
+    assert second.retry_after == pytest.approx(25.0)
+
+
+@pytest.mark.asyncio
+async def test_a_gate_is_for_its_group(time: GivenTime) -> None:
+    """A 429 in one limit group holds back nobody in another."""
+    async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
+        refusal = await failure_of(pipeline.send(_check()))
+        chat = await Chats(pipeline).create(**MESSAGE)
+        held = await failure_of(pipeline.send(_check()))
+    assert (refusal.attempts, chat.attempts, held.attempts) == (1, 1, 0)
+    assert time.waits == []
+    assert len(server.seen) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_gate_opens_again(time: GivenTime) -> None:
+    """Once its time has come a gate holds nobody back."""
+    async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
+        await failure_of(Chats(pipeline).create(**MESSAGE))
+        time.now += 501.0
+        assert (await Chats(pipeline).create(**MESSAGE)).attempts == 1
+    assert time.waits == []
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_retry_after_does_not_silence_a_client(time: GivenTime) -> None:
+    """An absurd Retry-After closes the gate for an hour at the most."""
+    async with Loopback(refused(429, Retry_After="9999999")) as server, piped(server, time) as pipeline:
+        await failure_of(Chats(pipeline).create(**MESSAGE))
+        time.now += 3_601.0
+        assert (await Chats(pipeline).create(**MESSAGE)).attempts == 1
+    assert len(server.seen) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_without_a_time_closes_no_gate(time: GivenTime) -> None:
+    """A 429 without Retry-After is the caller's own back-off alone."""
+    async with Loopback(refused(429)) as server, piped(server, time, retry=ONCE) as pipeline:
+        await failure_of(Chats(pipeline).create(**MESSAGE))
+        assert (await Chats(pipeline).create(**MESSAGE)).attempts == 1
+    assert len(server.seen) == 2
+
+
+@pytest.mark.asyncio
+async def test_those_who_were_refused_do_not_all_wake_at_once(time: GivenTime) -> None:
+    """Calls that were refused side by side wait for different times, none shorter than asked."""
+    together = asyncio.Barrier(8)
+
+    async def refuse_all(_: Seen) -> Reply:
+        await together.wait()
+        return refused(429, Retry_After="20")
+
+    async def sleep(seconds: float) -> None:
+        time.waits.append(seconds)
+        await together.wait()
+        time.now = max(time.now, 1_030.0)
+
+    chances = itertools.cycle((0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9))
+    async with Loopback(*[refuse_all] * 8) as server, piped(server, time, chance=lambda: next(chances)) as pipeline:
+        pipeline._sleep = sleep
+        await asyncio.gather(*[Chats(pipeline).create(**MESSAGE) for _ in range(8)])
+    assert min(time.waits) >= 20.0
+    assert len(set(time.waits)) > 1
+
+
+@pytest.mark.asyncio
+async def test_waiting_at_a_gate_holds_no_connection_slot(time: GivenTime) -> None:
+    """Calls held back at one group's gate leave the slots to the calls of another."""
+    released = asyncio.Event()
+
+    async def wait(_: float) -> None:
+        await released.wait()
+        time.now += 60.0
+
+    async with Loopback(refused(429, Retry_After="50")) as server, piped(server, time, max_connections=1) as pipeline:
+        await failure_of(_once(pipeline).send(_check()))
+        pipeline._sleep = wait
+        waiting = asyncio.create_task(pipeline.send(_check()))
+        chat = await asyncio.wait_for(Chats(pipeline).create(**MESSAGE), 5.0)
+        released.set()
+        answer = await asyncio.wait_for(waiting, 5.0)
+    assert (chat.attempts, answer.attempts, len(server.seen)) == (1, 1, 3)

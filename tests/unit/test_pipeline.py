@@ -1,0 +1,340 @@
+"""linq_async/pipeline.py: attempts under one key, waits that are taken, records that are shown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import pairwise
+
+import pytest
+
+from linq_async import (
+    Attempt,
+    ConnectionLostError,
+    DecodeError,
+    NotFoundError,
+    Outcome,
+    RateLimitError,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+    Timeouts,
+    Upload,
+)
+from linq_async.resources.chats import Chats
+from linq_async.wire.request import Request
+
+from .given import MESSAGE, ONCE, GivenTime, failure_of, piped
+from .loopback import CREATED, HANG_UP, Loopback, Reply, Seen, Step, refused
+
+FAILURES = {"503": refused(503), "500": refused(500), "hang-up": HANG_UP, "429": refused(429), "cut": b"HTTP/1.1 20"}
+
+
+def _plain(method: str = "POST", path: str = "/x", **more: object) -> Request:
+    return Request(operation="plain", method=method, path=path, body={"message": {}}, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+async def test_a_send_is_repeated_under_one_key(time: GivenTime, failure: Step) -> None:
+    """Every attempt carries the very same key and body, and the result tells key and attempts."""
+    async with Loopback(failure, failure) as server, piped(server, time) as pipeline:
+        chat = await Chats(pipeline).create(**MESSAGE)
+    assert chat.attempts == 3
+    assert server.keys == [chat.idempotency_key] * 3
+    assert len({request.body for request in server.seen}) == 1
+
+
+@pytest.mark.asyncio
+async def test_each_send_has_a_key_of_its_own(time: GivenTime) -> None:
+    """Two equal sends are two messages, unless the caller's own key makes them one."""
+    async with Loopback() as server, piped(server, time) as pipeline:
+        first, second = await Chats(pipeline).create(**MESSAGE), await Chats(pipeline).create(**MESSAGE)
+        third = await Chats(pipeline).create(**MESSAGE, idempotency_key="order-1017")
+    assert len({first.idempotency_key, second.idempotency_key, "order-1017"}) == 3
+    assert server.keys == [first.idempotency_key, second.idempotency_key, third.idempotency_key]
+    assert third.idempotency_key == "order-1017"
+
+
+@pytest.mark.asyncio
+async def test_attempts_are_bounded(time: GivenTime) -> None:
+    """A server that never recovers is asked four times, with doubling waits, and the last refusal is raised."""
+    async with Loopback(default=refused(503)) as server, piped(server, time) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
+    assert isinstance(error, ServerError)
+    assert (error.attempts, error.outcome, error.idempotency_key) == (4, Outcome.UNKNOWN, "k")
+    assert (len(server.seen), time.waits) == (4, [0.25, 0.5, 1.0])
+
+
+@pytest.mark.asyncio
+async def test_seconds_are_bounded(time: GivenTime) -> None:
+    """The budget of seconds ends a call that has attempts left, the coming wait counted."""
+    policy = RetryPolicy(max_attempts=100, initial_delay=4.0, max_delay=4.0, max_elapsed=11.0)
+    async with Loopback(default=refused(503)) as server, piped(server, time, retry=policy) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE))
+    assert error.attempts == 6
+    assert time.waits == [2.0] * 5
+
+
+@pytest.mark.asyncio
+async def test_none_is_a_single_attempt_that_never_waits(time: GivenTime) -> None:
+    """``RetryPolicy.none()`` raises the first failure, Retry-After or not."""
+    async with (
+        Loopback(refused(503), refused(429, Retry_After="1")) as server,
+        piped(server, time, retry=ONCE) as pipeline,
+    ):
+        first, second = [await failure_of(Chats(pipeline).create(**MESSAGE)) for _ in range(2)]
+        third = await failure_of(Chats(pipeline).create(**MESSAGE))
+    assert (first.attempts, second.attempts, third.attempts, len(server.seen)) == (1, 1, 0, 2)
+    assert time.waits == []
+
+
+@pytest.mark.asyncio
+async def test_an_outcome_never_goes_back(time: GivenTime) -> None:
+    """A lost attempt followed by a plain refusal stays UNKNOWN: the first may have been carried out."""
+    async with Loopback(HANG_UP, refused(400)) as server, piped(server, time) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE))
+    assert (type(error).__name__, error.attempts, error.outcome) == ("BadRequestError", 2, Outcome.UNKNOWN)
+
+
+@pytest.mark.asyncio
+async def test_a_cut_success_is_repeated_and_stays_sent(time: GivenTime) -> None:
+    """A 2xx that is cut is asked for again under its key; refused then, the outcome is still SENT."""
+    cut = Reply(201, b'{"data"', {"Content-Length": "900", "Connection": "close"}).encode()
+    async with Loopback(cut, refused(400)) as server, piped(server, time) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE))
+        chat = await Chats(pipeline).create(**MESSAGE)
+    assert (error.attempts, error.outcome) == (2, Outcome.SENT)
+    assert chat.attempts == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": {"id": "45"}}'])
+async def test_what_cannot_be_decoded_is_never_sent_again(time: GivenTime, body: bytes) -> None:
+    """A whole 2xx that is not the contract is one attempt, SENT."""
+    async with Loopback(Reply(200, body)) as server, piped(server, time) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
+    assert isinstance(error, DecodeError)
+    assert (error.attempts, error.outcome, error.idempotency_key, error.body) == (1, Outcome.SENT, "k", body)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.asyncio
+async def test_without_a_key_a_post_is_repeated_only_after_429(time: GivenTime) -> None:
+    """A keyless POST goes again after a 429, which was refused before work, and after nothing else that left."""
+    async with Loopback(refused(429), HANG_UP) as server, piped(server, time) as pipeline:
+        error = await failure_of(pipeline.send(_plain()))
+    assert isinstance(error, ConnectionLostError)
+    assert (error.attempts, error.outcome, len(server.seen)) == (2, Outcome.UNKNOWN, 2)
+
+
+@pytest.mark.asyncio
+async def test_a_delete_that_is_gone_already_is_done(time: GivenTime) -> None:
+    """A 404 to a repeated DELETE is success; to the first attempt it is an error."""
+    async with Loopback(HANG_UP, refused(404), refused(404)) as server, piped(server, time) as pipeline:
+        answer = await pipeline.send(Request(operation="delete", method="DELETE", path="/x"))
+        error = await failure_of(pipeline.send(Request(operation="delete", method="DELETE", path="/x")))
+    assert (answer.attempts, answer.raw.status, len(server.seen)) == (2, 404, 3)
+    assert isinstance(error, NotFoundError)
+
+
+@pytest.mark.asyncio
+async def test_retry_after_is_waited_for(time: GivenTime) -> None:
+    """The wait after a 429 or 503 is what the server asked for, and not much more."""
+    script = [refused(429, Retry_After="7"), refused(503, Retry_After="1.5")]
+    async with Loopback(*script) as server, piped(server, time) as pipeline:
+        chat = await Chats(pipeline).create(**MESSAGE)
+    assert (chat.attempts, len(time.waits)) == (3, 2)
+    assert 7.0 <= time.waits[0] <= 8.0
+    assert 1.5 <= time.waits[1] <= 2.0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("asked", ["121", "3600", "1e9"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_retry_after_beyond_the_budget_raises_at_once(time: GivenTime, status: int, asked: str) -> None:
+    """Nobody sleeps an hour: the error is raised at once, with the seconds on it for the caller's own plan."""
+    async with Loopback(refused(status, Retry_After=asked)) as server, piped(server, time) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE))
+    assert isinstance(error, RateLimitError | ServerError)
+    assert (error.retry_after, error.attempts, time.waits) == (float(asked), 1, [])
+
+
+@pytest.mark.asyncio
+async def test_two_seconds_pass_after_a_read_timeout(time: GivenTime) -> None:
+    """A request that may still run is not repeated for 2 s; then it is, under the same key."""
+    silence = asyncio.Event()
+
+    async def silent(_: Seen) -> None:
+        await silence.wait()
+
+    limits = Timeouts(read=0.1)
+    async with Loopback(silent) as server, piped(server, time, timeouts=limits, chance=lambda: 0.0) as pipeline:
+        chat = await Chats(pipeline).create(**MESSAGE)
+        silence.set()
+    assert (chat.attempts, time.waits) == (2, [2.0])
+    assert server.keys == [chat.idempotency_key] * 2
+
+
+@pytest.mark.asyncio
+async def test_the_budget_cuts_an_attempt(time: GivenTime) -> None:
+    """What is left of max_elapsed ends a running attempt too, as a timeout of the phase "total"."""
+    silence = asyncio.Event()
+
+    async def silent(_: Seen) -> None:
+        await silence.wait()
+
+    policy = RetryPolicy(max_elapsed=0.06)
+    async with Loopback(silent) as server, piped(server, time, retry=policy) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE))
+        silence.set()
+    assert isinstance(error, RequestTimeoutError)
+    assert (error.phase, error.outcome) == ("total", Outcome.UNKNOWN)
+
+
+@pytest.mark.asyncio
+async def test_a_one_shot_stream_gets_one_attempt(time: GivenTime) -> None:
+    """An attachment that can be read once is not sent again as an empty one, and the error says why."""
+
+    async def once() -> object:
+        yield b"bytes"
+
+    upload = Upload.from_chunks(once(), filename="a.bin", size=5)  # type: ignore[arg-type]
+    async with Loopback(refused(503)) as server, piped(server, time) as pipeline:
+        error = await failure_of(Chats(pipeline).create(**MESSAGE, attachments=[upload]))
+    assert (error.attempts, len(server.seen)) == (1, 1)
+    assert "only once" in str(error)
+
+
+@pytest.mark.asyncio
+async def test_a_hook_sees_each_attempt_before_and_after(time: GivenTime) -> None:
+    """The record is shown before an attempt leaves, with its key, and after it with status, outcome and wait."""
+    shown: list[tuple[int, Attempt]] = []
+    async with (
+        Loopback(refused(503), HANG_UP) as server,
+        piped(server, time, on_attempt=lambda record: shown.append((len(server.seen), record))) as pipeline,
+    ):
+        chat = await Chats(pipeline).create(**MESSAGE)
+    records = [record for _, record in shown]
+    assert [(arrived, record.number, record.finished) for arrived, record in shown] == [
+        *[(0, 1, False), (1, 1, True), (1, 2, False)],
+        *[(2, 2, True), (2, 3, False), (3, 3, True)],
+    ]
+    assert {record.idempotency_key for record in records} == {chat.idempotency_key}
+    assert {record.operation for record in records} == {"chats.create"}
+    assert [(record.status, record.error, record.outcome, record.wait) for record in records[1::2]] == [
+        (503, "ServerError", Outcome.UNKNOWN, 0.25),
+        (None, "ConnectionLostError", Outcome.UNKNOWN, 0.5),
+        (201, None, Outcome.SENT, None),
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_caller_finds_the_key_in_the_record(time: GivenTime) -> None:
+    """Cancellation passes straight through, and the records hold the key and what is known of the outcome."""
+    silence, shown = asyncio.Event(), list[Attempt]()
+
+    async def silent(_: Seen) -> None:
+        await silence.wait()
+
+    async with Loopback(silent) as server, piped(server, time, on_attempt=shown.append) as pipeline:
+        task = asyncio.create_task(Chats(pipeline).create(**MESSAGE))
+        await server.holding(1)
+        key = shown[0].idempotency_key
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        silence.set()
+    assert server.keys == [key]
+    assert [record.finished for record in shown] == [False, True]
+    assert (shown[1].error, shown[1].outcome, shown[1].idempotency_key) == ("CancelledError", Outcome.UNKNOWN, key)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("script", [[], [refused(503)], [refused(503)] * 9])
+async def test_a_failing_hook_loses_nothing(
+    time: GivenTime, caplog: pytest.LogCaptureFixture, script: list[Step]
+) -> None:
+    """A hook that raises is logged, and neither the result nor the error changes."""
+
+    def failing(_: Attempt) -> None:
+        raise KeyError
+
+    async with Loopback(*script) as server, piped(server, time, on_attempt=failing) as pipeline:
+        if len(script) < 4:
+            assert (await Chats(pipeline).create(**MESSAGE)).attempts == len(script) + 1
+        else:
+            assert isinstance(await failure_of(Chats(pipeline).create(**MESSAGE)), ServerError)
+    assert [record.message for record in caplog.records] == ["on_attempt failed"] * 2 * len(server.seen)
+
+
+@pytest.mark.asyncio
+async def test_the_log_has_a_line_for_each_attempt_and_each_retry(
+    time: GivenTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DEBUG tells each attempt with all that its record holds, INFO each retry with its wait."""
+    with caplog.at_level(logging.DEBUG, "linq_async"):
+        async with Loopback(refused(503)) as server, piped(server, time) as pipeline:
+            await Chats(pipeline).create(**MESSAGE, idempotency_key="k-1")
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "linq_async"]
+    assert [level for level, _ in lines] == ["DEBUG", "INFO", "DEBUG"]
+    parts = ("chats.create", "attempt 1", "k-1", "503", "ServerError", "unknown", "0.25")
+    assert [part for part in parts if part not in lines[0][1]] == []
+    assert "0.25 s" in lines[1][1]
+    assert [part for part in ("attempt 2", "k-1", "201", "sent") if part not in lines[2][1]] == []
+
+
+@pytest.mark.asyncio
+async def test_info_alone_tells_the_retries(time: GivenTime, caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO only the retries are told, and a send that goes well says nothing."""
+    with caplog.at_level(logging.INFO, "linq_async"):
+        async with Loopback(CREATED, HANG_UP) as server, piped(server, time) as pipeline:
+            await Chats(pipeline).create(**MESSAGE)
+            assert caplog.records == []
+            await Chats(pipeline).create(**MESSAGE)
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+@pytest.mark.asyncio
+async def test_those_who_leave_the_line_take_no_place(time: GivenTime) -> None:
+    """Cancelling calls in line, or one that holds the only slot, leaves the slot to the next."""
+    release = asyncio.Event()
+
+    async def held(_: Seen) -> Reply:
+        await release.wait()
+        return CREATED
+
+    async with Loopback(held) as server, piped(server, time, max_connections=1) as pipeline:
+        tasks = [asyncio.create_task(Chats(pipeline).create(**MESSAGE)) for _ in range(5)]
+        await server.holding(1)
+        for task in tasks:
+            task.cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        release.set()
+        chat = await asyncio.wait_for(Chats(pipeline).create(**MESSAGE), 5.0)
+    assert {type(error) for error in done} == {asyncio.CancelledError}
+    assert (chat.attempts, len(server.seen)) == (1, 2)
+
+
+@pytest.mark.asyncio
+async def test_waiting_in_line_is_no_timeout() -> None:
+    """A thousand sends over ten connections all succeed, though all but the first wait longer than a read may take."""
+    loop, limit = asyncio.get_running_loop(), 0.5
+    arrivals: list[float] = []
+
+    async def slow(_: Seen) -> Reply:
+        arrivals.append(loop.time())
+        answer: asyncio.Future[Reply] = loop.create_future()
+        loop.call_later(0.006, answer.set_result, CREATED)
+        return await answer
+
+    limits, policy = Timeouts(connect=limit, read=limit, total=limit), RetryPolicy(1, max_elapsed=limit)
+    async with (
+        Loopback(default=slow) as server,
+        piped(server, GivenTime(), max_connections=10, timeouts=limits, retry=policy) as pipeline,
+    ):
+        chats = await asyncio.gather(*[Chats(pipeline).create(**MESSAGE) for _ in range(1_000)])
+    assert {chat.attempts for chat in chats} == {1}
+    assert (len(server.seen), len(set(server.keys)), server.connections) == (1_000, 1_000, 10)
+    assert arrivals[-1] - arrivals[0] > limit
+    assert all(earlier <= later for earlier, later in pairwise(arrivals))

@@ -1,0 +1,241 @@
+"""linq_async/wire/response.py: what each answer becomes.
+
+The one file in which aioresponses serves. aioresponses 0.7.9 does not know the ``stream_writer`` that aiohttp 3.14 asks
+of a response, hence the shim. It patches ``ClientSession._request``: no byte of a body is made and no middleware runs,
+so here an attempt never counts as sent. What depends on that is tested against real servers elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import aioresponses
+import pytest
+
+from linq_async import APIError, DecodeError, ErrorDetail, LinqClient, LinqError, Outcome
+from linq_async.wire.request import RawResponse
+from linq_async.wire.response import decode, refusal
+
+from .given import MESSAGE, ONCE, TOKEN, failure_of
+from .loopback import CREATED_CHAT
+
+URL = "https://api.linqapp.com/api/partner/v2/chats"
+SENTENCE = "The number +15550001111 cannot get 'my secret'"
+MISSING_PHONE = {"status": 400, "code": "missing_phone", "title": "Missing Phone", "detail": SENTENCE}
+
+
+class _Writer:
+    """As much of a stream writer as a response asks for."""
+
+    output_size = 0
+
+
+class _Response(aiohttp.ClientResponse):
+    def __init__(self, *args: Any, **named: Any) -> None:
+        named.setdefault("stream_writer", _Writer())
+        super().__init__(*args, **named)
+
+
+@pytest.fixture
+def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aioresponses]:
+    """Serve answers without a server."""
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", _Response)
+    with aioresponses.aioresponses() as server:
+        yield server
+
+
+TABLE = [
+    (301, "RedirectError", "unknown"),
+    (307, "RedirectError", "unknown"),
+    (400, "BadRequestError", "not_sent"),
+    (401, "AuthenticationError", "not_sent"),
+    (402, "APIError", "not_sent"),
+    (403, "PermissionDeniedError", "not_sent"),
+    (404, "NotFoundError", "not_sent"),
+    (408, "APIError", "unknown"),
+    (409, "ConflictError", "unknown"),
+    (413, "PayloadTooLargeError", "not_sent"),
+    (415, "APIError", "not_sent"),
+    (422, "UnprocessableEntityError", "not_sent"),
+    (425, "APIError", "not_sent"),
+    (429, "RateLimitError", "not_sent"),
+    (500, "ServerError", "unknown"),
+    (501, "ServerError", "unknown"),
+    (502, "ServerError", "unknown"),
+    (503, "ServerError", "unknown"),
+    (504, "ServerError", "unknown"),
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("status", "name", "outcome"), TABLE)
+async def test_a_status_becomes_its_error(
+    mocked: aioresponses.aioresponses, status: int, name: str, outcome: str
+) -> None:
+    """Each status reaches the caller as its class, with outcome, details, body, headers and request id."""
+    payload = {"errors": [{**MISSING_PHONE, "status": status}]}
+    mocked.post(URL, status=status, payload=payload, headers={"X-Request-Id": "r-9"})
+    async with LinqClient(TOKEN, retry=ONCE) as linq:
+        error = await failure_of(linq.chats.create(**MESSAGE, idempotency_key="k-1"))
+    assert isinstance(error, APIError)
+    assert (type(error).__name__, error.status, error.outcome) == (name, status, Outcome(outcome))
+    assert error.errors == (ErrorDetail(status, "missing_phone", "Missing Phone", SENTENCE),)
+    assert (error.request_id, error.idempotency_key, error.attempts) == ("r-9", "k-1", 1)
+    assert json.loads(error.body) == payload
+    assert error.headers["x-request-id"] == "r-9"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+async def test_any_2xx_is_a_success(mocked: aioresponses.aioresponses, status: int) -> None:
+    """The answer of the page is a result under every 2xx status."""
+    mocked.post(URL, status=status, payload=CREATED_CHAT)
+    async with LinqClient(TOKEN, retry=ONCE) as linq:
+        assert (await linq.chats.create(**MESSAGE)).message.id == 16470817
+
+
+def _refusal(status: int, body: bytes = b"", **headers: str) -> APIError:
+    error = refusal(RawResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body), 0.0)
+    assert error is not None
+    return error
+
+
+def _details(value: Any) -> tuple[ErrorDetail, ...]:
+    return _refusal(422, json.dumps(value).encode()).errors
+
+
+def test_the_details_of_the_common_format() -> None:
+    """Every entry of ``errors`` is kept, in order, with what it has."""
+    second = {"status": 400, "code": "invalid_params", "title": "Invalid Params", "detail": "Phone number is required"}
+    assert _details({"errors": [MISSING_PHONE, second, {"code": "bare"}]}) == (
+        ErrorDetail(400, "missing_phone", "Missing Phone", SENTENCE),
+        ErrorDetail(400, "invalid_params", "Invalid Params", "Phone number is required"),
+        ErrorDetail(None, "bare", None, None),
+    )
+
+
+def test_the_details_of_the_format_of_contacts() -> None:
+    """The second documented format, one code over a list of sentences, gives one detail a sentence."""
+    answer = {"success": False, "message": "Validation failed", "error_code": "invalid", "errors": ["A.", "B."]}
+    assert _details(answer) == (
+        ErrorDetail(None, "invalid", "Validation failed", "A."),
+        ErrorDetail(None, "invalid", "Validation failed", "B."),
+    )
+    assert _details({"error_code": "gone", "message": "Contact not found"}) == (
+        ErrorDetail(None, "gone", "Contact not found", None),
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><body>502 Bad Gateway</body></html>",
+        b"null",
+        b"5",
+        b'"gone"',
+        b"[1, 2]",
+        b"{}",
+        b'{"errors": null}',
+        b'{"errors": "many"}',
+        b'{"errors": {"text": ["is empty"]}}',
+        b'{"errors": [5, null, []]}',
+        b'{"errors": [',
+        b"\xff\xfe",
+        b"[" * 5_000,
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422, 429, 502])
+def test_a_body_of_another_shape_keeps_the_class(status: int, body: bytes) -> None:
+    """HTML, nothing, or JSON of another shape is the status's own class, with the raw body and no details."""
+    error = _refusal(status, body)
+    assert error.status == status
+    assert error.errors == ()
+    assert error.body == body
+    assert str(status) in str(error)
+
+
+def test_a_detail_of_the_wrong_type_is_none() -> None:
+    """A detail holds what its annotation says, or None: no '400' where an int is due, no True."""
+    entry = {"status": "400", "code": 7, "title": ["x"], "detail": {"a": 1}}
+    assert _details({"errors": [entry, {"status": True}]}) == (ErrorDetail(), ErrorDetail())
+
+
+@pytest.mark.parametrize("kind", [APIError, DecodeError])
+def test_a_body_is_kept_up_to_64_kib(kind: type[LinqError]) -> None:
+    """An error holds the first 64 KiB of an answer and no more, whether refused or undecodable."""
+    body = b'"' + b"x" * (1 << 20)
+    error: LinqError
+    if kind is APIError:
+        error = _refusal(500, body)
+    else:
+        with pytest.raises(DecodeError) as caught:
+            decode(RawResponse(200, {}, body), "data", dict)
+        error = caught.value
+    assert error.body == body[: 64 << 10]  # type: ignore[attr-defined]
+
+
+def test_a_message_holds_codes_and_no_sentences() -> None:
+    """The text names the status and the codes; the server's own words, which may repeat personal data, stay out."""
+    entries = [MISSING_PHONE, {"code": "invalid_params"}, {"code": "+15550001111"}, {"code": "my secret"}]
+    error = _refusal(400, json.dumps({"errors": entries}).encode())
+    assert str(error) == "400 bad request: invalid_params, missing_phone"
+    assert not [word for word in ("+1555", "secret", "Missing Phone") if word in f"{error} {error!r}"]
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://evil.example/login?token=s3cret&to=+15550001111", "evil.example"),
+        ("https://user:s3cret@evil.example/", "evil.example"),
+        ("//evil.example/s3cret", "evil.example"),
+        ("/login?next=s3cret", "the same host"),
+        ("", "the same host"),
+        ("https://[s3cret", "the same host"),
+        ("https://" + "s3cret" * 60, "the same host"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_names_the_host_only(status: int, location: str, host: str) -> None:
+    """A redirect's error tells where to, but neither path, query nor user."""
+    error = _refusal(status, Location=location)
+    assert str(error) == f"{status} a redirect to {host} that is not followed"
+    assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("given", ["", "a\tb", "é", "x" * 129])
+def test_a_request_id_can_stand_in_a_log(given: str) -> None:
+    """A request id that is empty, long or unprintable is none."""
+    assert _refusal(500, X_Request_Id=given).request_id is None
+    assert _refusal(500, **{"X-Request-Id": "3f-1.a"}).request_id == "3f-1.a"
+
+
+def test_retry_after_is_on_the_error() -> None:
+    """A 429 and a 503 carry the seconds that the server asks for."""
+    assert _refusal(429, Retry_After="1.5").retry_after == 1.5
+    assert _refusal(503, Retry_After="soon").retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("body", "oversized", "path"),
+    [
+        (b"", False, "$"),
+        (b"<html>", False, "$"),
+        (b'{"data": NaN}', False, "$"),
+        (b'\xef\xbb\xbf{"data": 1}', False, "$"),
+        (b'{"data": "\xff"}', False, "$"),
+        (b"[" * 100_000 + b"]" * 100_000, False, "$"),
+        (b'{"data": 1}', True, "$"),
+        (b"[1]", False, "$.data"),
+    ],
+)
+def test_a_2xx_that_is_not_the_contract(body: bytes, *, oversized: bool, path: str) -> None:
+    """An accepted answer that cannot be read is a DecodeError with the outcome SENT, wherever it differs."""
+    with pytest.raises(DecodeError) as caught:
+        decode(RawResponse(200, {"X-Request-Id": "r"}, body, oversized), "data", dict)
+    error = caught.value
+    assert (error.outcome, error.paths, error.status, error.request_id) == (Outcome.SENT, (path,), 200, "r")
+    assert error.__cause__ is None
