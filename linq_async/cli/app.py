@@ -1,0 +1,52 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from linq_async._version import __version__
+from linq_async.cli import demo, doctor, exit_codes, sandbox, send
+from linq_async.cli.render import show
+
+app = typer.Typer(
+    name="linq-async",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # their tracebacks may show the values of locals
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        show(f"linq-async {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help="Send with the Linq Partner API v2, or try it on a local sandbox.", epilog=exit_codes.HELP)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+app.command(short_help="Run a local Linq to send to.")(sandbox.sandbox)
+app.command(short_help="Send three messages to a local Linq.", epilog=exit_codes.HELP)(demo.demo)
+app.command(help=send.HELP, short_help="Send a message.", epilog=exit_codes.HELP)(send.send)
+app.command(help=doctor.HELP, short_help="Check what a send needs.", epilog=exit_codes.HELP)(doctor.doctor)
+
+
+def run() -> None:
+    """Run the command that the arguments name, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A pipe is read line by line; and no name or text may fail on a terminal's encoding.
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    app(prog_name="linq-async")

@@ -1,0 +1,140 @@
+"""``linq-async send``: one message, with an exit code that says what became of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import typer
+
+from linq_async.attempts import Attempt
+from linq_async.cli.exit_codes import ExitCode
+from linq_async.cli.failure import Failure, broken_off, failure_of
+from linq_async.cli.render import facts, hidden, result_of, show, show_json
+from linq_async.cli.running import AsJson, TokenFile, find_token, run
+from linq_async.client import LinqClient
+from linq_async.errors import LinqError
+from linq_async.models.chats import CreatedChat
+from linq_async.models.outgoing import NewChat, new_idempotency_key
+from linq_async.wire.converter import to_dict
+
+HELP = """Send a message to one or more people, to the server that LINQ_BASE_URL names.
+
+The token comes from LINQ_INTEGRATION_TOKEN or from --token-file, for other users of the machine can read arguments.
+"""
+
+
+def send(
+    send_from: Annotated[str, typer.Option("--from", metavar="NUMBER", help="One of your own Linq numbers.")],
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="NUMBER", help="A recipient: +12223334444, or an email address. Repeat it."),
+    ],
+    text: Annotated[str, typer.Option("--text", help="What to say; - reads standard input.")],
+    name: Annotated[str | None, typer.Option("--name", help="A name for the chat.")] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", metavar="FILE", help="A file to attach. Repeat it for more.")
+    ] = None,
+    attach_url: Annotated[
+        list[str] | None,
+        typer.Option("--attach-url", metavar="URL", help="A public URL that the server fetches. Repeat it for more."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="The idempotency key: the server stores one message for each. Else one is made."),
+    ] = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one message, and exit with what became of it."""
+    key = new_idempotency_key() if key is None else key  # made here, for an interrupted send must be told by its key
+    new_chat = NewChat(
+        send_from=send_from,
+        phone_numbers=to,
+        text=_standard_input() if text == "-" else text,
+        display_name=name,
+        attachments=attach or (),
+        attachment_urls=attach_url or (),
+        idempotency_key=key,
+    )
+    sending = Sending(key=key, as_json=as_json)
+    result = sending.result_of(new_chat, token_file)
+    raise typer.Exit(sending.tell(result))
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read().removesuffix("\n")
+    except ValueError:
+        raise typer.BadParameter("standard input is not text") from None
+
+
+@attrs.define(kw_only=True)
+class Sending:
+    """One send of the command line, and all that is known of its attempts."""
+
+    key: str
+    as_json: bool
+    token: str | None = attrs.field(default=None, repr=False)
+    records: list[Attempt] = attrs.field(factory=list[Attempt])
+
+    def result_of(self, new_chat: NewChat, token_file: Path | None) -> CreatedChat | Failure:
+        """Send it, whatever happens."""
+        try:
+            self.token = find_token(token_file)
+            linq = LinqClient(self.token, on_attempt=self.note)
+            return run(_send(linq, new_chat))
+        except LinqError as error:
+            return failure_of(error, self.key)
+        # A fault of ours must not leave with code 1, which says that nothing was sent.
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001
+            return broken_off(error, self.key, self.records)
+
+    def note(self, record: Attempt) -> None:
+        """Keep the record of an attempt, and tell a waiting person why it takes so long."""
+        self.records.append(record)
+        if record.wait is not None and not self.as_json:
+            show(f"attempt {record.number}: {result_of(record)}; again in {record.wait:.1f} s", err=True)
+
+    def tell(self, result: CreatedChat | Failure) -> ExitCode:
+        """Write the result, and return the exit code."""
+        code = result.code if isinstance(result, Failure) else ExitCode.OK
+        try:
+            self._write(result)
+        except OSError:  # the reader of the pipe has gone: that must not make a sent message look unsent
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.SENT if code is ExitCode.OK else code
+        return code
+
+    def _write(self, result: CreatedChat | Failure) -> None:
+        if self.as_json:
+            told = result.as_dict() if isinstance(result, Failure) else to_dict(result)
+            show_json(hidden(told, self.token))
+        if isinstance(result, Failure):
+            for line in result.lines():
+                show(hidden(line, self.token), err=True)
+        elif not self.as_json:
+            for line in _lines(result):
+                show(hidden(line, self.token))
+
+
+async def _send(linq: LinqClient, new_chat: NewChat) -> CreatedChat:
+    async with linq:
+        return await linq.chats.send(new_chat)
+
+
+def _lines(chat: CreatedChat) -> list[str]:
+    message = chat.message
+    pairs: list[tuple[str, object]] = [
+        ("message", message.id),
+        ("chat", chat.id),
+        ("service", chat.service),
+        ("status", message.delivery_status),
+        ("key", chat.idempotency_key),
+        ("attempts", chat.attempts),
+        ("request id", chat.request_id),
+    ]
+    return ["sent", *facts(pairs)]

@@ -1,0 +1,64 @@
+"""A sandbox on a thread of its own, for a command runs an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from linq_async.cli.app import app
+from linq_async.sandbox import Sandbox
+
+TOKEN = "secret-token-4711"
+# click before 8.2 mixed standard error into standard output unless told not to.
+SEPARATE: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Run a sandbox until the test ends."""
+    server = Sandbox(token=TOKEN)
+    stops: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+
+    async def serve() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with server:
+            stops.put(lambda: loop.call_soon_threadsafe(stop.set))
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    stop = stops.get(timeout=5)
+    yield server
+    stop()
+    thread.join(5)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, with no server or token in its environment, and see that it shows no token."""
+    for name in ("LINQ_BASE_URL", "LINQ_INTEGRATION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+    def invoke(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
+        result = CliRunner(**SEPARATE).invoke(app, list(arguments), env=env, input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert TOKEN not in result.stdout + result.stderr
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def to_sandbox(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment that leads to the sandbox."""
+    return {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": sandbox.token}

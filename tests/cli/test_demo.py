@@ -1,0 +1,105 @@
+"""``linq-async demo``: what it proves, and that it cannot pass when that fails."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import attrs
+import pytest
+
+from linq_async.cli import demo
+from linq_async.cli.samples import pdf, png
+from linq_async.models.outgoing import NewChat
+from linq_async.uploads import Upload
+
+from .conftest import Run
+
+ANSWER = {"data": {"id": 1, "chat_messages": {"id": 2}}}
+
+
+def test_each_message_is_stored_once(run: Run) -> None:
+    """The demo exits with 0 and shows the attempts of all three sends, the third over two refusals and a loss."""
+    result = run("demo")
+    assert result.exit_code == 0, result.output
+    for shown in (
+        "503 · 503 · lost · 200",
+        "msg-2024_01-23_abc123",
+        "demo-image-and-pdf",
+        "demo-hard-way",
+        "3 messages, each stored exactly once.",
+    ):
+        assert shown in result.stdout
+    assert result.stderr == ""
+
+
+def test_needs_no_environment(run: Run) -> None:
+    """The demo reaches no other server and uses no other token than its own."""
+    env = {"LINQ_BASE_URL": "http://127.0.0.1:1", "LINQ_INTEGRATION_TOKEN": "none at all"}
+    assert run("demo", env=env).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"spoil": lambda sandbox: sandbox.faults.answer(400)}, "BadRequestError"),
+        ({"spoil": lambda sandbox: sandbox.faults.answer(200, json=ANSWER)}, "stored 0 times"),
+        ({"text": "Hello! This is a sample message from Linq API v2."}, "stored 2 times"),
+    ],
+)
+def test_fails_where_a_message_is_not_stored_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], fault: str
+) -> None:
+    """The demo exits with 1 and says which message was lost, refused or stored twice."""
+    first, second, third = demo.steps()
+    steps = (first, second, attrs.evolve(third, **change))  # type: ignore[arg-type]
+    monkeypatch.setattr(demo, "steps", lambda: steps)
+    result = run("demo")
+    assert result.exit_code == 1
+    assert fault in result.stderr
+    assert "exactly once" not in result.stdout
+
+
+def test_fails_where_a_file_is_not_as_it_was_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message whose stored file differs from the one that was meant does not pass."""
+
+    class OtherFiles(demo.Step):
+        def new_chat(self) -> NewChat:
+            return attrs.evolve(super().new_chat(), attachments=[Upload.from_bytes(b"other", filename="map.png")])
+
+    meant = demo.steps()[1]
+    step = OtherFiles(what=meant.what, text=meant.text, key=meant.key, files=meant.files)
+    monkeypatch.setattr(demo, "steps", lambda: (step,))
+    result = run("demo")
+    assert result.exit_code == 1
+    assert "stored otherwise than it was sent" in result.stderr
+
+
+def test_the_image_is_a_png() -> None:
+    """The image has the signature, whole chunks with right checksums, and as many pixels as it says."""
+    data = png()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    chunks: dict[bytes, bytes] = {}
+    at = 8
+    while at < len(data):
+        (size,) = struct.unpack_from(">I", data, at)
+        kind, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        assert struct.unpack_from(">I", data, at + 8 + size) == (zlib.crc32(kind + content),)
+        chunks[kind] = content
+        at += size + 12
+    width, height = struct.unpack_from(">II", chunks[b"IHDR"])
+    assert list(chunks) == [b"IHDR", b"IDAT", b"IEND"]
+    assert len(zlib.decompress(chunks[b"IDAT"])) == height * (1 + 3 * width)
+
+
+def test_the_document_is_a_pdf() -> None:
+    """The document's table names the place of each object, and its end the place of the table."""
+    data = pdf()
+    assert data.startswith(b"%PDF-1.4\n")
+    assert data.endswith(b"%%EOF\n")
+    start = int(data.rsplit(b"startxref\n", 1)[1].split(b"\n")[0])
+    head, *entries = data[start:].split(b"trailer")[0].splitlines()[1:]
+    assert head == b"0 %d" % len(entries)
+    for number, entry in enumerate(entries[1:], 1):
+        assert len(entry) == 19
+        assert data[int(entry[:10]) :].startswith(b"%d 0 obj\n" % number)

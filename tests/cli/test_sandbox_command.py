@@ -1,0 +1,147 @@
+"""``linq-async sandbox``, and the commands as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from linq_async.cli.sandbox import greeting, request_line
+from linq_async.sandbox import LoggedRequest, Sandbox
+
+from .conftest import TOKEN, Run
+
+PROGRAM = (sys.executable, "-W", "error", "-m", "linq_async")
+
+
+@pytest.fixture
+def served() -> Iterator[subprocess.Popen[str]]:
+    """Start a sandbox command that writes into a pipe."""
+    with subprocess.Popen(
+        [*PROGRAM, "sandbox", "--port", "0", "--token", TOKEN, "--number", "+12025550199"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+    ) as process:
+        yield process
+        process.kill()
+
+
+def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read the greeting up to its end, and return the lines to paste as an environment."""
+    assert process.stdout is not None
+    found: dict[str, str] = {}
+    for line in process.stdout:
+        words = line.split()
+        if words[:1] == ["export"]:
+            name, _, value = words[1].partition("=")
+            found[name] = value
+        if words[:2] == ["linq-async", "send"]:
+            process.stdout.readline()
+            return found
+    raise AssertionError(process.stderr.read() if process.stderr else "")
+
+
+def test_from_paste_to_the_end(served: subprocess.Popen[str]) -> None:
+    """The pasted lines lead a send to the sandbox, each request is one line at once, and Ctrl-C ends it with 0."""
+    settings = read_settings(served)
+    assert settings["LINQ_INTEGRATION_TOKEN"] == TOKEN
+    said = "a text that no log shows"
+    arguments = ["send", "--from", "+12025550199", "--to", "+13343284472", "--text", said, "--key", "order-1", "--json"]
+    sent = subprocess.run(
+        [*PROGRAM, *arguments], env={**os.environ, **settings}, capture_output=True, text=True, check=False
+    )
+    assert (sent.returncode, sent.stderr) == (0, "")
+    assert json.loads(sent.stdout)["idempotency_key"] == "order-1"
+    assert TOKEN not in sent.stdout
+    assert served.stdout is not None
+    assert served.stdout.readline() == "POST /api/partner/v2/chats 200 key=order-1 attempt=1\n"
+    served.send_signal(signal.SIGINT)
+    rest, errors = served.communicate(timeout=10)
+    assert (served.returncode, errors) == (0, "")
+    assert said not in rest
+
+
+def test_a_supervisor_may_end_it(served: subprocess.Popen[str]) -> None:
+    """SIGTERM ends the sandbox as Ctrl-C does."""
+    read_settings(served)
+    served.terminate()
+    _, errors = served.communicate(timeout=10)
+    assert (served.returncode, errors) == (0, "")
+
+
+def test_a_port_in_use(run: Run) -> None:
+    """A port that is taken is told in words, with exit code 1."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run("sandbox", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}: " in result.stderr
+    assert "in use" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--token", "two words"), ("--number", "12"), ("--port", "70000")])
+def test_bad_arguments(run: Run, arguments: tuple[str, str]) -> None:
+    """What the sandbox cannot use is a usage error."""
+    assert run("sandbox", *arguments).exit_code == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("host", "warnings"), [("127.0.0.1", 0), ("localhost", 0), ("0.0.0.0", 2)])
+async def test_warns_beyond_loopback(host: str, warnings: int) -> None:
+    """A sandbox that other machines can reach says so, and is pasted as an address that the client takes."""
+    async with Sandbox(host=host) as sandbox:
+        lines = greeting(sandbox, host)
+    assert sum(line.startswith("warning: ") for line in lines) == warnings
+    (url,) = (line.partition("=")[2] for line in lines if "export LINQ_BASE_URL=" in line)
+    assert url.startswith(("http://127.0.0.1:", "http://localhost:"))
+
+
+def test_a_request_line_hides_numbers_and_control_characters() -> None:
+    """A request is shown with its method, path, status, key and attempt, and with nothing personal or unprintable."""
+    entry = LoggedRequest(
+        method="GET",
+        path="/x/+13343284472/sam@example.com/\x1b[2J\n",
+        query="phone_number=+13343284472",
+        content_type="",
+        request_id="r-1",
+        idempotency_key="k\r1",
+        attempt=2,
+    )
+    assert request_line(entry) == "GET /x/<number>/<number>/\\x1b[2J\\n lost key=k\\r1 attempt=2"
+
+
+def test_without_the_extra() -> None:
+    """Where typer or rich is missing, one line says what to install, and the exit code is 2."""
+    code = "import sys; sys.modules[sys.argv[1]] = None; from linq_async.cli import main; main()"
+    for missing in ("typer", "rich"):
+        result = subprocess.run([sys.executable, "-c", code, missing], capture_output=True, text=True, check=False)
+        assert result.returncode == 2
+        assert result.stderr == "the command line needs the extra: pip install 'linq_async[cli]'\n"
+
+
+def test_version(run: Run) -> None:
+    """--version names the program and its version."""
+    from linq_async import __version__
+
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"linq-async {__version__}\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that takes nothing")
+def test_a_lost_output_does_not_look_unsent(sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
+    """A message that was sent exits with 4 where its result cannot be written, not with 1."""
+    arguments = ["send", "--from", "+12025550101", "--to", "+13343284472", "--text", "Hello!"]
+    with open("/dev/full", "w") as full:
+        sent = subprocess.run([*PROGRAM, *arguments], env={**os.environ, **to_sandbox}, stdout=full, check=False)
+    assert (sent.returncode, len(sandbox.messages)) == (4, 1)
