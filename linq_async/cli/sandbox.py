@@ -18,7 +18,6 @@ from linq_async.config import BASE_URL_VARIABLE, TOKEN_VARIABLE, is_loopback
 if TYPE_CHECKING:
     from linq_async.sandbox import LoggedRequest, Sandbox
 
-_ANY_HOST = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  # compared with, not bound to
 _NUMBER = re.compile(r"\+?\d{7,}|[^/\s]+@[^/\s]+")
 _LONGEST = 200
 
@@ -80,7 +79,7 @@ def tell(entry: LoggedRequest) -> None:
 
 def greeting(server: Sandbox, host: str) -> list[str]:
     """Say where it listens, and what to paste."""
-    url, sender = _reachable(server.base_url, host), server.phone_numbers[0]
+    url, sender = server.base_url, server.phone_numbers[0]
     lines = [
         f"Linq sandbox on {url}, token {server.token}. Ctrl-C ends it.",
         f"Sends from {', '.join(server.phone_numbers)}.",
@@ -94,11 +93,6 @@ def greeting(server: Sandbox, host: str) -> list[str]:
         lines.append("warning: other machines can reach it, in plain http: use it with nothing real.")
         lines.append("warning: from another machine, the client takes an http URL only with allow_http=True.")
     return lines
-
-
-def _reachable(url: str, host: str) -> str:
-    """Name an address that can be called where it listens on all of them."""
-    return f"http://127.0.0.1:{url.rpartition(':')[2]}" if host in _ANY_HOST else url
 
 
 def request_line(entry: LoggedRequest) -> str:

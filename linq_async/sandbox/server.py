@@ -113,8 +113,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._runner = runner
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self._state.base_url = f"http://{host}:{runner.addresses[0][1]}"
+        self._state.base_url = f"http://{_callable_host(self._host)}:{runner.addresses[0][1]}"
 
     async def close(self) -> None:
         """Stop at once, breaking off what is under way, and delete the uploaded files."""
@@ -181,3 +180,10 @@ def checked_seconds(name: str, seconds: float) -> float:
     if not 0 <= seconds < 1e9:
         raise ValueError(f"{name} must be a number of seconds from 0 on, not {seconds!r}")
     return seconds
+
+
+def _callable_host(host: str) -> str:
+    """Name a host that can be called: a server on all addresses is called on this machine's own."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104  # compared with, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ so here an attempt never counts as sent. What depends on that is tested against 
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +36,8 @@ class _Writer:
 
 class _Response(aiohttp.ClientResponse):
     def __init__(self, *args: Any, **named: Any) -> None:
-        named.setdefault("stream_writer", _Writer())
+        if "stream_writer" in inspect.signature(aiohttp.ClientResponse).parameters:
+            named.setdefault("stream_writer", _Writer())
         super().__init__(*args, **named)
 
 

@@ -1,0 +1,117 @@
+"""The README's examples, run as they stand, against a local Linq."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from linq_async.sandbox import Sandbox
+
+README = Path(__file__).parents[2] / "README.md"
+FASTAPI_DRIVER = """
+from fastapi.testclient import TestClient
+
+with TestClient(app) as http:
+    good, bad = http.post("/greet/+13343284472"), http.post("/greet/nobody")
+    assert (good.status_code, good.json()["message"]["text"]) == (200, "Welcome!"), good.text
+    assert (bad.status_code, bad.json()["detail"]["outcome"]) == (502, "not_sent"), bad.text
+"""
+PYTEST_DRIVER = """
+import sys
+scope = "asyncio_default_fixture_loop_scope=function"
+if __name__ == "__main__":
+    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "linq_async.testing", "-o", scope, __file__]))
+"""
+
+
+def examples() -> dict[str, str]:
+    """Return the Python blocks of the README, by the heading above them."""
+    sections = re.split(r"^## ", README.read_text(), flags=re.MULTILINE)
+    blocks = {}
+    for section in sections:
+        title = section.partition("\n")[0].strip("# ")
+        for code in re.findall(r"^```python\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL):
+            blocks[title] = code
+    return blocks
+
+
+EXAMPLES = examples()
+
+
+async def run(code: str, sandbox: Sandbox, folder: Path) -> str:
+    """Run a block as a script of its own, with warnings as errors, and return what it printed."""
+    script = folder / "example.py"
+    script.write_text(code)
+    path = os.pathsep.join([str(README.parent), os.environ.get("PYTHONPATH", "")])
+    variables = {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": sandbox.token, "PYTHONPATH": path}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", str(script)),
+        cwd=folder,
+        env=os.environ | variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()
+
+
+def test_a_working_call_stands_on_the_first_screen() -> None:
+    """A newcomer sees a whole working call within the first 30 lines."""
+    lines = README.read_text().splitlines()
+    assert any("linq.chats.create(" in line for line in lines[:30])
+
+
+def test_every_example_is_known_to_the_suite() -> None:
+    """No block of Python stands in the README that no test runs."""
+    assert set(EXAMPLES) == {*SCRIPTS, "In a FastAPI handler", "In your tests"}
+
+
+SCRIPTS = {
+    "linq_async": (1, "pending"),
+    "Files": (1, "quote.pdf"),
+    "In a bot": (5, ""),
+    "In a bulk-send script": (200, "200 sent, 0 to look at"),
+    "Anything else of the API": (0, "200 sandbox-1"),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("title", SCRIPTS)
+async def test_script(title: str, tmp_path: Path) -> None:
+    """An example runs as it stands, prints what it should, and each of its messages is stored once."""
+    stored, printed = SCRIPTS[title]
+    async with Sandbox() as sandbox:
+        assert printed in await run(EXAMPLES[title], sandbox, tmp_path)
+        assert len(sandbox.messages) == stored
+
+
+@pytest.mark.asyncio
+async def test_bulk_script_twice(tmp_path: Path) -> None:
+    """The bulk script can be run again: nobody is texted twice."""
+    async with Sandbox() as sandbox:
+        for _ in range(2):
+            await run(EXAMPLES["In a bulk-send script"], sandbox, tmp_path)
+        assert len(sandbox.messages) == 200
+
+
+@pytest.mark.asyncio
+async def test_fastapi_handler(tmp_path: Path) -> None:
+    """The handler answers with the chat, and turns a refusal into an answer of its own."""
+    # The test client of FastAPI warns about itself; that is not the example's.
+    code = EXAMPLES["In a FastAPI handler"] + "import warnings\nwarnings.simplefilter('ignore')\n" + FASTAPI_DRIVER
+    async with Sandbox() as sandbox:
+        await run(code, sandbox, tmp_path)
+        assert [message.text for message in sandbox.messages] == ["Welcome!"]
+
+
+@pytest.mark.asyncio
+async def test_own_test(tmp_path: Path) -> None:
+    """The example of an own test passes under pytest."""
+    async with Sandbox() as sandbox:
+        assert "1 passed" in await run(EXAMPLES["In your tests"] + PYTEST_DRIVER, sandbox, tmp_path)
