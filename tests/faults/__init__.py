@@ -1,0 +1,1 @@
+"""What the client does when the wire, the server or the caller misbehaves."""

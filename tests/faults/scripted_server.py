@@ -1,0 +1,202 @@
+"""A TCP server that follows a script, and so can misbehave at every byte."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Self
+
+from .messages import parse_head
+from .script import At, Behaviour, Exchange, good
+from .store import Seen, Store, Stored
+from .wire import READ_SIZE, ClientGoneError, Wire
+
+FIRST_READ = 16
+CAREFUL_READ = 512
+
+
+class ScriptedServer:
+    """Takes one behaviour of `script` a request, then `default`; logs and stores what arrives."""
+
+    def __init__(
+        self,
+        script: Iterable[Behaviour] = (),
+        *,
+        default: Behaviour = good,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.script = list(script)
+        self.default = default
+        self.log: list[Seen] = []
+        self.visits: list[Behaviour] = []
+        self.store = Store()
+        self.connections = 0
+        self.open_connections = 0
+        self.arrivals = asyncio.Condition()
+        self.cue = asyncio.Event()
+        self.released = asyncio.Event()
+        self.read_pause = 0.0
+        self._tls = tls
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+        self._accepting = asyncio.create_task(self._accept(), name="scripted server: accept")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def stored(self) -> list[Stored]:
+        """The messages it keeps, one a key."""
+        return self.store.messages
+
+    @property
+    def effects(self) -> list[str]:
+        """The other requests that took effect, as "METHOD path"."""
+        return self.store.effects
+
+    async def seen(self, count: int) -> None:
+        """Wait until `count` requests have begun to act on the server."""
+        async with self.arrivals:
+            await self.arrivals.wait_for(lambda: len(self.visits) >= count)
+
+    async def settled(self, patience: float = 1.0) -> int:
+        """Let go of what behaviours wait for; how many connections the clients then leave open."""
+        self.released.set()
+        self.cue.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        return self.open_connections
+
+    async def stop_listening(self) -> None:
+        """Refuse new connections from now on; those that stand go on."""
+        self._accepting.cancel()
+        await asyncio.wait([self._accepting])
+        self._listener.close()
+
+    async def close(self) -> None:
+        """Stop listening and end every connection and task."""
+        tasks = [self._accepting, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # a handshake that was cut short closes its socket one step later
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(self._listener)
+            self.connections += 1
+            task = asyncio.create_task(self._keep_count(connection, self.connections))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _keep_count(self, connection: socket.socket, number: int) -> None:
+        self.open_connections += 1
+        try:
+            with contextlib.suppress(ClientGoneError, OSError):
+                await self._serve(connection, number)
+        finally:
+            self.open_connections -= 1
+
+    async def _serve(self, connection: socket.socket, number: int) -> None:
+        at_once = self._next if self._next.at is At.ACCEPT else None
+        wire = await self._open(connection, None if at_once else self._tls)
+        try:
+            if at_once:
+                await self._visit(at_once, Exchange(self, wire, Seen(number)))
+            while wire.usable and (wire.received or await wire.fill(FIRST_READ)):
+                await self._request(wire, number)
+            wire.close()
+            await wire.lost
+        finally:
+            await _end(wire)
+
+    async def _open(self, connection: socket.socket, tls: ssl.SSLContext | None) -> Wire:
+        loop = asyncio.get_running_loop()
+        _, wire = await loop.connect_accepted_socket(lambda: Wire(tls=tls is not None), connection, ssl=tls)
+        return wire
+
+    @property
+    def _next(self) -> Behaviour:
+        return self.script[0] if self.script else self.default
+
+    async def _request(self, wire: Wire, number: int) -> None:
+        behaviour, exchange = self._next, Exchange(self, wire, Seen(number))
+        self.log.append(exchange.seen)
+        await self._read(wire, exchange.seen, behaviour.at)
+        await self._visit(behaviour, exchange)
+
+    async def _visit(self, behaviour: Behaviour, exchange: Exchange) -> None:
+        if self.script:
+            self.script.pop(0)
+        await self.note(behaviour)
+        if behaviour.stores and exchange.seen.body_complete:
+            await asyncio.sleep(behaviour.pause)
+            _ = exchange.good
+        await behaviour.act(exchange)
+
+    async def note(self, behaviour: Behaviour) -> None:
+        """Put on record that a behaviour begins to act."""
+        self.visits.append(behaviour)
+        async with self.arrivals:
+            self.arrivals.notify_all()
+
+    async def _read(self, wire: Wire, seen: Seen, until: At) -> None:
+        if until < At.HEAD:
+            return
+        careful = until < At.BODY
+        while b"\r\n\r\n" not in wire.received:
+            if not await wire.fill(CAREFUL_READ if careful else READ_SIZE):
+                raise ClientGoneError
+        head = wire.cut(wire.received.index(b"\r\n\r\n") + 4)
+        seen.method, seen.path, seen.headers = parse_head(head)
+        seen.head_complete = True
+        if until > At.HEAD:
+            await self._read_body(wire, seen, careful=careful)
+
+    async def _read_body(self, wire: Wire, seen: Seen, *, careful: bool) -> None:
+        if seen.headers.get("transfer-encoding", "").lower() == "chunked":
+            await _read_chunks(wire, seen, careful=careful)
+            return
+        size = int(seen.headers.get("content-length", "0"))
+        while len(wire.received) < size and not (careful and wire.received):
+            await asyncio.sleep(self.read_pause)
+            if not await wire.fill(CAREFUL_READ if careful else READ_SIZE):
+                break
+        seen.body = wire.cut(size)
+        seen.body_complete = len(seen.body) == size
+        if not careful and not seen.body_complete:
+            raise ClientGoneError
+
+
+async def _read_chunks(wire: Wire, seen: Seen, *, careful: bool) -> None:
+    parts: list[bytes] = []
+    while (line := await wire.take_line()) is not None and not (careful and parts):
+        size = int(line.split(b";")[0], 16)
+        part = await wire.take(size + 2)
+        if part is None:
+            break
+        parts.append(part[:-2])
+        if size == 0:
+            seen.body_complete = True
+            break
+    seen.body = b"".join(parts)
+
+
+async def _end(wire: Wire) -> None:
+    if not wire.lost.done():
+        wire.transport.abort()
+        await wire.lost

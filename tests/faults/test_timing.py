@@ -1,0 +1,156 @@
+"""When the client goes on, gives up, or waits: the rules about time, and what a stalled or stale connection leaves."""
+
+import asyncio
+import ssl
+
+import pytest
+
+from linq_async import (
+    ConnectError,
+    LinqClient,
+    Outcome,
+    RateLimitError,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+    Timeouts,
+)
+
+from . import answers, broken_wire
+from .addresses import Certificates, client_sockets, open_files, other_tasks
+from .calls import ask, hurry
+from .matrix import Kind
+from .script import Behaviour
+from .scripted_server import ScriptedServer
+
+SOON = 0.06
+CREATES = [Kind.JSON, Kind.FORM]
+
+
+def client(server: ScriptedServer, trust: ssl.SSLContext | None = None, **limits: float) -> LinqClient:
+    """Make a client that has these time limits, and tries twice."""
+    timeouts = Timeouts(**({"connect": 5.0, "write": 5.0, "read": 5.0} | limits))
+    return LinqClient(
+        "token",
+        base_url=server.url,
+        ssl=trust,
+        timeouts=timeouts,
+        retry=RetryPolicy(max_attempts=2, initial_delay=0.001),
+    )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", CREATES)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_stalled_upload_ends_by_the_write_limit(certificates: Certificates, kind: Kind, tls: bool) -> None:
+    """An upload that the server does not read ends by the write limit, long before the read limit."""
+    server_side, trust = (certificates.right, certificates.client) if tls else (None, None)
+    async with (
+        ScriptedServer(default=broken_wire.stop_reading, tls=server_side) as server,
+        client(server, trust, write=SOON, read=0.5) as linq,
+    ):
+        hurry(linq)
+        with pytest.raises(RequestTimeoutError) as caught:
+            await ask(linq, kind, big=True)
+    assert (caught.value.phase, caught.value.seconds) == ("write", SOON)
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_slow_upload_is_not_a_stalled_one() -> None:
+    """An upload that moves may take longer than the write limit."""
+    async with ScriptedServer() as server, client(server, write=0.5) as linq:
+        server.read_pause = 0.08
+        started = asyncio.get_running_loop().time()
+        chat = await ask(linq, Kind.FORM, big=True)
+        assert asyncio.get_running_loop().time() - started > 0.5
+    assert chat.attempts == 1
+
+
+@pytest.mark.asyncio
+async def test_at_least_two_seconds_after_a_read_timeout() -> None:
+    """After a read timeout the first request may still run, so the repeat waits for 2 s or more."""
+    async with ScriptedServer([broken_wire.no_answer]) as server, client(server, read=SOON) as linq:
+        waits = hurry(linq)
+        await ask(linq, Kind.JSON)
+    assert len(waits) == 1
+    assert waits[0] >= 2.0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("asked", ["7", "7.5"])
+async def test_retry_after_is_never_undercut(code: int, asked: str) -> None:
+    """The server's Retry-After, whole or decimal, is the least that the client waits."""
+    async with ScriptedServer([answers.status(code, Retry_After=asked)]) as server, client(server) as linq:
+        waits = hurry(linq)
+        await ask(linq, Kind.JSON)
+    assert len(waits) == 1
+    assert waits[0] >= float(asked) - 0.001
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("code", "error"), [(429, RateLimitError), (503, ServerError)])
+async def test_retry_after_beyond_the_budget(code: int, error: type[RateLimitError | ServerError]) -> None:
+    """A wait longer than the budget is not begun: the error comes at once, and tells the seconds."""
+    async with ScriptedServer([answers.status(code, Retry_After="3600")]) as server, client(server) as linq:
+        waits = hurry(linq)
+        with pytest.raises(error) as caught:
+            await ask(linq, Kind.JSON)
+    assert (caught.value.retry_after, caught.value.attempts, waits) == (3600, 1, [])
+
+
+@pytest.mark.asyncio
+async def test_reset_then_refused_stays_unknown() -> None:
+    """Once an attempt may have arrived, a later refusal to connect does not unsay it."""
+    async with ScriptedServer([broken_wire.close_for_good.storing()]) as server, client(server) as linq:
+        hurry(linq)
+        with pytest.raises(ConnectError) as caught:
+            await ask(linq, Kind.JSON)
+    assert (caught.value.outcome, caught.value.attempts) == (Outcome.UNKNOWN, 2)
+
+
+CANCELLED = [
+    broken_wire.silence,
+    broken_wire.stop_reading,
+    broken_wire.no_answer,
+    broken_wire.headers_then_silence,
+    broken_wire.slow_body,
+    broken_wire.endless_body,
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("behaviour", CANCELLED, ids=lambda behaviour: behaviour.name)
+async def test_cancelled_call_leaves_nothing(certificates: Certificates, behaviour: Behaviour, tls: bool) -> None:
+    """A call that is cancelled wherever it stands takes its connection with it."""
+    files, tasks = open_files(), other_tasks()
+    server_side, trust = (certificates.right, certificates.client) if tls else (None, None)
+    async with ScriptedServer([behaviour], tls=server_side) as server:
+        async with client(server, trust) as linq:
+            calling = asyncio.create_task(ask(linq, Kind.FORM, big=True))
+            await server.seen(1)
+            calling.cancel()
+            await asyncio.wait([calling])
+            assert calling.cancelled()
+            await asyncio.sleep(SOON / 4)
+            assert client_sockets(server.port) == 0
+        assert await server.settled() == 0
+    assert other_tasks() == tasks
+    assert open_files() == files
+
+
+@pytest.mark.asyncio
+async def test_close_under_way_leaves_nothing() -> None:
+    """A client that is closed while calls are under way leaves no connection, and each call ends."""
+    async with ScriptedServer(default=broken_wire.no_answer) as server:
+        linq = client(server)
+        calls = [asyncio.create_task(ask(linq, kind)) for kind in Kind]
+        await server.seen(len(calls))
+        await linq.aclose()
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(end).__name__ for end in ends} == {"ClientStateError"}
+        await asyncio.sleep(SOON / 4)
+        assert client_sockets(server.port) == 0
+        assert await server.settled() == 0
