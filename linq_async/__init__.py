@@ -1,5 +1,6 @@
 """An async client of the Linq Partner API v2: iMessage, RCS and SMS, with an outcome that is always known."""
 
+from linq_async._unset import UNSET, UnsetType
 from linq_async._version import __version__
 from linq_async.attempts import Attempt
 from linq_async.client import LinqClient
@@ -14,6 +15,7 @@ from linq_async.errors import (
     ConnectError,
     ConnectionLostError,
     DecodeError,
+    DeliveryTimeoutError,
     ErrorDetail,
     InvalidArgumentError,
     LinqError,
@@ -29,50 +31,75 @@ from linq_async.errors import (
     UnprocessableEntityError,
     UploadError,
 )
-from linq_async.models.chats import CreatedChat, CreatedChatMessage
-from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, Service
-from linq_async.models.outgoing import NewChat, new_idempotency_key
+from linq_async.models.chats import Chat, CreatedChat, CreatedChatMessage
+from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, Page, Service
+from linq_async.models.contacts import Contact, ContactFields, ContactOwner
+from linq_async.models.imessage import Availability
+from linq_async.models.messages import EditedMessage, Message, Reaction, ReactionType, SentMessage
+from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
+from linq_async.models.phone_numbers import PhoneNumber
+from linq_async.models.webhook_subscriptions import WebhookEventType, WebhookSubscription
+from linq_async.resources.pager import Pager
 from linq_async.uploads import Upload
 from linq_async.wire.converter import to_dict
 from linq_async.wire.request import Response
 
-__all__ = [
+__all__ = [  # noqa: RUF022  # as sorted() sorts
     "APIError",
     "Attachment",
     "Attempt",
     "AuthenticationError",
+    "Availability",
     "BadRequestError",
+    "Chat",
     "ChatHandle",
     "ClientStateError",
     "ConfigurationError",
     "ConflictError",
     "ConnectError",
     "ConnectionLostError",
+    "Contact",
+    "ContactFields",
+    "ContactOwner",
     "CreatedChat",
     "CreatedChatMessage",
     "DecodeError",
     "DeliveryStatus",
+    "DeliveryTimeoutError",
+    "EditedMessage",
     "ErrorDetail",
     "InvalidArgumentError",
     "LinqClient",
     "LinqError",
+    "Message",
     "NewChat",
+    "NewMessage",
     "NotFoundError",
     "Outcome",
+    "Page",
+    "Pager",
     "PayloadTooLargeError",
     "PermissionDeniedError",
+    "PhoneNumber",
     "Problem",
     "RateLimitError",
+    "Reaction",
+    "ReactionType",
     "RedirectError",
     "RequestTimeoutError",
     "Response",
     "RetryPolicy",
+    "SentMessage",
     "ServerError",
     "Service",
     "Timeouts",
+    "UNSET",
     "UnprocessableEntityError",
+    "UnsetType",
     "Upload",
     "UploadError",
+    "WebhookEventType",
+    "WebhookSubscription",
     "__version__",
     "new_idempotency_key",
     "to_dict",

@@ -25,6 +25,12 @@ from linq_async.config import (
 from linq_async.errors import ClientStateError
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
+from linq_async.resources.contacts import Contacts
+from linq_async.resources.imessage import IMessage, check_lines
+from linq_async.resources.messages import Messages
+from linq_async.resources.pace import Lines
+from linq_async.resources.phone_numbers import PhoneNumbers
+from linq_async.resources.webhook_subscriptions import WebhookSubscriptions
 from linq_async.transport.session import Transport
 from linq_async.wire.request import PlainCall, Response
 from linq_async.wire.response import plain_headers
@@ -76,13 +82,24 @@ class LinqClient:
             max_response_bytes=max_response_bytes,
         )
         transport = Transport(max_connections=max_connections, session=session)
-        self._use(Pipeline(transport, settings), owns_transport=True)
+        self._use(Pipeline(transport, settings), check_lines(), owns_transport=True)
 
-    def _use(self, pipeline: Pipeline, *, owns_transport: bool) -> None:
+    def _use(self, pipeline: Pipeline, lines: Lines, *, owns_transport: bool) -> None:
         self._pipeline = pipeline
+        self._lines = lines
         self._owns_transport = owns_transport
         self.chats = Chats(pipeline)
         """Conversations."""
+        self.messages = Messages(pipeline)
+        """The messages of a chat, and the reactions to them."""
+        self.contacts = Contacts(pipeline)
+        """The organization's address book."""
+        self.phone_numbers = PhoneNumbers(pipeline)
+        """The organization's own numbers."""
+        self.webhook_subscriptions = WebhookSubscriptions(pipeline)
+        """Your endpoints that receive events."""
+        self.imessage = IMessage(pipeline, lines)
+        """Who can be reached by iMessage."""
 
     def __repr__(self) -> str:
         state = "closed" if self._pipeline.transport.closed else "open"
@@ -111,7 +128,7 @@ class LinqClient:
             on_attempt=on_attempt or old.on_attempt,
         )
         derived = object.__new__(type(self))
-        derived._use(self._pipeline.with_settings(settings), owns_transport=False)
+        derived._use(self._pipeline.with_settings(settings), self._lines, owns_transport=False)
         return derived
 
     @overload

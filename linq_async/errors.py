@@ -22,6 +22,7 @@ The tree::
         ServerError                 5xx
         RedirectError               3xx
       DecodeError                   2xx, but not the shape promised
+      DeliveryTimeoutError          wait_until_delivered gave up: nothing is wrong with the send
 
 A class names the cause; ``error.outcome`` names the effect on the message. All of them hold plain data and
 survive pickle and copy. No text of theirs holds the token, a phone number or a message's text.
@@ -270,6 +271,29 @@ class DecodeError(LinqError):
         """The HTTP status."""
         self.body = body
         """The answer's first 64 KiB, as bytes. May hold personal data."""
+
+
+class DeliveryTimeoutError(LinqError):
+    """``wait_until_delivered`` gave up: nothing is wrong with the send, which may still be delivered."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        chat_id: int = 0,
+        message_id: int = 0,
+        seconds: float = 0.0,
+        delivery_status: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=Outcome.SENT)
+        self.chat_id = chat_id
+        """The chat that the message is in."""
+        self.message_id = message_id
+        """The message that was waited for."""
+        self.seconds = seconds
+        """How long was waited, in seconds."""
+        self.delivery_status = delivery_status
+        """What the server said of it last."""
 
 
 STATUS_ERRORS: dict[int, type[APIError]] = {

@@ -33,7 +33,7 @@ from linq_async.models.outgoing import NewChat
 from linq_async.retry import may_retry, must_stop, wait_for
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.session import Pool, Transport, spread
-from linq_async.wire.body import Body, Empty, Multipart, encode_json, message_form, new_chat_json
+from linq_async.wire.body import NO_BODY, Body, Multipart, encode_json, message_form, new_chat_json
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import decode, refusal, request_id
 
@@ -49,7 +49,7 @@ class Call:
 
     request: Request
     pool: Pool = attrs.field(repr=False)
-    recipe: Body = attrs.field(factory=Empty, repr=False)
+    recipe: Body = attrs.field(default=NO_BODY, repr=False)
     started: float = 0.0
     attempts: int = 0
     outcome: Outcome = Outcome.NOT_SENT
@@ -61,7 +61,7 @@ class Call:
         return not isinstance(self.recipe, Multipart) or self.recipe.replayable
 
 
-@attrs.frozen
+@attrs.define
 class Answer:
     """A 2xx answer, and what it took to get it."""
 
@@ -111,15 +111,30 @@ class Pipeline:
         self._clock = clock
         self._chance = chance
 
+    @property
+    def sleep(self) -> Sleep:
+        """What waits."""
+        return self._sleep
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What tells the time, in seconds from some moment."""
+        return self._clock
+
+    @property
+    def chance(self) -> Callable[[], float]:
+        """What draws a number from 0 to 1."""
+        return self._chance
+
     def with_settings(self, settings: Settings) -> Pipeline:
         """Return a pipeline with other settings on the same transport."""
         return Pipeline(self.transport, settings, sleep=self._sleep, clock=self._clock, chance=self._chance)
 
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
-        call = Call(request, await self.transport.pool())
+        call = Call(request, self.transport.pool())
         try:
-            call.recipe = await self._recipe(request)
+            call.recipe = plain_recipe(request) or await self._form(request)
             await self._enter(call)
         except LinqError as error:
             error.idempotency_key = request.idempotency_key
@@ -131,14 +146,11 @@ class Pipeline:
             call.pool.slots.release()
         return Answer(raw, request.idempotency_key, call.attempts)
 
-    async def _recipe(self, request: Request) -> Body:
-        """Follow the body's value to its recipe. Files are measured in a thread."""
+    async def _form(self, request: Request) -> Multipart:
+        """Lay out a message as a form. Files are measured in a thread."""
         message, key = request.message, request.idempotency_key
-        if message is None:
-            return _plain_body(request)
+        assert message is not None
         assert key is not None
-        if isinstance(message, NewChat) and not message.attachments:
-            return new_chat_json(message, key)
         uploads = message.uploads()
         if all(upload.in_memory for upload in uploads):
             sizes = [upload.measure() for upload in uploads]
@@ -150,12 +162,12 @@ class Pipeline:
         """Wait for the gate of the limit group, then for a connection slot: no clock runs yet."""
         pool, group = call.pool, call.request.group
         while True:
-            left = pool.pause_left(group, self._clock())
+            left = pool.pause_left(group, self._clock()) if pool.reopens else 0.0
             if left:
                 await self._wait_at_gate(call, left)
                 continue
             await pool.slots.acquire()
-            if not pool.closed and not pool.pause_left(group, self._clock()):
+            if not pool.closed and not (pool.reopens and pool.pause_left(group, self._clock())):
                 return
             pool.slots.release()
             if pool.closed:
@@ -218,7 +230,7 @@ class Pipeline:
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             paused = call.pool.pause_left(call.request.group, self._clock())
             own = wait_for(error, call.attempts, policy, self._chance())
-            return max(own, paused) + (spread(asked, self._chance()) if asked else 0.0)
+            return max(own, paused, call.request.spacing) + (spread(asked, self._chance()) if asked else 0.0)
 
         def stop(state: tenacity.RetryCallState) -> bool:
             return must_stop(policy, call.attempts, self._clock() - call.started, state.upcoming_sleep)
@@ -324,10 +336,15 @@ class Pipeline:
             logger.exception("on_attempt failed")
 
 
-def _plain_body(request: Request) -> Body:
-    """Spell a body that is no message."""
+def plain_recipe(request: Request) -> Body | None:
+    """Spell a body that needs no form; None for a message that does."""
+    message = request.message
+    if isinstance(message, NewChat) and not message.attachments:
+        return new_chat_json(message, request.idempotency_key or "")
+    if message is not None:
+        return None
     if request.body is None:
-        return Empty()
+        return NO_BODY
     body = encode_json(request.json)
     if body is None:
         raise InvalidArgumentError([Problem("json", "holds something that cannot be written as JSON")])

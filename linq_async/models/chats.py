@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, Service
+from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, Page, PageMeta, Service
 
 
 @attrs.define(kw_only=True)
@@ -54,3 +54,44 @@ class CreatedChat:
     """How many attempts it took."""
     request_id: str | None = attrs.field(default=None, init=False)
     """The server's id of the request, if it gave one."""
+
+
+@attrs.define(kw_only=True)
+class Chat:
+    """A conversation between one of your numbers and one or more people."""
+
+    id: int
+    """The server's id."""
+    display_name: str | None = attrs.field(default=None, repr=False)
+    """The name that was set, or one made of the participants."""
+    service: Service | str | None = None
+    """The service that was last known to carry the chat; it says little of what the next message will take."""
+    group: bool | None = None
+    """Whether it is a group chat. Do not count ``chat_handles`` for it: your own number may be among them."""
+    message_count: int | None = None
+    """How many messages it holds."""
+    chat_handles: list[ChatHandle] = attrs.field(factory=list[ChatHandle])
+    """The participants."""
+
+
+@attrs.define(kw_only=True)
+class ChatList:
+    """The answer to listing chats."""
+
+    data: list[Chat]
+    """The chats of one page."""
+    meta: PageMeta | None = None
+    """Where the page stands."""
+
+    def page(self, asked: int) -> Page[Chat]:
+        """Return the page that this is, or that was asked for where it does not say."""
+        meta = self.meta or PageMeta()
+        return meta.page_of(self.data, asked)
+
+
+@attrs.define(kw_only=True)
+class FoundChat:
+    """The answer to finding a chat, below ``data``."""
+
+    chat: Chat | None
+    """The chat; None where there is none."""

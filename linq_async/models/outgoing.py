@@ -24,6 +24,8 @@ def new_idempotency_key() -> str:
 
 def _as_tuple(values: Iterable[str]) -> tuple[str, ...]:
     """Copy a list into a tuple. What is text, or no series at all, stays as it is, to be refused."""
+    if values.__class__ is list or values.__class__ is tuple:  # nearly always, and to ask for an Iterable is slow
+        return tuple(values)
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         return cast("tuple[str, ...]", values)
     return tuple(values)
@@ -31,6 +33,8 @@ def _as_tuple(values: Iterable[str]) -> tuple[str, ...]:
 
 def _as_uploads(values: Iterable[Attachable]) -> tuple[Attachable, ...]:
     """Note where open files stand now; an entry that cannot be attached stays, to be refused."""
+    if values == ():
+        return ()
     if isinstance(values, str | bytes) or hasattr(values, "read") or not isinstance(values, Iterable):
         return cast("tuple[Attachable, ...]", values)
     return tuple(found if isinstance(found := as_upload(item), Upload) else item for item in values)
@@ -51,7 +55,7 @@ class NewMessage:
 
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
-        found = _text_problems("text", self.text)
+        found = _text_problems(("text", self.text))
         if self.attachment_urls != ():
             found += _list_problems("attachment_urls", self.attachment_urls, _url_problem)
         if self.attachments != ():
@@ -81,12 +85,11 @@ class NewChat(NewMessage):
 
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
-        found = _text_problems("send_from", self.send_from)
+        name = self.display_name
+        found = _text_problems(("send_from", self.send_from), ("display_name", "-" if name is None else name))
         found += _list_problems("phone_numbers", self.phone_numbers, _text_problem)
         if self.phone_numbers == ():
             found.append(Problem("phone_numbers", "must name a recipient"))
-        if self.display_name is not None:
-            found += _text_problems("display_name", self.display_name)
         return found + NewMessage.problems(self)
 
 
@@ -111,9 +114,9 @@ def _text_problem(value: object) -> str | None:
     return None
 
 
-def _text_problems(argument: str, value: object) -> list[Problem]:
-    message = _text_problem(value)
-    return [] if message is None else [Problem(argument, message)]
+def _text_problems(*given: tuple[str, object]) -> list[Problem]:
+    found = [(argument, _text_problem(value)) for argument, value in given]
+    return [Problem(argument, message) for argument, message in found if message is not None]
 
 
 def _list_problems(argument: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from linq_async.errors import InvalidArgumentError
-from linq_async.models.chats import CreatedChat
+from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.models.chats import Chat, ChatList, CreatedChat, FoundChat
+from linq_async.models.checks import as_tuple, text_problems, texts_problems
 from linq_async.models.outgoing import NewChat, new_idempotency_key
-from linq_async.pipeline import Pipeline
+from linq_async.resources.base import Draft, Resource
+from linq_async.resources.pager import Pager
+from linq_async.resources.typing_indicator import TypingIndicator
 from linq_async.uploads import Attachable
 from linq_async.wire.request import API, Request
 
+_CHAT = "/chats/{chat_id}"
 
-class Chats:
+
+class Chats(Resource):
     """Conversations between one of your numbers and one or more people."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
 
     # Not async itself: its frame, which holds the text and the numbers, is then in no traceback of a failed send.
     def create(
@@ -54,7 +56,7 @@ class Chats:
         Raises InvalidArgumentError or UploadError before anything is sent; else a LinqError whose ``outcome`` tells
         what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
         """
-        problems = new_chat.problems()
+        problems = [_NO_NEW_CHAT] if not isinstance(new_chat, NewChat) else new_chat.problems()
         if problems:
             raise InvalidArgumentError(problems)
         key = new_chat.idempotency_key or new_idempotency_key()
@@ -70,3 +72,80 @@ class Chats:
         chat = answer.decode("data", CreatedChat)
         chat.idempotency_key, chat.attempts, chat.request_id = key, answer.attempts, answer.request_id
         return chat
+
+    def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:
+        """List the chats of a number, from a page on. More than 100 a page are not given.
+
+        Give one of your own numbers: the documentation does not say what another's does. Raises, when it is read,
+        InvalidArgumentError or another LinqError. https://docs.linqapp.com, List Chats.
+        """
+        params, problems = [("phone_number", phone_number)], text_problems(phone_number=phone_number)
+        draft = Draft("chats.list", "GET", "/chats", params=params, problems=problems)
+        return self._pager(draft, ChatList, page, per_page)
+
+    def get(self, chat_id: int) -> Coroutine[Any, Any, Chat]:
+        """Return a chat.
+
+        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Get Chat.
+        """
+        return self._result(Draft("chats.get", "GET", _CHAT, {"chat_id": chat_id}), Chat)
+
+    def find(self, *, phone_number: str, phone_numbers: Sequence[str]) -> Coroutine[Any, Any, Chat | None]:
+        """Return the chat of your number with these people; None where there is none.
+
+        The documentation promises the first match and does not say whether others may be in it: look at its
+        ``chat_handles``. Raises InvalidArgumentError, or another LinqError. https://docs.linqapp.com, Find Chat.
+        """
+        people = as_tuple(phone_numbers)
+        problems = text_problems(phone_number=phone_number) + texts_problems("phone_numbers", people)
+        params = [("phone_number", phone_number)]
+        if isinstance(people, tuple):  # else it is refused
+            params += [("phone_numbers[]", number) for number in people]
+        return self._found(Draft("chats.find", "GET", "/chats/find", params=params, problems=problems))
+
+    async def _found(self, draft: Draft) -> Chat | None:
+        return (await self._result(draft, FoundChat)).chat
+
+    def mark_as_read(self, chat_id: int) -> Coroutine[Any, Any, None]:
+        """Mark every message of a chat as read.
+
+        Raises NotFoundError where there is no such chat, or another LinqError. https://docs.linqapp.com, Mark Chat as
+        Read.
+        """
+        return self._done(Draft("chats.mark_as_read", "PUT", f"{_CHAT}/mark_as_read", {"chat_id": chat_id}))
+
+    def start_typing(self, chat_id: int) -> Coroutine[Any, Any, None]:
+        """Show the typing indicator: until a message is sent, or for 60 seconds.
+
+        Raises NotFoundError where there is no such chat, or another LinqError. https://docs.linqapp.com, Start Typing.
+        """
+        return self._done(Draft("chats.start_typing", "POST", f"{_CHAT}/start_typing", {"chat_id": chat_id}))
+
+    def stop_typing(self, chat_id: int) -> Coroutine[Any, Any, None]:
+        """Hide the typing indicator.
+
+        Raises NotFoundError where there is no such chat, or another LinqError. https://docs.linqapp.com, Stop Typing.
+        """
+        return self._done(Draft("chats.stop_typing", "DELETE", f"{_CHAT}/stop_typing", {"chat_id": chat_id}))
+
+    def typing(self, chat_id: int) -> TypingIndicator:
+        """Show the typing indicator while a block runs: ``async with linq.chats.typing(chat_id): ...``.
+
+        It is started again every 25 seconds, for the server hides it after 60, and stopped at the end, also when the
+        block raises. Sending a message hides it until it is started again. Raises what ``start_typing`` raises; a
+        failure to start it again, or to stop it, is logged.
+        """
+        return TypingIndicator(
+            lambda: self.start_typing(chat_id), lambda: self.stop_typing(chat_id), self._pipeline.sleep
+        )
+
+    def share_contact(self, chat_id: int) -> Coroutine[Any, Any, None]:
+        """Share the name and picture of your number in a chat; Linq has to allow it first.
+
+        It carries no key, so a lost answer is raised, with outcome UNKNOWN. Raises NotFoundError where there is no such
+        chat, or another LinqError. https://docs.linqapp.com, Share Contact Card.
+        """
+        return self._done(Draft("chats.share_contact", "POST", f"{_CHAT}/share_contact", {"chat_id": chat_id}))
+
+
+_NO_NEW_CHAT = Problem("new_chat", "must be a NewChat")

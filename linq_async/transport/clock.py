@@ -17,18 +17,15 @@ from linq_async.config import Timeouts
 class Watch:
     """The clocks that run on one loop, and the timer for the earliest limit among them."""
 
-    __slots__ = ("_handle", "_loop", "clocks", "next_look")
+    __slots__ = ("_handle", "_loop", "clocks", "next_look", "time")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.time = loop.time
         self._handle: asyncio.TimerHandle | None = None
         self.clocks: set[AttemptClock] = set()
         self.next_look = math.inf
         """When the timer fires next, by the loop's time."""
-
-    def time(self) -> float:
-        """Return the loop's time."""
-        return self._loop.time()
 
     def look_at(self, moment: float) -> None:
         """Look at the clocks at this moment, if nothing makes us look earlier."""
@@ -65,6 +62,7 @@ class AttemptClock:
     __slots__ = (
         "_cancelling",
         "_deadline",
+        "_read",
         "_task",
         "_timeouts",
         "_total",
@@ -72,30 +70,27 @@ class AttemptClock:
         "expired",
         "limit",
         "phase",
-        "read_seconds",
         "seconds",
     )
 
     def __init__(self, watch: Watch, timeouts: Timeouts, remaining: float, extra_read_seconds: float) -> None:
         self._watch = watch
         self._timeouts = timeouts
-        self._total = min(_seconds(timeouts.total), remaining)
-        self._deadline = watch.time() + self._total
-        self.read_seconds = _seconds(timeouts.read) + extra_read_seconds
+        self._total = remaining if timeouts.total is None else min(timeouts.total, remaining)
+        self._read = None if timeouts.read is None else timeouts.read + extra_read_seconds
         self.expired = False
 
     def body_moves(self) -> None:
         """Note that the body is going out, and that it has just made progress."""
-        self._enter("write", _seconds(self._timeouts.write))
+        self._enter("write", self._timeouts.write, self._watch.time())
 
     def body_is_out(self) -> None:
         """Note that the body has left, so that the answer is due."""
-        self._enter("read", self.read_seconds)
+        self._enter("read", self._read, self._watch.time())
 
-    def _enter(self, phase: str, seconds: float) -> None:
-        limit = self._watch.time() + seconds
-        if limit < self._deadline:
-            self.phase, self.seconds, self.limit = phase, seconds, limit
+    def _enter(self, phase: str, seconds: float | None, now: float) -> None:
+        if seconds is not None and now + seconds < self._deadline:
+            self.phase, self.seconds, self.limit = phase, seconds, now + seconds
         else:
             self.phase, self.seconds, self.limit = "total", self._total, self._deadline
         if self.limit < self._watch.next_look:
@@ -111,7 +106,9 @@ class AttemptClock:
         task = asyncio.current_task()
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
-        self._enter("connect", _seconds(self._timeouts.connect))
+        now = self._watch.time()
+        self._deadline = now + self._total
+        self._enter("connect", self._timeouts.connect, now)
         self._watch.clocks.add(self)
         return self
 
@@ -122,7 +119,3 @@ class AttemptClock:
         # Someone else may have cancelled the task too: then it stays cancelled.
         if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from None
-
-
-def _seconds(limit: float | None) -> float:
-    return math.inf if limit is None else limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, http_exceptions
@@ -31,6 +32,9 @@ from linq_async.wire.body import Body
 from linq_async.wire.request import RawResponse, Request
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+# What a lent session may have set otherwise. Our own has it so from the start.
+_OVER_LENT: dict[str, Any] = {"raise_for_status": False, "auto_decompress": True, "timeout": _NO_TIMEOUT}
 _FAILURES = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, RuntimeError)
 
 
@@ -103,28 +107,37 @@ class Exchange:
             cancelled.__context__ = None
             ended = cancelled.with_traceback(None)
         finally:
-            if self._response is not None and not self._response.closed:
-                self._response.close()
+            self._let_go()
         if isinstance(ended, RawResponse):
             return ended
         raise ended
 
+    def _let_go(self) -> None:
+        """Leave a connection to the pool only where the body has gone out and the answer was read to its end."""
+        response = self._response
+        if response is not None and response.connection is None and self._body.out:
+            return
+        if response is not None:
+            response.close()
+        self._body.abort()
+
     async def _send_and_read(self) -> RawResponse:
         request, settings = self._request, self._settings
+        lent: dict[str, Any] = _OVER_LENT if self._pool.lent else {}
         self._response = response = await self._pool.session.request(
             request.method,
             _url(settings.base_url, request.path, request.params),
             data=self._body,
-            headers=self._body.over(settings.request_headers) if self._pool.lent else settings.request_headers,
+            headers=self._body.over(settings.request_headers) if lent else settings.request_headers,
             skip_auto_headers=self._body.without_headers,
             allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=True,
-            timeout=_NO_TIMEOUT,
             proxy=settings.proxy,
             ssl=settings.ssl or True,
             middlewares=(_send_once,) if request.method in _RESENT else (),
+            **lent,
         )
+        if not self._body.left and response.version is not None:  # an answer made by aioresponses has none
+            raise ConnectionResetError("the idle connection had received an answer to nothing")
         content = response.content
         if content.is_eof() and content.total_bytes <= settings.max_response_bytes:
             body = content.read_nowait()
@@ -157,13 +170,13 @@ class Exchange:
             return closed
         if isinstance(error, RuntimeError):
             raise error
+        if not self.left:
+            return self._not_connected(error)
         if self.status is not None and not 200 <= self.status <= 299:
             return self._answer(bytes(self._received))
         if self._body.failure is not None:
             self._body.failure.outcome = self.outcome
             return self._body.failure
-        if not self.left:
-            return self._not_connected(error)
         return self._lost(error)
 
     def _not_connected(self, error: Exception) -> ConnectError:

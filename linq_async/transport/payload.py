@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from linq_async.errors import UploadError
 from linq_async.transport.clock import AttemptClock
 from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Upload, reason_of
-from linq_async.wire.body import Body, Empty, File, Json, Multipart
+from linq_async.wire.body import NO_BODY, Body, Empty, File, Json, Multipart
 
 CHUNK_BYTES = 512 << 10
 
@@ -33,6 +33,9 @@ class AttemptBody(payload.Payload):
         self._recipe = recipe
         self._clock = clock
         self._size = _size_of(recipe)
+        self.without_headers = (hdrs.CONTENT_TYPE,) if recipe is NO_BODY else None
+        """The headers that aiohttp must not add: nothing has no media type."""
+        self._transport: asyncio.Transport | None = None
         self.left = False
         """Whether anything may have reached the server. Set before the first byte, so that it never wrongly says no."""
         self.out = False
@@ -40,14 +43,9 @@ class AttemptBody(payload.Payload):
         self.failure: UploadError | None = None
         """Why an attachment could not be read, if that is what ended the attempt."""
 
-    @property
-    def without_headers(self) -> tuple[str, ...] | None:
-        """The headers that aiohttp must not add: nothing has no media type."""
-        return (hdrs.CONTENT_TYPE,) if isinstance(self._recipe, Empty) else None
-
     def over(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
         """Return headers with the body's own media type, over what a lent session sends by default."""
-        if isinstance(self._recipe, Empty):
+        if self._recipe is NO_BODY:
             return headers
         return CIMultiDict({**headers, hdrs.CONTENT_TYPE: self.content_type})
 
@@ -57,16 +55,27 @@ class AttemptBody(payload.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body."""
+        stream: Any = writer
+        if stream.protocol.should_close:
+            raise ConnectionResetError("the idle connection had received an answer to nothing")
+        self._transport = stream.transport
         self.left = True
         recipe = self._recipe
         if isinstance(recipe, Json):
-            self._clock.body_moves()
-            await writer.write(recipe.data)
+            if len(recipe.data) <= CHUNK_BYTES:
+                await writer.write(recipe.data)
+            else:
+                await self._write_bytes(writer, recipe.data)
         elif isinstance(recipe, Multipart):
             self._clock.body_moves()
             await self._write_parts(writer, recipe)
         self.out = True
         self._clock.body_is_out()
+
+    def abort(self) -> None:
+        """Drop the connection now: to close it would wait for a peer that may never read."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write the body, whose length is what was declared."""

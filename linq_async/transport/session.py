@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import aiohttp
 import attrs
@@ -26,6 +27,8 @@ class Pool:
     watch: Watch = attrs.field(repr=False)
     closing: asyncio.Future[None] = attrs.field(repr=False)
     """Done once the client is closed, so that who waits need not wait on."""
+    lent: bool
+    """Whether the session is the caller's own."""
     reopens: dict[str, float] = attrs.field(factory=dict[str, float])
     """For each limit group that the server has asked to wait: when its gate opens, by the pipeline's clock."""
 
@@ -33,11 +36,6 @@ class Pool:
     def closed(self) -> bool:
         """Whether the client was closed."""
         return self.closing.done()
-
-    @property
-    def lent(self) -> bool:
-        """Whether the session is the caller's own."""
-        return self.life is None
 
     def pause(self, group: str, now: float, seconds: float) -> None:
         """Close a group's gate for so many seconds; it never opens earlier for it."""
@@ -73,15 +71,15 @@ class Transport:
         self._pool: Pool | None = None
         self.closed = False
 
-    async def pool(self) -> Pool:
+    def pool(self) -> Pool:
         """Return the pool of the running loop. Raises ClientStateError after ``aclose``, or beside a living loop."""
         loop = asyncio.get_running_loop()
         pool = self._pool
         if pool is not None and pool.loop is loop and not self.closed:
             return pool
-        return await self._open(loop)
+        return self._open(loop)
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> Pool:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> Pool:
         if self.closed:
             raise ClientStateError("the client is closed: make a new one")
         if self._pool is not None and not self._pool.loop.is_closed():
@@ -91,19 +89,20 @@ class Transport:
             )
         session, life = (self._borrowed, None) if self._borrowed is not None else self._own_session()
         slots = asyncio.Semaphore(self._slots(session))
-        self._pool = Pool(session, loop, slots, life, Watch(loop), loop.create_future())
-        if life is not None:
-            await anext(life)
+        self._pool = Pool(session, loop, slots, life, Watch(loop), loop.create_future(), life is None)
         return self._pool
 
     def _own_session(self) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._max_connections),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             trust_env=False,
         )
-        return session, _life_of(session)
+        life = _life_of(session)
+        with suppress(StopIteration):  # at its first yield, which it reaches without waiting
+            life.__anext__().send(None)
+        return session, life
 
     def _slots(self, session: aiohttp.ClientSession) -> int:
         """Count the places: in a lent session with fewer of its own, calls would wait by the clock."""

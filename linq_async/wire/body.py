@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 import orjson
 
+from linq_async._unset import UNSET
 from linq_async.filenames import encode_filename
 from linq_async.models.outgoing import NewChat, NewMessage
 from linq_async.uploads import BytesSource, Upload
@@ -18,6 +19,9 @@ _FILES_FIELD = "message[attachments][]"
 @attrs.frozen
 class Empty:
     """No body."""
+
+
+NO_BODY = Empty()
 
 
 @attrs.frozen
@@ -54,11 +58,22 @@ Body: TypeAlias = Empty | Json | Multipart
 
 
 def encode_json(value: Mapping[str, Any]) -> Json | None:
-    """Spell a JSON object; None where something in it has no JSON form. Nothing is raised: this frame holds it."""
+    """Spell a JSON object; None where something in it has no JSON form. Nothing is raised: this frame holds it.
+
+    A member that is UNSET is left out, at any depth of objects.
+    """
     try:
-        return Json(orjson.dumps(value))
+        return Json(orjson.dumps(_mentioned(value)))
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+def _mentioned(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _mentioned(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else inner
+        for name, inner in value.items()
+        if inner is not UNSET
+    }
 
 
 def new_chat_json(chat: NewChat, key: str) -> Json:

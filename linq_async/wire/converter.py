@@ -13,7 +13,7 @@ import re
 import types
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
@@ -33,14 +33,15 @@ _RENAMED: dict[type, dict[str, Any]] = {CreatedChat: {"message": override(rename
 
 def structure(data: Any, returns: type[T]) -> T:
     """Make a model of a JSON value. What it raises is of no use: ask ``shape_problems``."""
-    hook: Hook = _hook(cast("Any", returns), telling=False)
-    return cast("T", hook(data, returns))
+    kind: Any = returns  # a call of cast() costs more than it says
+    model: T = _hook(kind, False)(data, kind)
+    return model
 
 
 def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
     """Tell what differs, and where: ``$.data.chat_handles[1].joined_at: expected a time, got int``. Names no value."""
     try:
-        _hook(returns, telling=True)(data, returns)
+        _hook(returns, True)(data, returns)
     except Exception as error:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
         lines = transform_error(error, path=path, format_exception=_tell)
         found = (line.rpartition(" @ ") for line in lines)
@@ -64,7 +65,7 @@ def _tell(error: BaseException, _: type | None) -> str:
 
 
 @functools.cache
-def _hook(returns: Any, *, telling: bool) -> Hook:
+def _hook(returns: Any, telling: bool) -> Hook:  # positional: a name would cost the cache a bigger key
     return _converter(telling=telling).get_structure_hook(returns)
 
 
@@ -83,7 +84,7 @@ def _converter(*, telling: bool) -> Converter:
 
 def _exactly(kind: type, *, optional: bool = False) -> Hook:
     def hook(value: Any, _: Any) -> Any:
-        if value.__class__ is kind or (optional and value is None):
+        if type(value) is kind or (optional and value is None):
             return value
         raise _expected(kind.__name__, value)
 
@@ -95,7 +96,7 @@ def _expected(what: str, value: object) -> TypeError:
 
 
 def _time(value: Any, _: Any) -> datetime:
-    if value.__class__ is not str:
+    if type(value) is not str:
         raise _expected("a time", value)
     try:
         moment = datetime.fromisoformat(value)
@@ -107,7 +108,13 @@ def _time(value: Any, _: Any) -> datetime:
 
 
 def _time_or_none(value: Any, _: Any) -> datetime | None:
-    return None if value is None else _time(value, _)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return _time(value, _)
+    return moment if moment.tzinfo is not None else _time(value, _)
 
 
 def _spelled_otherwise(value: str) -> datetime:
@@ -184,7 +191,7 @@ def _open_enum(kind: type[enum.StrEnum], *, optional: bool) -> Hook:
     known: dict[str, enum.StrEnum] = {member.value: member for member in kind}
 
     def hook(value: Any, _: Any) -> Any:
-        if value.__class__ is str:
+        if type(value) is str:
             return known.get(value, value)
         if optional and value is None:
             return None

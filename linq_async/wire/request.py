@@ -23,7 +23,7 @@ _PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\\ud800-\udfff]*")
 _DOTS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)  # not frozen: it never leaves the package, and is made for each call
 class Request:
     """One call of the API, before anything of HTTP is decided but its route."""
 
@@ -38,6 +38,8 @@ class Request:
     """The key in the body; the pipeline makes one for a message that has none."""
     group: str = "default"
     """The limit group: a 429 pauses the others of the same group."""
+    spacing: float = 0.0
+    """Seconds that lie between two attempts, at the least."""
 
     @property
     def message(self) -> NewMessage | None:
@@ -55,7 +57,7 @@ class Request:
         return URL_SECONDS * len(self.body.attachment_urls) if isinstance(self.body, NewMessage) else 0.0
 
 
-@attrs.frozen
+@attrs.define
 class RawResponse:
     """An answer, read to its end or to the cap."""
 

@@ -152,21 +152,23 @@ def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
     """Return the model that a 2xx body holds, under its envelope key. Raises DecodeError."""
     problems: list[str] = []
-    model = _model(raw, envelope, returns, problems)
+    model: Any = _model(raw, envelope, returns, problems)
     if problems:
         raise _undecodable(raw, problems)
-    return cast("T", model)
+    whole: T = model
+    return whole
 
 
 def _model(raw: RawResponse, envelope: str | None, returns: type[T], problems: list[str]) -> T | None:
     """Return the model, or note the problems: its frame holds the data, so that nothing is raised from here."""
-    data, path = load(raw), "$"
+    path = "$"
+    data: Any = load(raw)
     if envelope is not None:
         path = f"$.{envelope}"
-        if not isinstance(data, dict) or envelope not in data:
+        if data.__class__ is not dict or envelope not in data:
             problems.append(f"{path}: required field missing")
             return None
-        data = cast("dict[str, Any]", data)[envelope]
+        data = data[envelope]
     try:
         return structure(data, returns)
     except Exception:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may

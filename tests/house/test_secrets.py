@@ -258,7 +258,7 @@ async def test_a_success_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
         chat = await linq.chats.create(**canaries.message(attachments=[FILE]))
         response = await linq.request("POST", "/x", {"a": canaries.text}, {"to": canaries.number})
         pipeline = linq._pipeline
-        pool = await pipeline.transport.pool()
+        pool = pipeline.transport.pool()
     shown += [chat, response, linq, linq.chats, pipeline, pipeline.settings, pipeline.transport, pool]
     shown += [NewChat(**canaries.message()), Upload.from_bytes(canaries.text.encode(), filename="a.txt")]
     assert len(shown) == 14

@@ -1,0 +1,108 @@
+"""What is wrong with arguments: told all at once, each by the argument's name, and never with its value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import cast
+from urllib.parse import urlsplit
+
+from linq_async._unset import UNSET
+from linq_async.errors import Problem
+
+MAX_ID = 2**63 - 1
+
+
+def as_tuple(values: Iterable[str]) -> tuple[str, ...]:
+    """Copy a list into a tuple. What is text, or no series at all, stays as it is, to be refused."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return cast("tuple[str, ...]", values)
+    return tuple(values)
+
+
+def id_problems(ids: Mapping[str, object]) -> list[Problem]:
+    """Return what is wrong with ids: a bool or a str is none."""
+    return [
+        Problem(name, "must be an int above 0")
+        for name, value in ids.items()
+        if type(value) is not int or not 0 < value <= MAX_ID
+    ]
+
+
+def count_problems(**counts: object) -> list[Problem]:
+    """Return what is wrong with page numbers and sizes."""
+    return id_problems(counts)
+
+
+def text_problems(**values: object) -> list[Problem]:
+    """Return what is wrong with texts that must be there."""
+    found = {
+        name: text_problem(value) or ("must not be empty" if value == "" else None) for name, value in values.items()
+    }
+    return [Problem(name, message) for name, message in found.items() if message is not None]
+
+
+def optional_problems(**values: object) -> list[Problem]:
+    """Return what is wrong with texts that may be None or UNSET."""
+    return text_problems(**{name: value for name, value in values.items() if value is not None and value is not UNSET})
+
+
+def text_problem(value: object) -> str | None:
+    """Say why a value cannot be sent as a text, which may be empty; None where it can."""
+    if not isinstance(value, str):
+        return f"must be a str, not {type(value).__name__}"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "holds half a character (a lone surrogate)"
+    return None
+
+
+def texts_problems(name: str, values: object) -> list[Problem]:
+    """Return what is wrong with a list of texts, which must hold one at least. It has been through ``as_tuple``."""
+    if not isinstance(values, tuple):
+        return [Problem(name, f"must be a list, not {type(values).__name__}")]
+    if not values:
+        return [Problem(name, "must hold one at least")]
+    each = enumerate(cast("tuple[object, ...]", values))
+    return [problem for index, value in each for problem in text_problems(**{f"{name}[{index}]": value})]
+
+
+def moment_problems(**moments: object) -> list[Problem]:
+    """Return what is wrong with moments: None, or a datetime that knows its offset."""
+    return [
+        Problem(name, "must be a datetime with a time zone")
+        for name, value in moments.items()
+        if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None)
+    ]
+
+
+def seconds_problems(**spans: object) -> list[Problem]:
+    """Return what is wrong with spans of time."""
+    return [
+        Problem(name, "must be a number of seconds above 0") for name, value in spans.items() if not _is_span(value)
+    ]
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
+
+
+def url_problems(**urls: object) -> list[Problem]:
+    """Return what is wrong with URLs."""
+    found = text_problems(**urls)
+    wrong = {problem.argument for problem in found}
+    return found + [
+        Problem(name, "must be an http or https URL")
+        for name, value in urls.items()
+        if name not in wrong and not _is_url(cast("str", value))
+    ]
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and text.isprintable() and " " not in text

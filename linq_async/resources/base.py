@@ -1,0 +1,113 @@
+"""What the resources share: a call as a value, and the lines that send it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import attrs
+
+from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.models.checks import count_problems, id_problems
+from linq_async.models.common import Page
+from linq_async.models.outgoing import NewMessage
+from linq_async.pipeline import Answer, Pipeline
+from linq_async.resources.pager import Identified, Pager
+from linq_async.wire.request import API, Request
+
+MAX_PER_PAGE = 100
+
+T = TypeVar("T")
+Item = TypeVar("Item", bound=Identified)
+Params = Sequence[tuple[str, str]]
+
+
+@attrs.frozen
+class Draft:
+    """A call as its arguments describe it, unchecked. Prints none of their values.
+
+    Methods that take arguments make one and hand it to a coroutine, which checks it: no frame of a traceback holds
+    the arguments themselves.
+    """
+
+    operation: str
+    method: str
+    route: str
+    """The path below the API's root, with ids by their names: ``/chats/{chat_id}``."""
+    ids: Mapping[str, int] = attrs.field(factory=dict[str, int], repr=False)
+    body: NewMessage | Mapping[str, Any] | None = attrs.field(default=None, kw_only=True, repr=False)
+    params: Params = attrs.field(default=(), kw_only=True, repr=False)
+    problems: Sequence[Problem] = attrs.field(default=(), kw_only=True)
+    """What is wrong with the arguments; the ids are looked at here."""
+    idempotency_key: str | None = attrs.field(default=None, kw_only=True)
+    group: str = attrs.field(default="default", kw_only=True)
+    spacing: float = attrs.field(default=0.0, kw_only=True)
+
+    def check(self) -> None:
+        """Raise InvalidArgumentError with all that is wrong."""
+        problems = [*id_problems(self.ids), *self.problems]
+        if problems:
+            raise InvalidArgumentError(problems)
+
+    def request(self, more: Params = ()) -> Request:
+        """Check it and make a Request of it, with more parameters. Raises InvalidArgumentError."""
+        self.check()
+        return Request(
+            operation=self.operation,
+            method=self.method,
+            path=API + self.route.format(**self.ids),
+            body=self.body,
+            params=(*self.params, *more),
+            idempotency_key=self.idempotency_key,
+            group=self.group,
+            spacing=self.spacing,
+        )
+
+
+class ListAnswer(Protocol[Item]):
+    """The answer to a list operation, in one of the API's two dialects."""
+
+    def page(self, asked: int) -> Page[Item]:
+        """Return the page that it holds."""
+        ...
+
+
+class Resource:
+    """One kind of thing, and the pipeline that its calls go through."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def _send(self, draft: Draft) -> Answer:
+        return await self._pipeline.send(draft.request())
+
+    async def _result(self, draft: Draft, returns: type[T], envelope: str | None = "data") -> T:
+        """Send a call whose answer holds a model, under an envelope or bare."""
+        return (await self._send(draft)).decode(envelope, returns)
+
+    async def _done(self, draft: Draft) -> None:
+        """Send a call whose answer, whatever 2xx it is, says nothing more."""
+        await self._send(draft)
+
+    async def _wait(self, until: Callable[[], Awaitable[None]]) -> None:
+        """Wait, unless the client is closed meanwhile: then the next call says so."""
+        pool = self._pipeline.transport.pool()
+        waiting = asyncio.ensure_future(until())
+        try:
+            await asyncio.wait({waiting, pool.closing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+
+    def _pager(self, draft: Draft, returns: type[ListAnswer[Item]], page: int, per_page: int) -> Pager[Item]:
+        """Return the list that a call gives in pages."""
+        problems = [*draft.problems, *count_problems(page=page, per_page=per_page)]
+        checked = attrs.evolve(draft, problems=problems)
+
+        async def fetch(number: int) -> Page[Item]:
+            checked.check()
+            size = min(per_page, MAX_PER_PAGE)
+            answer = await self._pipeline.send(checked.request((("page", str(number)), ("per_page", str(size)))))
+            return answer.decode(None, returns).page(number)
+
+        return Pager(draft.operation, fetch, page)

@@ -1,0 +1,50 @@
+"""The typing indicator, shown for as long as a block runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+from linq_async.errors import LinqError
+from linq_async.pipeline import Sleep
+
+REFRESH_SECONDS = 25.0
+"""The server hides the indicator after 60 seconds: one refresh may fail, and the next still comes in time."""
+
+logger = logging.getLogger("linq_async")
+Call = Callable[[], Awaitable[None]]
+
+
+class TypingIndicator:
+    """Starts the indicator, starts it again and again, and stops it at the end."""
+
+    def __init__(self, start: Call, stop: Call, sleep: Sleep) -> None:
+        self._start = start
+        self._stop = stop
+        self._sleep = sleep
+
+    async def __aenter__(self) -> None:
+        await self._start()
+        self._refreshing = asyncio.create_task(self._refresh())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._refreshing.cancel()
+        await asyncio.wait([self._refreshing])
+        await _logged("stopped", self._stop)
+
+    async def _refresh(self) -> None:
+        while True:
+            await self._sleep(REFRESH_SECONDS)
+            await _logged("refreshed", self._start)
+
+
+async def _logged(what: str, call: Call) -> None:
+    """Make a call whose failure is no concern of the block's: the server hides the indicator by itself."""
+    try:
+        await call()
+    except LinqError as error:
+        logger.warning("chats.typing: not %s: %s", what, error)

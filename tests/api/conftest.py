@@ -1,0 +1,29 @@
+"""Fixtures of the tests of the operations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from linq_async.sandbox import Sandbox
+
+from .given import Clock, World, client_on
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    """Give an empty sandbox, whose clock is the client's own."""
+    clock = Clock()
+    async with Sandbox(clock=clock.moment) as sandbox:
+        found: list[World] = []
+        async with client_on(sandbox, clock, on_attempt=lambda attempt: found[0].note(attempt)) as linq:
+            found.append(World(linq, sandbox, clock))
+            yield found[0]
+
+
+@pytest_asyncio.fixture
+async def filled(world: World) -> World:
+    """Give a sandbox with one of each thing."""
+    await world.fill()
+    return world

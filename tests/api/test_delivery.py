@@ -1,0 +1,89 @@
+"""``linq.messages.wait_until_delivered``."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import pickle
+
+import pytest
+
+from linq_async import ClientStateError, DeliveryTimeoutError, Outcome
+from linq_async.resources.messages import FIRST_POLL, SLOWEST_POLL
+
+from .given import Clock, World, client_on, failure_of
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_it_ends_on_delivery(filled: World) -> None:
+    """It looks until ``delivered_at`` is there, ever less often, and returns the message."""
+    filled.sandbox.deliver_after = 40.0
+    message = await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
+    assert message.delivered_at is not None
+    assert filled.clock.slept == [0.375, 0.75, 1.5, 3.0, 6.0, 7.5, 7.5, 7.5, 7.5]
+    assert {entry[0] for entry in filled.seen} == {"GET"}
+
+
+async def test_a_delivered_message_is_not_waited_for(filled: World) -> None:
+    """A message that is delivered already costs one look."""
+    await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
+    assert (len(filled.seen), filled.clock.slept) == (1, [])
+
+
+async def test_pending_with_a_time_of_delivery_is_delivered(filled: World) -> None:
+    """The time of delivery is the evidence, whatever the status says; an unknown status is no error."""
+    for status in ("on_the_way", "pending"):
+        told = {"id": filled.message_id, "delivery_status": status, "delivered_at": None}
+        filled.sandbox.faults.answer(200, json={"data": told})
+    late = {**told, "delivered_at": "2026-01-01T00:00:00.000-05:00"}
+    filled.sandbox.faults.answer(200, json={"data": late})
+    message = await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
+    assert (message.delivery_status, len(filled.seen)) == ("pending", 3)
+
+
+async def test_it_gives_up(filled: World) -> None:
+    """After the timeout, to the second, it says that nothing is wrong with the send; it looks once more at the end."""
+    filled.sandbox.deliver_after = None
+    start = filled.clock.now
+    error = await failure_of(filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id, timeout=20))
+    assert isinstance(error, DeliveryTimeoutError)
+    assert (error.outcome, error.message, error.seconds) == (Outcome.SENT, "not delivered within 20 s", 20)
+    assert (error.chat_id, error.message_id, error.delivery_status) == (filled.chat_id, filled.message_id, "pending")
+    assert filled.clock.now == start + 20
+    assert pickle.loads(pickle.dumps(error)).message_id == filled.message_id
+
+
+async def test_a_failing_look_is_raised(filled: World) -> None:
+    """A look that fails for good is raised as it is, after the usual retries of a read."""
+    filled.sandbox.deliver_after = None
+    filled.sandbox.faults.answer(503, times=4)
+    error = await failure_of(filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id))
+    assert (type(error).__name__, error.attempts) == ("ServerError", 4)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, "60", None, math.nan])
+async def test_the_timeout_is_a_number_above_0(filled: World, timeout: object) -> None:
+    """What is no number of seconds is refused, together with ids that are none."""
+    error = await failure_of(filled.linq.messages.wait_until_delivered(0, 0, timeout=timeout))  # type: ignore[arg-type]
+    assert error.message.count("must be an int above 0") == 2
+    assert error.message.endswith("timeout must be a number of seconds above 0")
+    assert filled.seen == []
+
+
+async def test_closing_the_client_ends_the_wait(filled: World) -> None:
+    """Whoever waits for a delivery when the client is closed is told at once."""
+    filled.sandbox.deliver_after = None
+    clock = Clock(by_hand=True)
+    async with client_on(filled.sandbox, clock) as linq:
+        task = asyncio.create_task(linq.messages.wait_until_delivered(filled.chat_id, filled.message_id))
+        await clock.sleepers_are(1)
+        await linq.aclose()
+        with pytest.raises(ClientStateError):
+            await task
+    await clock.sleepers_are(0)
+
+
+async def test_the_pace_is_sane() -> None:
+    """The first looks come quickly, and later ones leave the server in peace."""
+    assert 0 < FIRST_POLL < SLOWEST_POLL < 60
