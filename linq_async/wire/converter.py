@@ -2,7 +2,8 @@
 
 cattrs by itself turns null into the text 'None', 'false' into True and a list into an empty object. Here every leaf
 has exactly its type, an unknown enum value stays the str it is, a null list is empty, and both spellings of a time
-are read. One fused hook for each ``X | None`` halves the time that decoding takes.
+are read. One fused hook for each ``X | None`` halves the time that decoding takes. cattrs is imported where the first
+answer is decoded, for it would be a tenth of what it takes to import the package.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ import re
 import types
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
-from cattrs import Converter, transform_error
-from cattrs.cols import list_structure_factory
-from cattrs.gen import make_dict_structure_fn, override
 
 from linq_async.models.chats import CreatedChat
 from linq_async.wire.request import Response
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 T = TypeVar("T")
 _KEYS = re.compile(r"\[['\"].*['\"]\]")
 Hook = Callable[[Any, Any], Any]
 
 _LEAVES: tuple[type, ...] = (str, int, bool, float)
-_RENAMED: dict[type, dict[str, Any]] = {CreatedChat: {"message": override(rename="chat_messages")}}
+_RENAMED: dict[type, dict[str, str]] = {CreatedChat: {"message": "chat_messages"}}
 
 
 def structure(data: Any, returns: type[T]) -> T:
@@ -43,6 +44,8 @@ def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
     try:
         _hook(returns, True)(data, returns)
     except Exception as error:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
+        from cattrs import transform_error
+
         lines = transform_error(error, path=path, format_exception=_tell)
         found = (line.rpartition(" @ ") for line in lines)
         return [f"{_wire_path(where, returns, path)}: {what}" for what, _, where in found]
@@ -51,9 +54,9 @@ def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
 
 def _wire_path(where: str, returns: Any, root: str) -> str:
     """Name fields as the wire does, and no key of a mapping: it may be somebody's number."""
-    for name, override_ in _RENAMED.get(returns, {}).items():
+    for name, wire in _RENAMED.get(returns, {}).items():
         if where == f"{root}.{name}" or where.startswith((f"{root}.{name}.", f"{root}.{name}[")):
-            where = f"{root}.{override_.rename}{where[len(root) + 1 + len(name) :]}"
+            where = f"{root}.{wire}{where[len(root) + 1 + len(name) :]}"
     return _KEYS.sub("[*]", where)
 
 
@@ -72,6 +75,8 @@ def _hook(returns: Any, telling: bool) -> Hook:  # positional: a name would cost
 @functools.cache
 def _converter(*, telling: bool) -> Converter:
     """Build the converter; ``telling`` notes on each error where it arose, at the price of a quarter more time."""
+    from cattrs import Converter
+
     converter = Converter(detailed_validation=telling)
     for leaf in _LEAVES:
         converter.register_structure_hook(leaf, _exactly(leaf))
@@ -133,8 +138,11 @@ def _spelled_otherwise(value: str) -> datetime:
 
 
 def _object_hook(kind: Any, converter: Converter) -> Hook:
+    from cattrs.gen import make_dict_structure_fn, override
+
+    renamed: dict[str, Any] = {name: override(rename=wire) for name, wire in _RENAMED.get(kind, {}).items()}
     build: Hook = make_dict_structure_fn(
-        kind, converter, _cattrs_detailed_validation=converter.detailed_validation, **_RENAMED.get(kind, {})
+        kind, converter, _cattrs_detailed_validation=converter.detailed_validation, **renamed
     )
 
     def hook(value: Any, _: Any) -> Any:
@@ -146,6 +154,8 @@ def _object_hook(kind: Any, converter: Converter) -> Hook:
 
 
 def _list_hook(kind: Any, converter: Converter) -> Hook:
+    from cattrs.cols import list_structure_factory
+
     (element,) = get_args(kind)
     one = converter.get_structure_hook(element)
     telling = list_structure_factory(kind, converter) if converter.detailed_validation else None

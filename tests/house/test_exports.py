@@ -7,6 +7,8 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import linq_async
 from linq_async.errors import LinqError
 
@@ -18,7 +20,8 @@ SIDE_ROOMS = ("webhooks", "sandbox", "bulk", "integrations", "testing", "cli")
 def _imported_names() -> set[str]:
     """Return the names that the package's ``__init__`` imports on purpose."""
     (init,) = [module for module in modules() if not module.name]
-    nodes = [node for node in ast.walk(init.tree) if isinstance(node, ast.ImportFrom)]
+    imports = [node for node in ast.walk(init.tree) if isinstance(node, ast.ImportFrom)]
+    nodes = [node for node in imports if (node.module or "").startswith("linq_async")]
     return {alias.asname or alias.name for node in nodes for alias in node.names}
 
 
@@ -67,3 +70,16 @@ def test_the_side_rooms_are_not_imported() -> None:
     code = f"import sys, linq_async; print([name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_plugin_loads_nothing() -> None:
+    """The pytest plugin, which every run of pytest loads, pulls in neither aiohttp nor attrs nor the client."""
+    code = "import sys, linq_async.testing; print(sorted({'aiohttp', 'attrs', 'linq_async.client'} & set(sys.modules)))"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A name that is not public says so, as in any module."""
+    with pytest.raises(AttributeError, match="no attribute 'LinqClinet'"):
+        _ = linq_async.LinqClinet  # type: ignore[attr-defined]
