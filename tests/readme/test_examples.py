@@ -77,7 +77,8 @@ SCRIPTS = {
     "Files": (1, "quote.pdf"),
     "In a bot": (5, ""),
     "In a bulk-send script": (200, "200 sent, 0 to look at"),
-    "Anything else of the API": (0, "200 sandbox-1"),
+    "The rest of the API": (2, "iMessage True"),
+    "Anything else": (0, "200 sandbox-1"),
 }
 
 
