@@ -107,28 +107,13 @@ class Pipeline:
     ) -> None:
         self.transport = transport
         self.settings = settings
-        self._sleep = sleep
-        self._clock = clock
-        self._chance = chance
-
-    @property
-    def sleep(self) -> Sleep:
-        """What waits."""
-        return self._sleep
-
-    @property
-    def clock(self) -> Callable[[], float]:
-        """What tells the time, in seconds from some moment."""
-        return self._clock
-
-    @property
-    def chance(self) -> Callable[[], float]:
-        """What draws a number from 0 to 1."""
-        return self._chance
+        self.sleep = sleep
+        self.clock = clock
+        self.chance = chance
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """Return a pipeline with other settings on the same transport."""
-        return Pipeline(self.transport, settings, sleep=self._sleep, clock=self._clock, chance=self._chance)
+        return Pipeline(self.transport, settings, sleep=self.sleep, clock=self.clock, chance=self.chance)
 
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
@@ -140,7 +125,7 @@ class Pipeline:
             error.idempotency_key = request.idempotency_key
             raise
         try:
-            call.started = self._clock()
+            call.started = self.clock()
             raw = await self._attempts(call)
         finally:
             call.pool.slots.release()
@@ -162,12 +147,12 @@ class Pipeline:
         """Wait for the gate of the limit group, then for a connection slot: no clock runs yet."""
         pool, group = call.pool, call.request.group
         while True:
-            left = pool.pause_left(group, self._clock()) if pool.reopens else 0.0
+            left = pool.pause_left(group, self.clock()) if pool.reopens else 0.0
             if left:
                 await self._wait_at_gate(call, left)
                 continue
             await pool.slots.acquire()
-            if not pool.closed and not (pool.reopens and pool.pause_left(group, self._clock())):
+            if not pool.closed and not (pool.reopens and pool.pause_left(group, self.clock())):
                 return
             pool.slots.release()
             if pool.closed:
@@ -175,7 +160,7 @@ class Pipeline:
 
     async def _wait_at_gate(self, call: Call, left: float) -> None:
         policy = self.settings.retry
-        wait = left + spread(left, self._chance())
+        wait = left + spread(left, self.chance())
         if policy.max_attempts == 1 or wait >= policy.max_elapsed:
             held_back = RateLimitError(
                 f"held back: the server asked to wait {left:.1f} s more",
@@ -188,7 +173,7 @@ class Pipeline:
 
     async def _rest(self, call: Call, seconds: float) -> None:
         """Sleep, unless the client is closed meanwhile."""
-        sleeping = asyncio.ensure_future(self._sleep(seconds))
+        sleeping = asyncio.ensure_future(self.sleep(seconds))
         try:
             await asyncio.wait({sleeping, call.pool.closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -228,12 +213,12 @@ class Pipeline:
         def wait(state: tenacity.RetryCallState) -> float:
             error = None if state.outcome is None else state.outcome.exception()
             asked = error.retry_after if isinstance(error, RateLimitError) else None
-            paused = call.pool.pause_left(call.request.group, self._clock())
-            own = wait_for(error, call.attempts, policy, self._chance())
-            return max(own, paused, call.request.spacing) + (spread(asked, self._chance()) if asked else 0.0)
+            paused = call.pool.pause_left(call.request.group, self.clock())
+            own = wait_for(error, call.attempts, policy, self.chance())
+            return max(own, paused, call.request.spacing) + (spread(asked, self.chance()) if asked else 0.0)
 
         def stop(state: tenacity.RetryCallState) -> bool:
-            return must_stop(policy, call.attempts, self._clock() - call.started, state.upcoming_sleep)
+            return must_stop(policy, call.attempts, self.clock() - call.started, state.upcoming_sleep)
 
         return tenacity.AsyncRetrying(
             sleep=lambda seconds: self._rest(call, seconds),
@@ -249,7 +234,7 @@ class Pipeline:
 
     async def _attempt(self, call: Call) -> RawResponse:
         call.attempts += 1
-        started = self._clock()
+        started = self.clock()
         remaining = self.settings.retry.max_elapsed - (started - call.started)
         exchange = Exchange(call.pool, self.settings, call.request, call.recipe, remaining)
         self._begin(call)
@@ -283,7 +268,7 @@ class Pipeline:
             request.idempotency_key,
         )
         if isinstance(error, RateLimitError) and error.retry_after is not None:
-            call.pool.pause(request.group, self._clock(), error.retry_after)
+            call.pool.pause(request.group, self.clock(), error.retry_after)
         if may_retry(error, request) and not self._may_retry(call, error):
             error.message += "; not sent again, for an attachment can be read only once"
         return error
@@ -307,7 +292,7 @@ class Pipeline:
             status=exchange.status,
             error=error,
             outcome=call.outcome,
-            seconds=self._clock() - started,
+            seconds=self.clock() - started,
         )
 
     def _finish(self, call: Call, wait: float | None = None) -> None:

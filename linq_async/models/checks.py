@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import cast
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ MAX_ID = 2**63 - 1
 
 def as_tuple(values: Iterable[str]) -> tuple[str, ...]:
     """Copy a list into a tuple. What is text, or no series at all, stays as it is, to be refused."""
+    if values.__class__ is list or values.__class__ is tuple:  # nearly always, and to ask for an Iterable is slow
+        return tuple(values)
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         return cast("tuple[str, ...]", values)
     return tuple(values)
@@ -37,10 +39,8 @@ def count_problems(**counts: object) -> list[Problem]:
 
 def text_problems(**values: object) -> list[Problem]:
     """Return what is wrong with texts that must be there."""
-    found = {
-        name: text_problem(value) or ("must not be empty" if value == "" else None) for name, value in values.items()
-    }
-    return [Problem(name, message) for name, message in found.items() if message is not None]
+    found = [(name, needed_text_problem(value)) for name, value in values.items()]
+    return [Problem(name, message) for name, message in found if message is not None]
 
 
 def optional_problems(**values: object) -> list[Problem]:
@@ -48,10 +48,17 @@ def optional_problems(**values: object) -> list[Problem]:
     return text_problems(**{name: value for name, value in values.items() if value is not None and value is not UNSET})
 
 
+def needed_text_problem(value: object) -> str | None:
+    """Say why a value cannot be sent as a text that must not be empty; None where it can."""
+    return "must not be empty" if value == "" else text_problem(value)
+
+
 def text_problem(value: object) -> str | None:
     """Say why a value cannot be sent as a text, which may be empty; None where it can."""
     if not isinstance(value, str):
         return f"must be a str, not {type(value).__name__}"
+    if value.isascii():
+        return None
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -59,14 +66,23 @@ def text_problem(value: object) -> str | None:
     return None
 
 
-def texts_problems(name: str, values: object) -> list[Problem]:
-    """Return what is wrong with a list of texts, which must hold one at least. It has been through ``as_tuple``."""
+def list_problems(name: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:
+    """Return what is wrong with the entries of a list. It has been through ``as_tuple``."""
     if not isinstance(values, tuple):
         return [Problem(name, f"must be a list, not {type(values).__name__}")]
-    if not values:
+    found: list[Problem] = []
+    for index, value in enumerate(cast("tuple[object, ...]", values)):
+        message = problem_of(value)
+        if message is not None:
+            found.append(Problem(f"{name}[{index}]", message))
+    return found
+
+
+def texts_problems(name: str, values: object) -> list[Problem]:
+    """Return what is wrong with a list of texts, which must hold one at least. It has been through ``as_tuple``."""
+    if values == ():
         return [Problem(name, "must hold one at least")]
-    each = enumerate(cast("tuple[object, ...]", values))
-    return [problem for index, value in each for problem in text_problems(**{f"{name}[{index}]": value})]
+    return list_problems(name, values, needed_text_problem)
 
 
 def moment_problems(**moments: object) -> list[Problem]:
@@ -91,18 +107,19 @@ def _is_span(value: object) -> bool:
 
 def url_problems(**urls: object) -> list[Problem]:
     """Return what is wrong with URLs."""
-    found = text_problems(**urls)
-    wrong = {problem.argument for problem in found}
-    return found + [
-        Problem(name, "must be an http or https URL")
-        for name, value in urls.items()
-        if name not in wrong and not _is_url(cast("str", value))
-    ]
+    found = [(name, url_problem(value)) for name, value in urls.items()]
+    return [Problem(name, message) for name, message in found if message is not None]
 
 
-def _is_url(text: str) -> bool:
+def url_problem(value: object) -> str | None:
+    """Say why a value cannot be sent as a URL; None where it can."""
+    message = needed_text_problem(value)
+    if message is not None or not isinstance(value, str):
+        return message
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(value)
     except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and text.isprintable() and " " not in text
+        return "is not a URL"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable() or " " in value:
+        return "must be an http or https URL"
+    return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
-from urllib.parse import urlsplit
 
 import attrs
 
 from linq_async.errors import Problem
 from linq_async.filenames import filename_problem
+from linq_async.models.checks import as_tuple, list_problems, text_problems, texts_problems, url_problem
 from linq_async.uploads import Attachable, Upload, as_upload
 
 _KEY = re.compile(r"[a-zA-Z0-9_-]+")
@@ -20,15 +20,6 @@ _KEY = re.compile(r"[a-zA-Z0-9_-]+")
 def new_idempotency_key() -> str:
     """Return a key that no other message has. Make it first where the send may be cancelled and repeated."""
     return secrets.token_hex(16)
-
-
-def _as_tuple(values: Iterable[str]) -> tuple[str, ...]:
-    """Copy a list into a tuple. What is text, or no series at all, stays as it is, to be refused."""
-    if values.__class__ is list or values.__class__ is tuple:  # nearly always, and to ask for an Iterable is slow
-        return tuple(values)
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        return cast("tuple[str, ...]", values)
-    return tuple(values)
 
 
 def _as_uploads(values: Iterable[Attachable]) -> tuple[Attachable, ...]:
@@ -48,18 +39,18 @@ class NewMessage:
     """What is said; not empty."""
     attachments: Sequence[Attachable] = attrs.field(default=(), repr=False, converter=_as_uploads)
     """Files: paths, open binary files, or Uploads."""
-    attachment_urls: Sequence[str] = attrs.field(default=(), repr=False, converter=_as_tuple)
+    attachment_urls: Sequence[str] = attrs.field(default=(), repr=False, converter=as_tuple)
     """Public URLs that the server fetches, each within 30 seconds."""
     idempotency_key: str | None = None
     """Letters, digits, ``-`` and ``_``. The server stores one message for a key; None has one made."""
 
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
-        found = _text_problems(("text", self.text))
+        found = text_problems(text=self.text)
         if self.attachment_urls != ():
-            found += _list_problems("attachment_urls", self.attachment_urls, _url_problem)
+            found += list_problems("attachment_urls", self.attachment_urls, url_problem)
         if self.attachments != ():
-            found += _list_problems("attachments", self.attachments, _attachment_problem)
+            found += list_problems("attachments", self.attachments, _attachment_problem)
         if self.idempotency_key is not None:
             found += key_problems(self.idempotency_key)
         return found
@@ -78,18 +69,16 @@ class NewChat(NewMessage):
 
     send_from: str = attrs.field(repr=False)
     """One of your own Linq numbers."""
-    phone_numbers: Sequence[str] = attrs.field(repr=False, converter=_as_tuple)
+    phone_numbers: Sequence[str] = attrs.field(repr=False, converter=as_tuple)
     """The recipients, one at least: ``+12223334444``, ``2223334444`` (+1 is assumed), or an email address."""
     display_name: str | None = attrs.field(default=None, repr=False)
     """A name for the chat."""
 
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
-        name = self.display_name
-        found = _text_problems(("send_from", self.send_from), ("display_name", "-" if name is None else name))
-        found += _list_problems("phone_numbers", self.phone_numbers, _text_problem)
-        if self.phone_numbers == ():
-            found.append(Problem("phone_numbers", "must name a recipient"))
+        found = text_problems(send_from=self.send_from) + texts_problems("phone_numbers", self.phone_numbers)
+        if self.display_name is not None:
+            found += text_problems(display_name=self.display_name)
         return found + NewMessage.problems(self)
 
 
@@ -98,49 +87,6 @@ def key_problems(key: object) -> list[Problem]:
     if isinstance(key, str) and _KEY.fullmatch(key):
         return []
     return [Problem("idempotency_key", "must hold letters, digits, '-' and '_' only, one at least")]
-
-
-def _text_problem(value: object) -> str | None:
-    if not isinstance(value, str):
-        return f"must be a str, not {type(value).__name__}"
-    if not value:
-        return "must not be empty"
-    if value.isascii():
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return "holds half a character (a lone surrogate)"
-    return None
-
-
-def _text_problems(*given: tuple[str, object]) -> list[Problem]:
-    found = [(argument, _text_problem(value)) for argument, value in given]
-    return [Problem(argument, message) for argument, message in found if message is not None]
-
-
-def _list_problems(argument: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:
-    if not isinstance(values, tuple):
-        return [Problem(argument, f"must be a list, not {type(values).__name__}")]
-    found: list[Problem] = []
-    for index, value in enumerate(cast("tuple[object, ...]", values)):
-        message = problem_of(value)
-        if message is not None:
-            found.append(Problem(f"{argument}[{index}]", message))
-    return found
-
-
-def _url_problem(value: object) -> str | None:
-    message = _text_problem(value)
-    if message is not None or not isinstance(value, str):
-        return message
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return "is not a URL"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable() or " " in value:
-        return "must be a public http or https URL"
-    return None
 
 
 def _attachment_problem(value: object) -> str | None:

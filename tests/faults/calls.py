@@ -36,5 +36,5 @@ def hurry(linq: LinqClient) -> list[float]:
         waits.append(seconds)
         await asyncio.sleep(0)
 
-    linq._pipeline._sleep = sleep
+    linq._pipeline.sleep = sleep
     return waits

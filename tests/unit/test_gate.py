@@ -145,7 +145,7 @@ async def test_those_who_were_refused_do_not_all_wake_at_once(time: GivenTime) -
 
     chances = itertools.cycle((0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9))
     async with Loopback(*[refuse_all] * 8) as server, piped(server, time, chance=lambda: next(chances)) as pipeline:
-        pipeline._sleep = sleep
+        pipeline.sleep = sleep
         await asyncio.gather(*[Chats(pipeline).create(**MESSAGE) for _ in range(8)])
     assert min(time.waits) >= 20.0
     assert len(set(time.waits)) > 1
@@ -162,7 +162,7 @@ async def test_waiting_at_a_gate_holds_no_connection_slot(time: GivenTime) -> No
 
     async with Loopback(refused(429, Retry_After="50")) as server, piped(server, time, max_connections=1) as pipeline:
         await failure_of(_once(pipeline).send(_check()))
-        pipeline._sleep = wait
+        pipeline.sleep = wait
         waiting = asyncio.create_task(pipeline.send(_check()))
         chat = await asyncio.wait_for(Chats(pipeline).create(**MESSAGE), 5.0)
         released.set()
