@@ -35,6 +35,7 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None,
 
 # What a lent session may have set otherwise. Our own has it so from the start.
 _OVER_LENT: dict[str, Any] = {"raise_for_status": False, "auto_decompress": True, "timeout": _NO_TIMEOUT}
+# A RuntimeError is what aiohttp raises where a session or connection was closed under it.
 _FAILURES = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, RuntimeError)
 
 
@@ -168,8 +169,6 @@ class Exchange:
             closed = ClientStateError("the client was closed while the call was under way")
             closed.outcome = self.outcome
             return closed
-        if isinstance(error, RuntimeError):
-            raise error
         if not self.left:
             return self._not_connected(error)
         if self.status is not None and not 200 <= self.status <= 299:
