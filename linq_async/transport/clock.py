@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from linq_async.config import Timeouts
+
+LOOKS = 4
+"""How often, within the seconds that a body may stand still, somebody looks whether it does."""
 
 
 class Watch:
@@ -39,7 +43,7 @@ class Watch:
         now = self._loop.time()
         for clock in self.clocks:
             if clock.limit <= now:
-                clock.expire()
+                clock.look(now)
         self.look_at(min((clock.limit for clock in self.clocks if not clock.expired), default=math.inf))
 
     def expire_all(self) -> None:
@@ -62,11 +66,14 @@ class AttemptClock:
     __slots__ = (
         "_cancelling",
         "_deadline",
+        "_moved",
         "_read",
         "_task",
         "_timeouts",
         "_total",
+        "_unsent",
         "_watch",
+        "buffered",
         "expired",
         "limit",
         "phase",
@@ -78,11 +85,18 @@ class AttemptClock:
         self._timeouts = timeouts
         self._total = remaining if timeouts.total is None else min(timeouts.total, remaining)
         self._read = None if timeouts.read is None else timeouts.read + extra_read_seconds
+        self.buffered: Callable[[], int] = int
+        """How many bytes of the body were handed over and have not left yet."""
         self.expired = False
 
     def body_moves(self) -> None:
         """Note that the body is going out, and that it has just made progress."""
-        self._enter("write", self._timeouts.write, self._watch.time())
+        now = self._watch.time()
+        self._moved, self._unsent = now, self.buffered()
+        self._enter("write", self._timeouts.write, now)
+        if self.phase == "write":
+            self.limit = now + self.seconds / LOOKS
+            self._watch.look_at(self.limit)
 
     def body_is_out(self) -> None:
         """Note that the body has left, so that the answer is due."""
@@ -95,6 +109,19 @@ class AttemptClock:
             self.phase, self.seconds, self.limit = "total", self._total, self._deadline
         if self.limit < self._watch.next_look:
             self._watch.look_at(self.limit)
+
+    def look(self, now: float) -> None:
+        """Expire, unless it is a large piece of the body that takes its time, and some of it has left since."""
+        if self.phase == "write" and now < self._deadline:
+            unsent = self.buffered()
+            if unsent != self._unsent:
+                self._moved, self._unsent = now, unsent
+            if now < self._moved + self.seconds:
+                self.limit = min(now + self.seconds / LOOKS, self._moved + self.seconds, self._deadline)
+                return
+        if now >= self._deadline:
+            self.phase, self.seconds = "total", self._total
+        self.expire()
 
     def expire(self) -> None:
         """Cancel the task, as ``asyncio.timeout`` does; ``__exit__`` makes a TimeoutError of it."""

@@ -35,7 +35,7 @@ class AttemptBody(payload.Payload):
         self._size = _size_of(recipe)
         self.without_headers = (hdrs.CONTENT_TYPE,) if recipe is NO_BODY else None
         """The headers that aiohttp must not add: nothing has no media type."""
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self.left = False
         """Whether anything may have reached the server. Set before the first byte, so that it never wrongly says no."""
         self.out = False
@@ -58,7 +58,8 @@ class AttemptBody(payload.Payload):
         stream: Any = writer
         if stream.protocol.should_close:
             raise ConnectionResetError("the idle connection had received an answer to nothing")
-        self._transport = stream.transport
+        self._transport = transport = stream.transport
+        self._clock.buffered = transport.get_write_buffer_size
         self.left = True
         recipe = self._recipe
         if isinstance(recipe, Json):
