@@ -41,6 +41,9 @@ T = TypeVar("T")
 class LinqClient:
     """An async client of the Linq Partner API v2.
 
+    Its resources are ``chats``, ``messages``, ``contacts``, ``phone_numbers``, ``webhook_subscriptions`` and
+    ``imessage``; ``request`` reaches anything else.
+
     Use it as ``async with LinqClient() as linq``, or keep one for the life of the program and ``await aclose()`` at
     the end. It belongs to the loop of its first call; once that loop is closed, it may serve another.
     """

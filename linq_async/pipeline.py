@@ -74,6 +74,15 @@ class Answer:
         """The server's id of the request, if it gave one."""
         return request_id(self.raw.headers)
 
+    def shows_another(self, sent: str, shown: str | None) -> bool:
+        """Tell whether the server shows another text than was sent, and warn: no message must be lost in silence."""
+        if shown is None or shown.split() == sent.split():
+            return False
+        logger.warning(
+            "the key %s belongs to an earlier message with another text: this one was not sent", self.idempotency_key
+        )
+        return True
+
     def any_json(self) -> Any:
         """Return the JSON value of the body; None where it is empty or not JSON. Raises DecodeError over the cap."""
         if self.raw.oversized:

@@ -101,7 +101,8 @@ class Sending:
 
     def tell(self, result: CreatedChat | Failure) -> ExitCode:
         """Write the result, and return the exit code."""
-        code = result.code if isinstance(result, Failure) else ExitCode.OK
+        code = ExitCode.FAILED if isinstance(result, CreatedChat) and result.key_reused else ExitCode.OK
+        code = result.code if isinstance(result, Failure) else code
         try:
             self._write(result)
         except OSError:  # the reader of the pipe has gone: that must not make a sent message look unsent
@@ -137,4 +138,6 @@ def _lines(chat: CreatedChat) -> list[str]:
         ("attempts", chat.attempts),
         ("request id", chat.request_id),
     ]
+    if chat.key_reused:
+        return ["not sent: this key belongs to an earlier message with another text. Use a new --key.", *facts(pairs)]
     return ["sent", *facts(pairs)]

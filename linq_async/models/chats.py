@@ -48,6 +48,9 @@ class CreatedChat:
     """Whether it is a group chat."""
     chat_handles: list[ChatHandle] = attrs.field(factory=list[ChatHandle])
     """The participants."""
+    key_reused: bool = attrs.field(default=False, init=False)
+    """Whether the answer shows another text than was given: its key belongs to an earlier message, and this one was
+    not sent."""
     idempotency_key: str | None = attrs.field(default=None, init=False)
     """The key that the message was sent with."""
     attempts: int = attrs.field(default=1, init=False)

@@ -71,6 +71,7 @@ class Chats(Resource):
         )
         chat = answer.decode("data", CreatedChat)
         chat.idempotency_key, chat.attempts, chat.request_id = key, answer.attempts, answer.request_id
+        chat.key_reused = answer.shows_another(new_chat.text, chat.message.text)
         return chat
 
     def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:

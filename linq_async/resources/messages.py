@@ -74,6 +74,8 @@ class Messages(Resource):
         message.replayed = answer.raw.status == 200
         message.idempotency_key, message.attempts = answer.idempotency_key, answer.attempts
         message.request_id = answer.request_id
+        sent = draft.body
+        message.key_reused = isinstance(sent, NewMessage) and answer.shows_another(sent.text, message.text)
         return message
 
     def list(

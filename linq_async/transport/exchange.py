@@ -181,8 +181,9 @@ class Exchange:
     def _not_connected(self, error: Exception) -> ConnectError:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientConnectorError):
             return ConnectError(f"no connection within {self._clock.seconds:g} s", reason="timeout")
+        where = URL(self._settings.base_url).authority
         reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "refused")
-        return ConnectError(f"no connection ({reason}): {_name(error)}", reason=reason)
+        return ConnectError(f"no connection to {where} ({reason}): {_name(error)}", reason=reason)
 
     def _lost(self, error: Exception) -> LinqError:
         if isinstance(error, TimeoutError):

@@ -62,6 +62,15 @@ def test_the_same_key_is_stored_once(run: Run, sandbox: Sandbox, to_sandbox: dic
     assert len(sandbox.messages) == 1
 
 
+def test_a_reused_key_is_not_called_sent(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
+    """Another text under a used key is not sent, and the command says so and fails."""
+    assert run(*ARGUMENTS, "--key", "order-1", env=to_sandbox).exit_code == 0
+    result = run("send", "--from", SENDER, "--to", RECIPIENT, "--text", "Bye!", "--key", "order-1", env=to_sandbox)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("not sent: this key belongs to an earlier message")
+    assert len(sandbox.messages) == 1
+
+
 def test_json_is_one_object_alone(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
     """With --json, standard output is the result as one JSON object, and standard error stays empty."""
     result = run(*ARGUMENTS, "--json", env=to_sandbox)
