@@ -1,0 +1,123 @@
+"""The chart: CPU per create as a multiple of the hand-written call's, on a logarithmic scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+import attrs
+
+WIDTH, LEFT, RIGHT, TOP = 760, 190, 60, 78
+ROW, BAR = 44, 14
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+NAMES = {
+    "floor": "floor (bare protocol)",
+    "linq_async": "linq_async",
+    "httpx": "httpx by hand",
+}
+ORDER = ("floor", "linq_async", "httpx", "linq-python[aiohttp]", "linq-python", "stripe", "openai")
+
+# Middle tones: the page's own background shows through, light or dark.
+INK, LINE = "#6e7781", "#8b949e"
+OURS, THEIRS = ("#1f883d", "#57ab5a"), ("#3b74c0", "#79a6dc")
+
+
+@attrs.frozen
+class Scale:
+    """Maps a ratio to a place between the left end and the right end."""
+
+    low: float
+    high: float
+
+    def x(self, ratio: float) -> float:
+        """Return the place of a ratio."""
+        span = math.log(self.high / self.low)
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(max(ratio, self.low) / self.low) / span
+
+    @property
+    def ticks(self) -> list[float]:
+        """The round numbers within."""
+        return [tick for tick in TICKS if self.low <= tick <= self.high]
+
+
+def scale_for(ratios: Sequence[float]) -> Scale:
+    """Return a scale around the ratios and 1. It begins below the least, whose bar would have no length."""
+    least, most = min(*ratios, 1), max(*ratios, 1)
+    low = max((tick for tick in TICKS if tick < least), default=least / 2)
+    high = min((tick for tick in TICKS if tick >= most), default=most)
+    return Scale(low, high)
+
+
+def svg(bars: dict[str, tuple[float, float]]) -> str:
+    """Return the chart of each client's ratios at 1 and at 50 in flight."""
+    names = [name for name in ORDER if name in bars]
+    scale = scale_for([ratio for name in names for ratio in bars[name]])
+    bottom = TOP + ROW * len(names)
+    parts = [
+        _opening(bottom + 42),
+        *_headings(),
+        *(_tick(scale, tick, bottom) for tick in scale.ticks),
+        *(_row(scale, name, bars[name], TOP + ROW * place) for place, name in enumerate(names)),
+        _baseline(scale, bottom),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _opening(height: int) -> str:
+    title = "CPU time per create, as a multiple of the hand-written aiohttp call"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'role="img" aria-label="{title}" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, '
+        f'sans-serif" font-size="13">\n<title>{title}</title>'
+    )
+
+
+def _headings() -> list[str]:
+    return [
+        _text(16, 26, "CPU per create, next to aiohttp by hand", size=17, weight=600),
+        _text(16, 48, "multiples of session.post(json=) + r.json(); less is better; logarithmic"),
+        _swatch(WIDTH - 190, THEIRS[0]) + _text(WIDTH - 174, 26, "1 in flight"),
+        _swatch(WIDTH - 96, THEIRS[1]) + _text(WIDTH - 80, 26, "50 in flight"),
+    ]
+
+
+def _swatch(x: float, fill: str) -> str:
+    return f'<rect x="{x}" y="16" width="11" height="11" rx="2" fill="{fill}"/>'
+
+
+def _text(x: float, y: float, words: str, *, size: int = 13, weight: int = 400, at: str = "start") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" fill="{INK}" text-anchor="{at}">'
+        f"{escape(words)}</text>"
+    )
+
+
+def _tick(scale: Scale, tick: float, bottom: int) -> str:
+    x = scale.x(tick)
+    line = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}" stroke="{LINE}" stroke-opacity="0.25"/>'
+    return line + _text(x, bottom + 18, f"{tick:g}", at="middle")
+
+
+def _row(scale: Scale, name: str, ratios: tuple[float, float], top: int) -> str:
+    ours = name == "linq_async"
+    label = _text(LEFT - 12, top + BAR + 4, NAMES.get(name, name), weight=700 if ours else 400, at="end")
+    bars = [
+        _bar(scale, ratio, top + place * (BAR + 2), fill, bold=ours)
+        for place, (ratio, fill) in enumerate(zip(ratios, OURS if ours else THEIRS, strict=True))
+    ]
+    return "\n".join([label, *bars])
+
+
+def _bar(scale: Scale, ratio: float, top: int, fill: str, *, bold: bool) -> str:
+    width = max(scale.x(ratio) - LEFT, 1)
+    rect = f'<rect x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR}" rx="2" fill="{fill}"/>'
+    words = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"
+    return rect + _text(LEFT + width + 6, top + BAR - 3, words, size=12, weight=700 if bold else 400)
+
+
+def _baseline(scale: Scale, bottom: int) -> str:
+    x = scale.x(1)
+    line = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}" stroke="{INK}" stroke-dasharray="4 3"/>'
+    return line + _text(x, bottom + 35, "aiohttp by hand", size=12, at="middle")

@@ -1,0 +1,152 @@
+"""One create, as a user of each client writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
+
+import aiohttp
+import orjson
+
+from benchmarks.examples import API_PATH, CREATE, create_body
+from benchmarks.pairs import AsyncCall
+from linq_async import LinqClient
+
+TOKEN = {"X-LINQ-INTEGRATION-TOKEN": "token"}
+
+
+@asynccontextmanager
+async def by_hand(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield the call that a user writes with aiohttp: a dict goes out, a dict comes back."""
+    async with aiohttp.ClientSession(headers=TOKEN) as session:
+
+        async def create() -> object:
+            body = create_body(secrets.token_hex(16))
+            async with session.post(f"{url}{API_PATH}/chats", json=body) as response:
+                return await response.json()
+
+        yield create
+
+
+@asynccontextmanager
+async def linq_async(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield our call."""
+    async with LinqClient("token", base_url=url) as linq:
+        yield lambda: linq.chats.create(**CREATE)
+
+
+@asynccontextmanager
+async def httpx_by_hand(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield the call that a user writes with httpx."""
+    import httpx
+
+    async with httpx.AsyncClient(headers=TOKEN) as client:
+
+        async def create() -> object:
+            response = await client.post(f"{url}{API_PATH}/chats", json=create_body(secrets.token_hex(16)))
+            return response.json()
+
+        yield create
+
+
+@asynccontextmanager
+async def linq_python(url: str, *, on_aiohttp: bool = False) -> AsyncIterator[AsyncCall]:
+    """Yield a create of the official SDK, which speaks version 3 of the API."""
+    from linq import AsyncLinqAPIV3, DefaultAioHttpClient
+
+    transport = DefaultAioHttpClient() if on_aiohttp else None
+    async with AsyncLinqAPIV3(api_key="token", base_url=url, http_client=transport) as linq:
+        yield lambda: linq.chats.create(
+            from_=CREATE["send_from"],
+            to=CREATE["phone_numbers"],
+            message={
+                "parts": [{"type": "text", "value": CREATE["text"]}],
+                "idempotency_key": secrets.token_hex(16),
+            },
+        )
+
+
+def linq_python_on_aiohttp(url: str) -> AbstractAsyncContextManager[AsyncCall]:
+    """Do the same on the SDK's extra, which replaces httpx's connections by aiohttp's."""
+    return linq_python(url, on_aiohttp=True)
+
+
+@asynccontextmanager
+async def stripe(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield a customer's creation: four fields out, 25 back."""
+    from stripe import HTTPXClient, StripeClient
+
+    http = HTTPXClient()
+    client = StripeClient("sk_test_token", base_addresses={"api": url}, http_client=http)
+    try:
+        yield lambda: client.v1.customers.create_async(
+            {
+                "name": "Jenny Rosen",
+                "email": "jennyrosen@example.com",
+                "phone": "+15551234567",
+                "metadata": {"order": "1017", "campaign": "autumn"},
+            }
+        )
+    finally:
+        await http.close_async()  # type: ignore[no-untyped-call]  # stripe names no types there
+
+
+@asynccontextmanager
+async def openai(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield a chat completion of one short message."""
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
+        yield lambda: client.chat.completions.create(
+            model="gpt-4.1",
+            messages=[
+                {"role": "developer", "content": "You are a helpful assistant."},
+                {"role": "user", "content": CREATE["text"]},
+            ],
+        )
+
+
+class _Floor(asyncio.Protocol):
+    """The least that an asyncio program can do: one connection, no limits, no errors, no types."""
+
+    answer: asyncio.Future[bytes]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass
+        self.received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        head, _, body = self.received.partition(b"\r\n\r\n")
+        length = int(head.rpartition(b"Content-Length: ")[2])
+        if len(body) == length:
+            self.received = b""
+            self.answer.set_result(body)
+
+
+@asynccontextmanager
+async def floor(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield a POST over a bare asyncio protocol, with orjson."""
+    loop = asyncio.get_running_loop()
+    host, port = url.removeprefix("http://").split(":")
+    idle: list[_Floor] = []
+    head = f"POST {API_PATH}/chats HTTP/1.1\r\nHost: {host}:{port}\r\nX-LINQ-INTEGRATION-TOKEN: token\r\n"
+
+    async def create() -> object:
+        connection = idle.pop() if idle else (await loop.create_connection(_Floor, host, int(port)))[1]
+        body = orjson.dumps(create_body(secrets.token_hex(16)))
+        connection.answer = loop.create_future()
+        lengths = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.transport.write((head + lengths).encode() + body)
+        found: object = orjson.loads(await connection.answer)
+        idle.append(connection)
+        return found
+
+    try:
+        yield create
+    finally:
+        for connection in idle:
+            connection.transport.close()

@@ -1,0 +1,68 @@
+"""One upload, as a user of each client writes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from benchmarks.clients import TOKEN
+from benchmarks.examples import API_PATH, CREATE
+from benchmarks.pairs import AsyncCall
+from linq_async import LinqClient
+
+BY_HAND = "aiohttp FormData(open file)"
+
+
+@asynccontextmanager
+async def by_hand(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+    """Yield the call that a user writes with aiohttp."""
+    async with aiohttp.ClientSession(headers=TOKEN) as session:
+
+        async def upload() -> object:
+            with open(path, "rb") as file:  # noqa: ASYNC230  # as its users write it
+                form = aiohttp.FormData()
+                form.add_field("send_from", CREATE["send_from"])
+                for number in CREATE["phone_numbers"]:
+                    form.add_field("chat[phone_numbers][]", number)
+                form.add_field("message[text]", CREATE["text"])
+                form.add_field("message[attachments][]", file, filename="quote.pdf", content_type="application/pdf")
+                async with session.post(f"{url}{API_PATH}/chats", data=form) as response:
+                    return await response.json()
+
+        yield upload
+
+
+@asynccontextmanager
+async def linq_async(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+    """Yield our call."""
+    async with LinqClient("token", base_url=url) as linq:
+        yield lambda: linq.chats.create(**CREATE, attachments=[path])
+
+
+@asynccontextmanager
+async def openai(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+    """Yield a file's upload, by its path."""
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
+        yield lambda: client.files.create(file=path, purpose="user_data")
+
+
+@asynccontextmanager
+async def slack(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+    """Yield a file's upload, which takes three calls."""
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    client = AsyncWebClient(token="token", base_url=f"{url}/slack/")
+    yield lambda: client.files_upload_v2(file=str(path), channel="C123ABC456")
+
+
+OPENS: dict[str, Callable[[str, Path], AbstractAsyncContextManager[AsyncCall]]] = {
+    BY_HAND: by_hand,
+    "linq_async": linq_async,
+    "openai": openai,
+    "slack-sdk": slack,
+}
