@@ -58,6 +58,7 @@ def test_the_document_is_openapi() -> None:
     assert len(list(schema().get_all_operations())) == 29
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_few_requests(name: str, send: Send, recorder: Recorder) -> None:
     """A handful of made-up requests, right and wrong, are answered within the contract."""

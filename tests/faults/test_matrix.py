@@ -22,8 +22,15 @@ from .matrix import FAULTS, MAX_ATTEMPTS, SOON, Expected, Fault, Kind, Run
 from .script import good
 from .scripted_server import ScriptedServer
 
+# A fault that lasts ends as one that passes does, but after more attempts: those rows run with the slow tests.
 CASES = [
-    pytest.param(fault, kind, run, id=f"{fault}, {run}-{kind}")
+    pytest.param(
+        fault,
+        kind,
+        run,
+        id=f"{fault}, {run}-{kind}",
+        marks=[pytest.mark.slow] if run is Run.ALWAYS and Run.ONCE in fault.runs_of(kind) else [],
+    )
     for fault in FAULTS
     for kind in Kind
     for run in fault.runs_of(kind)

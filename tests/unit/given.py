@@ -19,7 +19,8 @@ from .loopback import Loopback
 T = TypeVar("T")
 
 TOKEN = "token-of-the-tests"
-MESSAGE: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": ["+13343284472"], "text": "Hello!"}
+TEXT = "Hello! This is a sample message from Linq API v2."
+MESSAGE: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": ["+13343284472"], "text": TEXT}
 ONCE = RetryPolicy.none()
 AT_ONCE = RetryPolicy(initial_delay=0.0)
 

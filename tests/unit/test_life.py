@@ -33,7 +33,8 @@ from linq_async import LinqClient
 linq = LinqClient("token", base_url=sys.argv[1])
 
 async def main():
-    chat = await linq.chats.create(send_from="+1", phone_numbers=["+2"], text="Hello!")
+    text = "Hello! This is a sample message from Linq API v2."
+    chat = await linq.chats.create(send_from="+1", phone_numbers=["+2"], text=text)
     return chat.attempts
 
 counts = [asyncio.run(main()) for _ in range(3)]
