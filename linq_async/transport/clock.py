@@ -87,6 +87,7 @@ class AttemptClock:
         self._read = None if timeouts.read is None else timeouts.read + extra_read_seconds
         self.buffered: Callable[[], int] = int
         """How many bytes of the body were handed over and have not left yet."""
+        self._moved, self._unsent = 0.0, 0
         self.expired = False
 
     def body_moves(self) -> None:
