@@ -64,6 +64,7 @@ class AttemptClock:
     """Ends the block that it guards by TimeoutError, once the phase that it is in has used up its seconds."""
 
     __slots__ = (
+        "_buffered",
         "_cancelling",
         "_deadline",
         "_moved",
@@ -73,7 +74,6 @@ class AttemptClock:
         "_total",
         "_unsent",
         "_watch",
-        "buffered",
         "expired",
         "limit",
         "phase",
@@ -85,15 +85,18 @@ class AttemptClock:
         self._timeouts = timeouts
         self._total = remaining if timeouts.total is None else min(timeouts.total, remaining)
         self._read = None if timeouts.read is None else timeouts.read + extra_read_seconds
-        self.buffered: Callable[[], int] = int
-        """How many bytes of the body were handed over and have not left yet."""
-        self._moved, self._unsent = 0.0, 0
+        self._buffered: Callable[[], int] = _nothing
         self.expired = False
+
+    def watch_over(self, transport: asyncio.WriteTransport) -> None:
+        """Ask this transport how much of the body was handed over and has not left yet."""
+        self._buffered = transport.get_write_buffer_size
 
     def body_moves(self) -> None:
         """Note that the body is going out, and that it has just made progress."""
         now = self._watch.time()
-        self._moved, self._unsent = now, self.buffered()
+        self._moved = now
+        self._unsent: int = self._buffered()
         self._enter("write", self._timeouts.write, now)
         if self.phase == "write":
             self.limit = now + self.seconds / LOOKS
@@ -114,9 +117,10 @@ class AttemptClock:
     def look(self, now: float) -> None:
         """Expire, unless it is a large piece of the body that takes its time, and some of it has left since."""
         if self.phase == "write" and now < self._deadline:
-            unsent = self.buffered()
+            unsent = self._buffered()
             if unsent != self._unsent:
-                self._moved, self._unsent = now, unsent
+                self._moved = now
+                self._unsent = unsent
             if now < self._moved + self.seconds:
                 self.limit = min(now + self.seconds / LOOKS, self._moved + self.seconds, self._deadline)
                 return
@@ -147,3 +151,7 @@ class AttemptClock:
         # Someone else may have cancelled the task too: then it stays cancelled.
         if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from None
+
+
+def _nothing() -> int:
+    return 0

@@ -59,7 +59,7 @@ class AttemptBody(payload.Payload):
         if stream.protocol.should_close:
             raise ConnectionResetError("the idle connection had received an answer to nothing")
         self._transport = transport = stream.transport
-        self._clock.buffered = transport.get_write_buffer_size
+        self._clock.watch_over(transport)
         self.left = True
         recipe = self._recipe
         if isinstance(recipe, Json):

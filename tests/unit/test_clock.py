@@ -238,7 +238,7 @@ async def test_a_slow_piece_of_the_body_is_not_a_stalled_one(loop: _Loop, watch:
     """While less and less of the body waits to leave, the write limit starts anew; once nothing moves, it ends."""
     clock = _clock(watch, Timeouts(connect=1.0, write=4.0))
     unsent = iter([500, 400, 300, 200, 100, 50, *[50] * 50])
-    clock.buffered = lambda: next(unsent)
+    clock._buffered = lambda: next(unsent)
     task = asyncio.create_task(_held(clock, clock.body_moves, *[lambda: loop.move(1.0)] * 8))
     for _ in range(30):
         await asyncio.sleep(0)
