@@ -285,6 +285,8 @@ def reason_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, ValueError) and "closed file" in str(error):
         return "is closed"
+    if isinstance(error, ValueError) and "null" in str(error):
+        return "has a NUL in its path"
     told = isinstance(error, OSError | ValueError)
     return f"cannot be read: {getattr(error, 'strerror', None) or (error if told else type(error).__name__)}"
 

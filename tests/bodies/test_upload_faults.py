@@ -57,7 +57,7 @@ BAD_PATHS: dict[str, tuple[Callable[[Workshop], Path], str]] = {
     "broken link": (_broken_link, "does not exist"),
     "below a file": (_below_a_file, "cannot be read: Not a directory"),
     "forbidden": (_forbidden, "cannot be read: Permission denied"),
-    "NUL in a folder": (lambda shop: shop.folder / "a\0b" / "gone.pdf", "cannot be read: embedded null byte"),
+    "NUL in a folder": (lambda shop: shop.folder / "a\0b" / "gone.pdf", "has a NUL in its path"),
 }
 
 
