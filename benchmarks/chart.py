@@ -10,7 +10,7 @@ import attrs
 
 WIDTH, LEFT, RIGHT, TOP = 760, 190, 60, 78
 ROW, BAR = 44, 14
-TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 NAMES = {
     "floor": "floor (bare protocol)",
     "linq_async": "linq_async",
@@ -42,9 +42,9 @@ class Scale:
 
 
 def scale_for(ratios: Sequence[float]) -> Scale:
-    """Return a scale around the ratios and 1. It begins below the least, whose bar would have no length."""
+    """Return a scale around the ratios and 1. It begins well below the least, whose bar must have a length."""
     least, most = min(*ratios, 1), max(*ratios, 1)
-    low = max((tick for tick in TICKS if tick < least), default=least / 2)
+    low = max((tick for tick in TICKS if tick <= least / 1.5), default=least / 2)
     high = min((tick for tick in TICKS if tick >= most), default=most)
     return Scale(low, high)
 

@@ -42,7 +42,8 @@ async def leg(linq: LinqClient, count: int, tally: Tally) -> None:
     async def caller() -> None:
         for _ in turns:
             try:
-                tally.retries += (await linq.chats.create(**CREATE)).attempts - 1
+                chat = await linq.chats.create(**CREATE)
+                tally.retries += chat.attempts - 1  # not in one line: += would keep the sum from before the wait
             except LinqError:
                 tally.failed += 1
 
