@@ -12,7 +12,6 @@ import enum
 import functools
 import re
 import types
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
@@ -20,15 +19,13 @@ import attrs
 
 from linq_async.models.chats import CreatedChat
 from linq_async.wire.request import Response
+from linq_async.wire.straight_line import LEAVES, Hook, straight_hook
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
 _KEYS = re.compile(r"\[['\"].*['\"]\]")
-Hook = Callable[[Any, Any], Any]
-
-_LEAVES: tuple[type, ...] = (str, int, bool, float)
 _RENAMED: dict[type, dict[str, str]] = {CreatedChat: {"message": "chat_messages"}}
 
 
@@ -78,7 +75,7 @@ def _converter(*, telling: bool) -> Converter:
     from cattrs import Converter
 
     converter = Converter(detailed_validation=telling)
-    for leaf in _LEAVES:
+    for leaf in LEAVES:
         converter.register_structure_hook(leaf, _exactly(leaf))
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook_factory(attrs.has, _object_hook)
@@ -138,6 +135,18 @@ def _spelled_otherwise(value: str) -> datetime:
 
 
 def _object_hook(kind: Any, converter: Converter) -> Hook:
+    if not converter.detailed_validation and _is_ours(kind):
+        hook = straight_hook(kind, converter.get_structure_hook, _RENAMED.get(kind, {}))
+        if hook is not None:
+            return hook
+    return _cattrs_hook(kind, converter)
+
+
+def _is_ours(kind: Any) -> bool:
+    return isinstance(kind, type) and kind.__module__.startswith(f"{CreatedChat.__module__.rpartition('.')[0]}.")
+
+
+def _cattrs_hook(kind: Any, converter: Converter) -> Hook:
     from cattrs.gen import make_dict_structure_fn, override
 
     renamed: dict[str, Any] = {name: override(rename=wire) for name, wire in _RENAMED.get(kind, {}).items()}
@@ -189,7 +198,7 @@ def _union_hook(kind: Any, converter: Converter) -> Hook:
     if len(rest) != 1 or not optional:
         raise TypeError(f"no rule for {kind}")
     (inner,) = rest
-    if inner in _LEAVES:
+    if inner in LEAVES:
         return _exactly(inner, optional=True)
     if inner is datetime:
         return _time_or_none

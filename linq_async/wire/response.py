@@ -151,29 +151,23 @@ def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
     """Return the model that a 2xx body holds, under its envelope key. Raises DecodeError."""
-    problems: list[str] = []
-    model: Any = _model(raw, envelope, returns, problems)
-    if problems:
-        raise _undecodable(raw, problems)
-    whole: T = model
-    return whole
-
-
-def _model(raw: RawResponse, envelope: str | None, returns: type[T], problems: list[str]) -> T | None:
-    """Return the model, or note the problems: its frame holds the data, so that nothing is raised from here."""
-    path = "$"
-    data: Any = load(raw)
-    if envelope is not None:
-        path = f"$.{envelope}"
-        if data.__class__ is not dict or envelope not in data:
-            problems.append(f"{path}: required field missing")
-            return None
-        data = data[envelope]
+    data = load(raw)
     try:
-        return structure(data, returns)
-    except Exception:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
-        problems += shape_problems(data, returns, path) or [f"{path}: not accepted"]
-        return None
+        return structure(data if envelope is None else data[envelope], returns)
+    except Exception:  # noqa: BLE001, S110  # cattrs raises groups, and whatever a hook of the caller's class may
+        pass
+    problems = _problems(data, envelope, returns)
+    del data  # a frame that raises must not hold it
+    raise _undecodable(raw, problems)
+
+
+def _problems(data: Any, envelope: str | None, returns: Any) -> list[str]:
+    path = "$" if envelope is None else f"$.{envelope}"
+    if envelope is not None:
+        if data.__class__ is not dict or envelope not in data:
+            return [f"{path}: required field missing"]
+        data = data[envelope]
+    return shape_problems(data, returns, path) or [f"{path}: not accepted"]
 
 
 def load(raw: RawResponse) -> Any:
