@@ -39,8 +39,19 @@ def count_problems(**counts: object) -> list[Problem]:
 
 def text_problems(**values: object) -> list[Problem]:
     """Return what is wrong with texts that must be there."""
+    if _are_plain(values.values()):
+        return []
     found = [(name, needed_text_problem(value)) for name, value in values.items()]
     return [Problem(name, message) for name, message in found if message is not None]
+
+
+def _are_plain(values: Iterable[object]) -> bool:
+    """Tell whether all are texts of ASCII, and none is empty: nearly always, and soon known."""
+    for value in values:
+        if type(value) is str and value and value.isascii():
+            continue
+        return False
+    return True
 
 
 def optional_problems(**values: object) -> list[Problem]:
@@ -82,6 +93,8 @@ def texts_problems(name: str, values: object) -> list[Problem]:
     """Return what is wrong with a list of texts, which must hold one at least. It has been through ``as_tuple``."""
     if values == ():
         return [Problem(name, "must hold one at least")]
+    if values.__class__ is tuple and _are_plain(cast("tuple[object, ...]", values)):
+        return []
     return list_problems(name, values, needed_text_problem)
 
 

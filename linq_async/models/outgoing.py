@@ -46,7 +46,10 @@ class NewMessage:
 
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
-        found = text_problems(text=self.text)
+        return text_problems(text=self.text) + self._other_problems()
+
+    def _other_problems(self) -> list[Problem]:
+        found: list[Problem] = []
         if self.attachment_urls != ():
             found += list_problems("attachment_urls", self.attachment_urls, url_problem)
         if self.attachments != ():
@@ -76,10 +79,11 @@ class NewChat(NewMessage):
 
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
-        found = text_problems(send_from=self.send_from) + texts_problems("phone_numbers", self.phone_numbers)
+        found = text_problems(send_from=self.send_from, text=self.text)
+        found += texts_problems("phone_numbers", self.phone_numbers)
         if self.display_name is not None:
             found += text_problems(display_name=self.display_name)
-        return found + NewMessage.problems(self)
+        return found + self._other_problems()
 
 
 def key_problems(key: object) -> list[Problem]:
