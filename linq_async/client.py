@@ -84,7 +84,7 @@ class LinqClient:
             on_attempt=on_attempt,
             max_response_bytes=max_response_bytes,
         )
-        transport = Transport(max_connections=max_connections, session=session)
+        transport = Transport(settings, max_connections=max_connections, session=session)
         self._use(Pipeline(transport, settings), check_lines(), owns_transport=True)
 
     def _use(self, pipeline: Pipeline, lines: Lines, *, owns_transport: bool) -> None:

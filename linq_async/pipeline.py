@@ -76,7 +76,7 @@ class Answer:
 
     def shows_another(self, sent: str, shown: str | None) -> bool:
         """Tell whether the server shows another text than was sent, and warn: no message must be lost in silence."""
-        if shown is None or shown.split() == sent.split():
+        if shown is None or shown == sent or shown.split() == sent.split():
             return False
         logger.warning(
             "the key %s belongs to an earlier message with another text: this one was not sent", self.idempotency_key
@@ -134,11 +134,16 @@ class Pipeline:
             error.idempotency_key = request.idempotency_key
             raise
         try:
-            call.started = self.clock()
-            raw = await self._attempts(call)
+            try:
+                return Answer(await self._attempt(call), request.idempotency_key, call.attempts)
+            except LinqError as error:
+                if not self._may_retry(call, error):
+                    self._finish(call)
+                    raise
+                failed = error
+            return Answer(await self._again(call, failed), request.idempotency_key, call.attempts)
         finally:
             call.pool.slots.release()
-        return Answer(raw, request.idempotency_key, call.attempts)
 
     async def _form(self, request: Request) -> Multipart:
         """Lay out a message as a form. Files are measured in a thread."""
@@ -190,16 +195,11 @@ class Pipeline:
         if call.pool.closed:
             raise _closed_while_waiting()
 
-    async def _attempts(self, call: Call) -> RawResponse:
-        try:
-            return await self._attempt(call)
-        except LinqError as error:
-            if not self._may_retry(call, error):
-                self._finish(call)
-                raise
-            first: LinqError | None = error
+    async def _again(self, call: Call, failed: LinqError) -> RawResponse:
+        """Make the attempts that follow the first, which has failed."""
+        first: LinqError | None = failed
 
-        async def again() -> RawResponse:
+        async def attempt() -> RawResponse:
             nonlocal first
             if first is not None:  # tenacity's attempt 1 is ours, and it is over
                 failed, first = first, None
@@ -207,7 +207,7 @@ class Pipeline:
             return await self._attempt(call)
 
         try:
-            return await self._retrying(call)(again)
+            return await self._retrying(call)(attempt)
         except LinqError as error:
             last = error
         self._finish(call)
@@ -244,6 +244,8 @@ class Pipeline:
     async def _attempt(self, call: Call) -> RawResponse:
         call.attempts += 1
         started = self.clock()
+        if call.attempts == 1:
+            call.started = started
         remaining = self.settings.retry.max_elapsed - (started - call.started)
         exchange = Exchange(call.pool, self.settings, call.request, call.recipe, remaining)
         self._begin(call)
@@ -251,7 +253,7 @@ class Pipeline:
         raw: RawResponse | None = None
         try:
             raw = await exchange.run()
-            error = refusal(raw, time.time())
+            error = None if 200 <= raw.status <= 299 else refusal(raw, time.time())
         except LinqError as failed:
             error = failed
         except asyncio.CancelledError:
@@ -261,8 +263,9 @@ class Pipeline:
         if error is not None:
             raw = _gone_already(call, error)
         if raw is not None:
-            self._note(call, exchange, started, None, Outcome.SENT)
-            self._finish(call)
+            if self._is_watched():
+                self._note(call, exchange, started, None, Outcome.SENT)
+                self._finish(call)
             return raw
         assert error is not None
         self._note(call, exchange, started, type(error).__name__, error.outcome)
@@ -290,9 +293,13 @@ class Pipeline:
                 Attempt(operation=request.operation, number=call.attempts, idempotency_key=request.idempotency_key)
             )
 
+    def _is_watched(self) -> bool:
+        """Tell whether a hook or a log takes note of attempts."""
+        return self.settings.on_attempt is not None or logger.isEnabledFor(logging.INFO)
+
     def _note(self, call: Call, exchange: Exchange, started: float, error: str | None, outcome: Outcome) -> None:
         call.outcome = call.outcome.joined(outcome)
-        if self.settings.on_attempt is None and not logger.isEnabledFor(logging.INFO):
+        if not self._is_watched():
             return
         call.record = Attempt(
             operation=call.request.operation,

@@ -67,8 +67,8 @@ class AttemptClock:
         "_buffered",
         "_cancelling",
         "_deadline",
+        "_extra_read_seconds",
         "_moved",
-        "_read",
         "_task",
         "_timeouts",
         "_total",
@@ -84,7 +84,7 @@ class AttemptClock:
         self._watch = watch
         self._timeouts = timeouts
         self._total = remaining if timeouts.total is None else min(timeouts.total, remaining)
-        self._read = None if timeouts.read is None else timeouts.read + extra_read_seconds
+        self._extra_read_seconds = extra_read_seconds
         self._buffered: Callable[[], int] = _nothing
         self.expired = False
 
@@ -94,25 +94,22 @@ class AttemptClock:
 
     def body_moves(self) -> None:
         """Note that the body is going out, and that it has just made progress."""
-        now = self._watch.time()
-        self._moved = now
+        self._moved = self._watch.time()
         self._unsent: int = self._buffered()
-        self._enter("write", self._timeouts.write, now)
-        if self.phase == "write":
-            self.limit = now + self.seconds / LOOKS
-            self._watch.look_at(self.limit)
+        self._enter("write", self._timeouts.write, self._moved, looks=LOOKS)
 
     def body_is_out(self) -> None:
         """Note that the body has left, so that the answer is due."""
-        self._enter("read", self._read, self._watch.time())
+        read = self._timeouts.read
+        self._enter("read", None if read is None else read + self._extra_read_seconds, self._watch.time())
 
-    def _enter(self, phase: str, seconds: float | None, now: float) -> None:
-        if seconds is not None and now + seconds < self._deadline:
-            self.phase, self.seconds, self.limit = phase, seconds, now + seconds
-        else:
-            self.phase, self.seconds, self.limit = "total", self._total, self._deadline
-        if self.limit < self._watch.next_look:
-            self._watch.look_at(self.limit)
+    def _enter(self, phase: str, seconds: float | None, now: float, looks: int = 1) -> None:
+        self.phase = phase
+        self.seconds = seconds = math.inf if seconds is None else seconds
+        limit = now + seconds / looks
+        self.limit = limit = limit if limit < self._deadline else self._deadline  # noqa: FURB136  # min() is slow here
+        if limit < self._watch.next_look:
+            self._watch.look_at(limit)
 
     def look(self, now: float) -> None:
         """Expire, unless it is a large piece of the body that takes its time, and some of it has left since."""

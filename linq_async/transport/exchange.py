@@ -31,10 +31,6 @@ from linq_async.transport.session import Pool
 from linq_async.wire.body import Body
 from linq_async.wire.request import RawResponse, Request
 
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
-
-# What a lent session may have set otherwise. Our own has it so from the start.
-_OVER_LENT: dict[str, Any] = {"raise_for_status": False, "auto_decompress": True, "timeout": _NO_TIMEOUT}
 # A RuntimeError is what aiohttp raises where a session or connection was closed under it.
 _FAILURES = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, RuntimeError)
 
@@ -101,7 +97,11 @@ class Exchange:
         ended: RawResponse | LinqError | asyncio.CancelledError
         try:
             with self._clock:
-                return await self._send_and_read()
+                self._response = await self._pool.session.request(self._request.method, self._url(), **self._options())
+                body = self._at_hand(self._response)
+                if body is None:
+                    body = await self._read(self._response)
+                return self._answer(body)
         except _FAILURES as error:
             ended = self._translate(error)
         except asyncio.CancelledError as cancelled:
@@ -113,6 +113,10 @@ class Exchange:
             return ended
         raise ended
 
+    def _url(self) -> URL:
+        root = _root(self._settings.base_url, self._request.path)
+        return root.with_query(self._request.params) if self._request.params else root
+
     def _let_go(self) -> None:
         """Leave a connection to the pool only where the body has gone out and the answer was read to its end."""
         response = self._response
@@ -122,40 +126,37 @@ class Exchange:
             response.close()
         self._body.abort()
 
-    async def _send_and_read(self) -> RawResponse:
-        request, settings = self._request, self._settings
-        lent: dict[str, Any] = _OVER_LENT if self._pool.lent else {}
-        self._response = response = await self._pool.session.request(
-            request.method,
-            _url(settings.base_url, request.path, request.params),
-            data=self._body,
-            headers=self._body.over(settings.request_headers) if lent else settings.request_headers,
-            skip_auto_headers=self._body.without_headers,
-            allow_redirects=False,
-            proxy=settings.proxy,
-            ssl=settings.ssl or True,
-            middlewares=(_send_once,) if request.method in _RESENT else (),
-            **lent,
-        )
+    def _options(self) -> dict[str, Any]:
+        """Return what makes the request, beyond what the session does by itself."""
+        options: dict[str, Any] = {"data": self._body, "allow_redirects": False, **self._pool.options}
+        headers = self._settings.request_headers
+        if headers is not self._pool.headers:
+            options["headers"] = self._body.over(headers) if self._pool.lent else headers
+        if self._request.method in _RESENT:
+            options["middlewares"] = (_send_once,)
+        if self._body.without_headers:
+            options["skip_auto_headers"] = self._body.without_headers
+        return options
+
+    def _at_hand(self, response: ClientResponse) -> bytes | None:
+        """Return the answer's body if it has come already, as it nearly always has; None if it must be waited for."""
         if not self._body.left and response.version is not None:  # an answer made by aioresponses has none
             raise ConnectionResetError("the idle connection had received an answer to nothing")
         content = response.content
-        if content.is_eof() and content.total_bytes <= settings.max_response_bytes:
-            body = content.read_nowait()
-        else:
-            body = await self._read_within_cap(content, settings.max_response_bytes)
-        if not self._body.out:
-            await response.wait_for_close()
-        return self._answer(body)
+        if self._body.out and content.is_eof() and content.total_bytes <= self._settings.max_response_bytes:
+            return content.read_nowait()
+        return None
 
-    async def _read_within_cap(self, content: aiohttp.StreamReader, cap: int) -> bytes:
+    async def _read(self, response: ClientResponse) -> bytes:
         """Read on to the end, or to one byte more than the cap: counted after decompression."""
         received = self._received
-        while len(received) <= cap:
-            chunk = await content.readany()
+        while len(received) <= self._settings.max_response_bytes:
+            chunk = await response.content.readany()
             if not chunk:
                 break
             received += chunk
+        if not self._body.out:
+            await response.wait_for_close()
         return bytes(received)
 
     def _answer(self, body: bytes) -> RawResponse:
@@ -219,8 +220,3 @@ def _name(error: Exception) -> str:
 @functools.lru_cache(maxsize=256)
 def _root(base_url: str, path: str) -> URL:
     return URL(base_url + path)
-
-
-def _url(base_url: str, path: str, params: tuple[tuple[str, str], ...]) -> URL:
-    url = _root(base_url, path)
-    return url.with_query(params) if params else url

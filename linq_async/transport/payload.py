@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from linq_async.errors import UploadError
 from linq_async.transport.clock import AttemptClock
 from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Upload, reason_of
-from linq_async.wire.body import NO_BODY, Body, Empty, File, Json, Multipart
+from linq_async.wire.body import NO_BODY, Body, File, Json, Multipart
 
 CHUNK_BYTES = 512 << 10
 
@@ -27,21 +27,21 @@ class AttemptBody(payload.Payload):
     """A body that follows its recipe anew. One object serves one attempt."""
 
     _autoclose = True
+    _transport: asyncio.WriteTransport | None = None
+    left = False
+    """Whether anything may have reached the server. Set before the first byte, so that it never wrongly says no."""
+    out = False
+    """Whether the whole body has been handed over."""
+    failure: UploadError | None = None
+    """Why an attachment could not be read, if that is what ended the attempt."""
 
     def __init__(self, recipe: Body, clock: AttemptClock) -> None:
-        super().__init__(None, content_type=_CONTENT_TYPES.get(type(recipe)) or _form_type(recipe))
+        super().__init__(None, content_type=recipe.content_type)
         self._recipe = recipe
         self._clock = clock
-        self._size = _size_of(recipe)
+        self._size = recipe.size
         self.without_headers = (hdrs.CONTENT_TYPE,) if recipe is NO_BODY else None
         """The headers that aiohttp must not add: nothing has no media type."""
-        self._transport: asyncio.WriteTransport | None = None
-        self.left = False
-        """Whether anything may have reached the server. Set before the first byte, so that it never wrongly says no."""
-        self.out = False
-        """Whether the whole body has been handed over."""
-        self.failure: UploadError | None = None
-        """Why an attachment could not be read, if that is what ended the attempt."""
 
     def over(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
         """Return headers with the body's own media type, over what a lent session sends by default."""
@@ -59,17 +59,13 @@ class AttemptBody(payload.Payload):
         if stream.protocol.should_close:
             raise ConnectionResetError("the idle connection had received an answer to nothing")
         self._transport = transport = stream.transport
-        self._clock.watch_over(transport)
         self.left = True
         recipe = self._recipe
-        if isinstance(recipe, Json):
-            if len(recipe.data) <= CHUNK_BYTES:
-                await writer.write(recipe.data)
-            else:
-                await self._write_bytes(writer, recipe.data)
-        elif isinstance(recipe, Multipart):
-            self._clock.body_moves()
-            await self._write_parts(writer, recipe)
+        if isinstance(recipe, Json) and recipe.size <= CHUNK_BYTES:
+            await writer.write(recipe.data)
+        elif recipe is not NO_BODY:
+            self._clock.watch_over(transport)
+            await self._write_long(writer)
         self.out = True
         self._clock.body_is_out()
 
@@ -81,6 +77,14 @@ class AttemptBody(payload.Payload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write the body, whose length is what was declared."""
         await self.write(writer)
+
+    async def _write_long(self, writer: AbstractStreamWriter) -> None:
+        recipe = self._recipe
+        if isinstance(recipe, Json):
+            await self._write_bytes(writer, recipe.data)
+        elif isinstance(recipe, Multipart):
+            self._clock.body_moves()
+            await self._write_parts(writer, recipe)
 
     async def _write_parts(self, writer: AbstractStreamWriter, recipe: Multipart) -> None:
         try:
@@ -214,16 +218,3 @@ async def _closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator
     finally:
         if isinstance(chunks, AsyncGenerator):
             await cast("AsyncGenerator[bytes]", chunks).aclose()
-
-
-_CONTENT_TYPES: dict[type, str] = {Json: "application/json", Empty: "application/json"}
-
-
-def _form_type(recipe: Body) -> str:
-    return recipe.content_type if isinstance(recipe, Multipart) else ""
-
-
-def _size_of(recipe: Body) -> int | None:
-    if isinstance(recipe, Json):
-        return len(recipe.data)
-    return recipe.size if isinstance(recipe, Multipart) else 0

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
 
+from linq_async.config import Settings
 from linq_async.errors import ClientStateError
 from linq_async.transport.clock import Watch
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 MAX_PAUSE = 3_600.0
 """Seconds: no Retry-After closes a gate for longer, so that one wrong answer cannot silence a client for days."""
@@ -27,10 +32,17 @@ class Pool:
     watch: Watch = attrs.field(repr=False)
     closing: asyncio.Future[None] = attrs.field(repr=False)
     """Done once the client is closed, so that who waits need not wait on."""
-    lent: bool
-    """Whether the session is the caller's own."""
+    headers: CIMultiDict[str] | None = attrs.field(repr=False)
+    """What the session sends with every request; None where it was lent, and sends what its owner chose."""
+    options: dict[str, Any] = attrs.field(repr=False)
+    """What a lent session must be told with every request. Our own has been made so."""
     reopens: dict[str, float] = attrs.field(factory=dict[str, float])
     """For each limit group that the server has asked to wait: when its gate opens, by the pipeline's clock."""
+
+    @property
+    def lent(self) -> bool:
+        """Whether the session is the caller's own."""
+        return self.headers is None
 
     @property
     def closed(self) -> bool:
@@ -65,7 +77,8 @@ class Transport:
     asynchronous generator is closed with its loop, and takes the session along.
     """
 
-    def __init__(self, *, max_connections: int, session: aiohttp.ClientSession | None) -> None:
+    def __init__(self, settings: Settings, *, max_connections: int, session: aiohttp.ClientSession | None) -> None:
+        self._settings = settings
         self._max_connections = max_connections
         self._borrowed = session
         self._pool: Pool | None = None
@@ -87,16 +100,33 @@ class Transport:
                 "the client belongs to another event loop that is still alive: make one client for each loop, "
                 "or close the first loop before the second one starts"
             )
-        session, life = (self._borrowed, None) if self._borrowed is not None else self._own_session()
-        slots = asyncio.Semaphore(self._slots(session))
-        self._pool = Pool(session, loop, slots, life, Watch(loop), loop.create_future(), life is None)
+        watch, closing = Watch(loop), loop.create_future()
+        if self._borrowed is not None:
+            slots = asyncio.Semaphore(self._slots(self._borrowed))
+            self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, self._options())
+        else:
+            session, life = self._own_session()
+            slots, headers = asyncio.Semaphore(self._max_connections), self._settings.request_headers
+            self._pool = Pool(session, loop, slots, life, watch, closing, headers, {})
         return self._pool
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "raise_for_status": False,
+            "auto_decompress": True,
+            "timeout": _NO_TIMEOUT,
+            "proxy": self._settings.proxy,
+            "ssl": self._settings.ssl or True,
+            "middlewares": (),  # its own might send again
+        }
 
     def _own_session(self) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_connections),
+            headers=self._settings.request_headers,
+            connector=aiohttp.TCPConnector(limit=self._max_connections, ssl=self._settings.ssl or True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+            timeout=_NO_TIMEOUT,
+            proxy=self._settings.proxy,
             trust_env=False,
         )
         life = _life_of(session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 import attrs
 import orjson
@@ -20,15 +20,24 @@ _FILES_FIELD = "message[attachments][]"
 class Empty:
     """No body."""
 
+    content_type: ClassVar[str] = ""
+    size: ClassVar[int] = 0
+
 
 NO_BODY = Empty()
 
 
-@attrs.frozen
+@attrs.define  # not frozen: it never leaves the package, and is made for each call
 class Json:
     """A JSON body."""
 
+    content_type: ClassVar[str] = "application/json"
     data: bytes = attrs.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return len(self.data)
 
 
 @attrs.frozen

@@ -78,7 +78,7 @@ async def piped(
 ) -> AsyncIterator[Pipeline]:
     """Make a pipeline whose waits take no time."""
     settings = Settings(token=TOKEN, base_url=server.url, retry=retry, timeouts=timeouts, on_attempt=on_attempt)
-    transport = Transport(max_connections=max_connections, session=None)
+    transport = Transport(settings, max_connections=max_connections, session=None)
     try:
         yield Pipeline(transport, settings, sleep=time.sleep, clock=time.monotonic, chance=chance)
     finally:
