@@ -11,11 +11,10 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import orjson
-import tenacity
 
 from linq_async.attempts import Attempt
 from linq_async.config import Settings
@@ -37,13 +36,16 @@ from linq_async.wire.body import NO_BODY, Body, Multipart, encode_json, message_
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import decode, refusal, request_id
 
+if TYPE_CHECKING:
+    import tenacity
+
 logger = logging.getLogger("linq_async")
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Call:
     """What one logical call has come to so far."""
 
@@ -61,7 +63,7 @@ class Call:
         return not isinstance(self.recipe, Multipart) or self.recipe.replayable
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Answer:
     """A 2xx answer, and what it took to get it."""
 
@@ -217,6 +219,8 @@ class Pipeline:
 
     def _retrying(self, call: Call) -> tenacity.AsyncRetrying:
         """Hand our rules to tenacity. Made for each call: its state is not safe to share between tasks."""
+        import tenacity  # here, for most calls need none, and it would be a tenth of our import
+
         policy = self.settings.retry
 
         def wait(state: tenacity.RetryCallState) -> float:

@@ -23,7 +23,7 @@ Item = TypeVar("Item", bound=Identified)
 Params = Sequence[tuple[str, str]]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Draft:
     """A call as its arguments describe it, unchecked. Prints none of their values.
 

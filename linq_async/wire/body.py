@@ -16,7 +16,7 @@ from linq_async.uploads import BytesSource, Upload
 _FILES_FIELD = "message[attachments][]"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Empty:
     """No body."""
 
@@ -27,7 +27,7 @@ class Empty:
 NO_BODY = Empty()
 
 
-@attrs.define  # not frozen: it never leaves the package, and is made for each call
+@attrs.define(eq=False)  # not frozen: it never leaves the package, and is made for each call
 class Json:
     """A JSON body."""
 
@@ -40,7 +40,7 @@ class Json:
         return len(self.data)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class File:
     """An upload in its place within a multipart body."""
 
@@ -48,7 +48,7 @@ class File:
     size: int | None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Multipart:
     """A multipart/form-data body: runs of bytes, and files between them."""
 

@@ -23,7 +23,7 @@ _PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\\ud800-\udfff]*")
 _DOTS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 
-@attrs.define(kw_only=True)  # not frozen: it never leaves the package, and is made for each call
+@attrs.define(eq=False, kw_only=True)  # not frozen: it never leaves the package, and is made for each call
 class Request:
     """One call of the API, before anything of HTTP is decided but its route."""
 
@@ -57,7 +57,7 @@ class Request:
         return URL_SECONDS * len(self.body.attachment_urls) if isinstance(self.body, NewMessage) else 0.0
 
 
-@attrs.define
+@attrs.define(eq=False)
 class RawResponse:
     """An answer, read to its end or to the cap."""
 
@@ -88,7 +88,7 @@ class Response(Generic[T]):
     """How many attempts it took."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class PlainCall:
     """The arguments of ``linq.request``, unchecked. Their values are never printed."""
 
