@@ -41,7 +41,7 @@ class Setting:
     def pairs(self, contenders: list[str], rounds: int, *, baseline: str = BY_HAND) -> dict[str, list[Pair]]:
         """Measure contenders beside a baseline, in a process of its own."""
         plan = {**attrs.asdict(self), "baseline": baseline, "contenders": contenders, "rounds": rounds}
-        return from_json(run("create_worker", **plan, seconds=0.08))
+        return from_json(run("create_worker", **plan, seconds=0.02))
 
 
 def measure(*, quick: bool) -> Found:
@@ -73,15 +73,15 @@ class _Part:
 
 def _setting(setting: Setting, *, quick: bool) -> _Part:
     there, absent = choose(RIVALS, quick=quick)
-    pairs = setting.pairs([OURS], 24 if quick else 80)
+    pairs = setting.pairs([OURS], 100 if quick else 320)
     ratio = cpu_ratio(pairs[OURS])
-    pairs |= setting.pairs(there, 3 if quick else 20)
+    pairs |= setting.pairs(there, 10 if quick else 40)
     gate = None if setting.uvloop else 1.15
     what = f"CPU of `chats.create` / hand-written aiohttp, {setting.name}"
     checks = [Check(what=what, found=ratio.median, budget=1.05, gate=gate)]
     rows = [_row(name, pairs[name]) for name in (OURS, *there)]
     if OFFICIAL in there and not setting.uvloop:
-        beside = cpu_ratio(setting.pairs([OURS], 20, baseline=OFFICIAL)[OURS])
+        beside = cpu_ratio(setting.pairs([OURS], 60, baseline=OFFICIAL)[OURS])
         what = f"CPU of `chats.create` / linq-python on aiohttp, {setting.name}"
         checks.append(Check(what=what, found=beside.median, budget=OFFICIAL_BUDGETS[setting.in_flight]))
         rows.append((f"linq_async / {OFFICIAL}, in pairs", str(beside), "", "", ""))
