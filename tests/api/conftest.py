@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from linq_async.sandbox import Sandbox
@@ -27,3 +28,16 @@ async def filled(world: World) -> World:
     """Give a sandbox with one of each thing."""
     await world.fill()
     return world
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that a test moves."""
+    return Clock(by_hand=True)
+
+
+@pytest_asyncio.fixture
+async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
+    """Run a sandbox on the clock, which answers 429 to whoever checks too soon."""
+    async with Sandbox(clock=clock.moment) as running:
+        yield running

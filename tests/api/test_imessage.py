@@ -20,19 +20,6 @@ from .given import LINE, MIRA, THEO, Clock, client_on, failure_of, until
 asyncio_test = pytest.mark.asyncio
 
 
-@pytest.fixture
-def clock() -> Clock:
-    """Give a clock that a test moves."""
-    return Clock(by_hand=True)
-
-
-@pytest_asyncio.fixture
-async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
-    """Run a sandbox on the clock, which answers 429 to whoever comes too soon."""
-    async with Sandbox(clock=clock.moment) as running:
-        yield running
-
-
 @pytest_asyncio.fixture
 async def linq(sandbox: Sandbox, clock: Clock) -> AsyncIterator[LinqClient]:
     """Give a client on the clock."""

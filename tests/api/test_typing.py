@@ -18,19 +18,6 @@ from .given import LINE, MIRA, Clock, client_on, until
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture
-def clock() -> Clock:
-    """Give a clock that a test moves."""
-    return Clock(by_hand=True)
-
-
-@pytest_asyncio.fixture
-async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
-    """Run a sandbox on the clock."""
-    async with Sandbox(clock=clock.moment) as running:
-        yield running
-
-
 @pytest_asyncio.fixture
 async def linq(sandbox: Sandbox, clock: Clock) -> AsyncIterator[LinqClient]:
     """Give a client with a chat, without retries, so that whatever sleeps is the indicator."""
