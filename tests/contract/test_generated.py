@@ -52,6 +52,7 @@ def _try(name: str, send: Send, recorder: Recorder, examples: int) -> set[int]:
     return statuses
 
 
+@pytest.mark.slow
 def test_the_document_is_openapi() -> None:
     """The contract, spelled out, is a valid OpenAPI 3.1 document with 29 operations."""
     schema().validate()

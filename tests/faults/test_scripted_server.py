@@ -125,6 +125,7 @@ def names(rows: Sequence[tuple[Behaviour, ...]]) -> list[str]:
     return [row[0].name for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("behaviour", "expected", "ending"), ON_THE_WIRE, ids=names(ON_THE_WIRE))
 async def test_on_the_wire(behaviour: Behaviour, expected: bytes, ending: str) -> None:

@@ -218,6 +218,7 @@ def test_any_json_to_create_chat_is_answered(body: object) -> None:
     assert status in (200, 400, 422)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(body=JSON | st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_json_to_any_operation_is_answered(body: object) -> None:
