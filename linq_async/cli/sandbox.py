@@ -102,4 +102,6 @@ def request_line(entry: LoggedRequest) -> str:
     line = f"{plain(entry.method)} {path} {status}"
     if entry.idempotency_key is not None:
         line += f" key={plain(entry.idempotency_key)[:_LONGEST]} attempt={entry.attempt}"
+    if entry.replayed:
+        line += " replayed"
     return line

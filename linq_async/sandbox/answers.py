@@ -20,6 +20,8 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = attrs.Factory(dict[str, str])
+    replayed: bool = False
+    """Whether it shows a message that was stored under its key before."""
 
 
 class RefusalError(Exception):
@@ -58,9 +60,9 @@ def not_found(what: str) -> RefusalError:
     return RefusalError(404, "not_found", f"{what} not found")
 
 
-def json_answer(status: int, body: object) -> Answer:
+def json_answer(status: int, body: object, *, replayed: bool = False) -> Answer:
     """Make an answer that carries JSON."""
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE})
+    return Answer(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE}, replayed)
 
 
 def error_answer(refusal: RefusalError) -> Answer:

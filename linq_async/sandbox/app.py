@@ -181,6 +181,7 @@ def _texts(params: Params) -> list[str]:
 
 async def _send(request: web.Request, plan: Plan, answer: Answer | None, entry: LoggedRequest) -> web.StreamResponse:
     """Send the answer, or spoil it as the plan says."""
+    entry.replayed = answer is not None and answer.replayed
     # An answer without a body can only be cut to nothing.
     if answer is None or plan.drops or (plan.cuts and not answer.body):
         _reset(request)

@@ -19,13 +19,13 @@ def create_chat(call: Call) -> Answer:
     recipients = _recipients(wanted, send_from)
     display_name = optional_text(wanted, "display_name")
     draft = read_draft(params)
-    message = state.message_with_key(draft.key)
+    earlier = message = state.message_with_key(draft.key)
     if message is None:
         chat = state.find_chat(send_from, recipients) or state.add_chat(send_from, recipients, display_name)
         message = store(state, chat, draft)
     chat = state.chats[message.chat_id]
-    shown = short_message(state, message, as_sent=True)
-    return json_answer(200, {"data": {**chat_data(state, chat), "chat_messages": shown}})
+    shown = {**chat_data(state, chat), "chat_messages": short_message(state, message, as_sent=True)}
+    return json_answer(200, {"data": shown}, replayed=earlier is not None)
 
 
 def _required_number(params: Params, name: str) -> str:

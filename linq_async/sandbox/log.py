@@ -12,7 +12,8 @@ class LoggedRequest:
 
     `request_id` is what the answer carries as `X-Request-Id`.
     `status` is None while no answer was sent, and for good when the connection was dropped. `attempt` counts
-    the requests that carried the same idempotency key; it is 1 for a request without one.
+    the requests that carried the same idempotency key; it is 1 for a request without one. `replayed` says that
+    its key had a message already, so that nothing was stored for it.
     """
 
     method: str
@@ -23,6 +24,7 @@ class LoggedRequest:
     status: int | None = None
     idempotency_key: str | None = None
     attempt: int = 1
+    replayed: bool = False
     size: int = 0
     fault: str | None = None
 

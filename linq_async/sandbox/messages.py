@@ -98,7 +98,8 @@ def send_message(call: Call) -> Answer:
     draft = read_draft(call.params)
     earlier = call.state.message_with_key(draft.key)
     message = earlier or store(call.state, chat, draft)
-    return json_answer(200 if earlier else 201, {"data": full_message(call.state, message, as_sent=True)})
+    shown = full_message(call.state, message, as_sent=True)
+    return json_answer(200 if earlier else 201, {"data": shown}, replayed=earlier is not None)
 
 
 def get_message(call: Call) -> Answer:

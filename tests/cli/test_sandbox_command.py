@@ -62,8 +62,10 @@ def test_from_paste_to_the_end(served: subprocess.Popen[str]) -> None:
     assert (sent.returncode, sent.stderr) == (0, "")
     assert json.loads(sent.stdout)["idempotency_key"] == "order-1"
     assert TOKEN not in sent.stdout
+    subprocess.run([*PROGRAM, *arguments], env={**os.environ, **settings}, capture_output=True, check=True)
     assert served.stdout is not None
     assert served.stdout.readline() == "POST /api/partner/v2/chats 200 key=order-1 attempt=1\n"
+    assert served.stdout.readline() == "POST /api/partner/v2/chats 200 key=order-1 attempt=2 replayed\n"
     served.send_signal(signal.SIGINT)
     rest, errors = served.communicate(timeout=10)
     assert (served.returncode, errors) == (0, "")

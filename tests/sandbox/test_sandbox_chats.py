@@ -157,7 +157,8 @@ async def test_a_key_stores_one_message(api: Api, sandbox: Sandbox) -> None:
     assert first.body == again.body == other.body
     assert (first.status, again.status) == (200, 200)
     assert (len(sandbox.messages), len(sandbox.chats)) == (1, 1)
-    assert [entry.attempt for entry in sandbox.requests.by_key()["order-1017"]] == [1, 2, 3]
+    entries = sandbox.requests.by_key()["order-1017"]
+    assert [(entry.attempt, entry.replayed) for entry in entries] == [(1, False), (2, True), (3, True)]
 
 
 @pytest.mark.asyncio

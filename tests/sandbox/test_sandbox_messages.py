@@ -66,6 +66,7 @@ async def test_keys_count_across_operations(api: Api, sandbox: Sandbox) -> None:
     reply = await api("POST", f"/chats/{created['id']}/chat_messages", data=text_form("Other", "one"))
     assert (reply.status, reply.json["data"]["id"]) == (200, created["chat_messages"]["id"])
     assert len(sandbox.messages) == 1
+    assert [entry.replayed for entry in sandbox.requests] == [False, True]
 
 
 @pytest.mark.asyncio
