@@ -60,7 +60,7 @@ class Timeouts:
     connect: float | None = 5.0
     """To get a connection: name look-up, TCP and TLS together."""
     write: float | None = 30.0
-    """Without progress while the body goes out. A large upload may take as long as it moves."""
+    """Without progress while the body goes out. An upload that moves may take longer, up to ``max_elapsed``."""
     read: float | None = 60.0
     """From the body's end to the answer's end. 30 s are added for each attachment URL, for they are fetched first."""
     total: float | None = None

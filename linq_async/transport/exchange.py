@@ -50,7 +50,7 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
     raise _DroppedError(dropped)
 
 
-# aiohttp resends these; for POST and PATCH there is nothing to keep it from. A lent session's own do not run.
+# aiohttp resends these; for POST and PATCH there is nothing to keep it from.
 _RESENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
@@ -188,7 +188,8 @@ class Exchange:
 
     def _lost(self, error: Exception) -> LinqError:
         if isinstance(error, TimeoutError):
-            return RequestTimeoutError(self._clock.phase, self._clock.seconds, outcome=self.outcome)
+            phase = "write" if self._clock.phase == "connect" else self._clock.phase  # the headers alone stood still
+            return RequestTimeoutError(phase, self._clock.seconds, outcome=self.outcome)
         if self.status is not None and isinstance(error.__cause__, http_exceptions.ContentEncodingError):
             return DecodeError(
                 f"{self.status}, accepted, but the answer cannot be decompressed",

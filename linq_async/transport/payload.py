@@ -21,6 +21,8 @@ from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Upl
 from linq_async.wire.body import NO_BODY, Body, File, Json, Multipart
 
 CHUNK_BYTES = 512 << 10
+AT_ONCE_BYTES = 32 << 10
+"""So much, with its headers, is handed over in one piece; of more, aiohttp waits until the transport has taken it."""
 
 
 class AttemptBody(payload.Payload):
@@ -61,10 +63,11 @@ class AttemptBody(payload.Payload):
         self._transport = transport = stream.transport
         self.left = True
         recipe = self._recipe
-        if isinstance(recipe, Json) and recipe.size <= CHUNK_BYTES:
+        if isinstance(recipe, Json) and recipe.size <= AT_ONCE_BYTES:
             await writer.write(recipe.data)
         elif recipe is not NO_BODY:
             self._clock.watch_over(transport)
+            self._clock.body_moves()
             await self._write_long(writer)
         self.out = True
         self._clock.body_is_out()
@@ -83,7 +86,6 @@ class AttemptBody(payload.Payload):
         if isinstance(recipe, Json):
             await self._write_bytes(writer, recipe.data)
         elif isinstance(recipe, Multipart):
-            self._clock.body_moves()
             await self._write_parts(writer, recipe)
 
     async def _write_parts(self, writer: AbstractStreamWriter, recipe: Multipart) -> None:

@@ -31,10 +31,11 @@ async def ask(linq: LinqClient, kind: Kind, *, big: bool = False, key: str | Non
 def hurry(linq: LinqClient) -> list[float]:
     """Let a client pass over its waits between attempts; return the list where they are noted."""
     waits: list[float] = []
+    clock = linq._pipeline.clock
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
         await asyncio.sleep(0)
 
-    linq._pipeline.sleep = sleep
+    linq._pipeline.sleep, linq._pipeline.clock = sleep, lambda: clock() + sum(waits)
     return waits

@@ -1,8 +1,11 @@
 """When the client goes on, gives up, or waits: the rules about time, and what a stalled or stale connection leaves."""
 
 import asyncio
+import socket
 import ssl
+from typing import Any
 
+import aiohttp
 import pytest
 
 from linq_async import (
@@ -53,6 +56,38 @@ async def test_stalled_upload_ends_by_the_write_limit(certificates: Certificates
         with pytest.raises(RequestTimeoutError) as caught:
             await ask(linq, kind, big=True)
     assert (caught.value.phase, caught.value.seconds) == ("write", SOON)
+
+
+def _narrow(address: Any) -> socket.socket:
+    """Make a socket that takes little at once, as a slow line does."""
+    family, kind, protocol, *_ = address
+    narrow = socket.socket(family, kind, protocol)
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    narrow.setblocking(False)
+    return narrow
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("length", [20_000, 100_000, 300_000, 600_000])
+async def test_json_that_is_not_read_ends_by_a_limit_of_its_own(length: int) -> None:
+    """JSON of any length, on a line that takes none of it, ends by the limit of its phase: never by connect's."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    with silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as session:
+            timeouts = Timeouts(connect=2 * SOON, write=4 * SOON, read=4 * SOON)
+            linq = LinqClient("token", base_url=url, session=session, retry=RetryPolicy.none(), timeouts=timeouts)
+            with pytest.raises(RequestTimeoutError) as caught:
+                await linq.chats.create(
+                    send_from="+12025550199",
+                    phone_numbers=["+13343284472"],
+                    text="y" * length,
+                    idempotency_key="order-1",
+                )
+    assert caught.value.phase in {"write", "read"}
+    assert caught.value.seconds == 4 * SOON
+    assert (caught.value.outcome, caught.value.idempotency_key) == (Outcome.UNKNOWN, "order-1")
 
 
 @pytest.mark.slow

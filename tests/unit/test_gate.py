@@ -89,6 +89,49 @@ async def test_a_budget_shorter_than_the_gate_is_refused_here(time: GivenTime, p
 
 
 @pytest.mark.asyncio
+async def test_a_retry_waits_at_a_gate_that_another_call_has_closed(time: GivenTime) -> None:
+    """A call that rests before its next attempt rests on, where another's 429 closes the gate meanwhile."""
+    seen_at: list[float] = []
+
+    async def answer(_: Seen) -> Reply:
+        seen_at.append(time.now)
+        return CREATED
+
+    async with (
+        Loopback(refused(503), default=answer) as server,
+        piped(server, time) as pipeline,
+    ):
+        started, rest = time.now, time.sleep
+
+        async def closing(seconds: float) -> None:
+            if not time.waits:
+                pipeline.transport.pool().pause("default", time.now, 30.0)
+            await rest(seconds)
+
+        pipeline.sleep = closing
+        chat = await Chats(pipeline).create(**MESSAGE)
+    assert chat.attempts == 2
+    assert seen_at[0] - started >= 30.0
+
+
+@pytest.mark.asyncio
+async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(time: GivenTime) -> None:
+    """Where the gate outlasts the budget, the call is given up with its key, and with what is known of it."""
+    async with Loopback(refused(503)) as server, piped(server, time) as pipeline:
+        rest = time.sleep
+
+        async def closing(seconds: float) -> None:
+            pipeline.transport.pool().pause("default", time.now, 500.0)
+            await rest(seconds)
+
+        pipeline.sleep = closing
+        error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
+    assert isinstance(error, RateLimitError)
+    assert (error.outcome, error.idempotency_key, error.attempts) == (Outcome.UNKNOWN, "k", 1)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.asyncio
 async def test_a_gate_is_for_its_group(time: GivenTime) -> None:
     """A 429 in one limit group holds back nobody in another."""
     async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
