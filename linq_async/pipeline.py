@@ -6,6 +6,8 @@ The only place that repeats anything. The first attempt runs outside tenacity, w
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib
 import logging
 import random
 import secrets
@@ -21,18 +23,16 @@ from linq_async.config import Settings
 from linq_async.errors import (
     ClientStateError,
     DecodeError,
-    InvalidArgumentError,
     LinqError,
     NotFoundError,
     Outcome,
-    Problem,
     RateLimitError,
 )
-from linq_async.models.outgoing import NewChat
 from linq_async.retry import may_retry, must_stop, wait_for
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.session import Pool, Transport, spread
-from linq_async.wire.body import NO_BODY, Body, Multipart, encode_json, message_form, new_chat_json
+from linq_async.wire.body import NO_BODY, Body, Multipart, key_of, message_form, plain_recipe
+from linq_async.wire.converter import prepare
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import decode, refusal, request_id
 
@@ -116,6 +116,7 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        _load()
         self.transport = transport
         self.settings = settings
         self.sleep = sleep
@@ -128,8 +129,8 @@ class Pipeline:
 
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
-        call = Call(request, self.transport.pool())
         try:
+            call = Call(request, self.transport.pool())
             call.recipe = plain_recipe(request) or await self._form(request)
             await self._enter(call)
         except LinqError as error:
@@ -149,9 +150,8 @@ class Pipeline:
 
     async def _form(self, request: Request) -> Multipart:
         """Lay out a message as a form. Files are measured in a thread."""
-        message, key = request.message, request.idempotency_key
+        message, key = request.message, key_of(request)
         assert message is not None
-        assert key is not None
         uploads = message.uploads()
         if all(upload.in_memory for upload in uploads):
             sizes = [upload.measure() for upload in uploads]
@@ -178,13 +178,7 @@ class Pipeline:
         policy = self.settings.retry
         wait = left + spread(left, self.chance())
         if policy.max_attempts == 1 or wait >= policy.max_elapsed:
-            held_back = RateLimitError(
-                f"held back: the server asked to wait {left:.1f} s more",
-                status=429,
-                outcome=Outcome.NOT_SENT,
-                retry_after=left,
-            )
-            raise held_back
+            raise _held_back(left)
         await self._rest(call, wait)
 
     async def _rest(self, call: Call, seconds: float) -> None:
@@ -196,6 +190,14 @@ class Pipeline:
             sleeping.cancel()
         if call.pool.closed:
             raise _closed_while_waiting()
+
+    async def _rest_for_retry(self, call: Call, seconds: float) -> None:
+        """Rest before another attempt, and on where the 429 of another call has closed the gate meanwhile."""
+        await self._rest(call, seconds)
+        while left := call.pool.pause_left(call.request.group, self.clock()):
+            if self.clock() - call.started + left >= self.settings.retry.max_elapsed:
+                raise self._told(call, _held_back(left))
+            await self._rest(call, left + spread(left, self.chance()))
 
     async def _again(self, call: Call, failed: LinqError) -> RawResponse:
         """Make the attempts that follow the first, which has failed."""
@@ -219,7 +221,7 @@ class Pipeline:
 
     def _retrying(self, call: Call) -> tenacity.AsyncRetrying:
         """Hand our rules to tenacity. Made for each call: its state is not safe to share between tasks."""
-        import tenacity  # here, for most calls need none, and it would be a tenth of our import
+        import tenacity
 
         policy = self.settings.retry
 
@@ -234,7 +236,7 @@ class Pipeline:
             return must_stop(policy, call.attempts, self.clock() - call.started, state.upcoming_sleep)
 
         return tenacity.AsyncRetrying(
-            sleep=lambda seconds: self._rest(call, seconds),
+            sleep=lambda seconds: self._rest_for_retry(call, seconds),
             wait=wait,
             stop=stop,
             retry=tenacity.retry_if_exception(lambda error: self._may_retry(call, error)),
@@ -341,19 +343,20 @@ class Pipeline:
             logger.exception("on_attempt failed")
 
 
-def plain_recipe(request: Request) -> Body | None:
-    """Spell a body that needs no form; None for a message that does."""
-    message = request.message
-    if isinstance(message, NewChat) and not message.attachments:
-        return new_chat_json(message, request.idempotency_key or "")
-    if message is not None:
-        return None
-    if request.body is None:
-        return NO_BODY
-    body = encode_json(request.json)
-    if body is None:
-        raise InvalidArgumentError([Problem("json", "holds something that cannot be written as JSON")])
-    return body
+@functools.cache
+def _load() -> None:
+    """Load what takes long to import, for the first client: not with the package, and not once a message is out."""
+    importlib.import_module("tenacity")
+    prepare()
+
+
+def _held_back(left: float) -> RateLimitError:
+    return RateLimitError(
+        f"held back: the server asked to wait {left:.1f} s more",
+        status=429,
+        outcome=Outcome.NOT_SENT,
+        retry_after=left,
+    )
 
 
 def _closed_while_waiting() -> ClientStateError:

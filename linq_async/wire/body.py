@@ -9,9 +9,11 @@ import attrs
 import orjson
 
 from linq_async._unset import UNSET
+from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.filenames import encode_filename
 from linq_async.models.outgoing import NewChat, NewMessage
 from linq_async.uploads import BytesSource, Upload
+from linq_async.wire.request import Request
 
 _FILES_FIELD = "message[attachments][]"
 
@@ -64,6 +66,28 @@ class Multipart:
 
 
 Body: TypeAlias = Empty | Json | Multipart
+
+
+def key_of(request: Request) -> str:
+    """Return a message's key, which whoever makes the request has set: under none, all would be one message."""
+    if not request.idempotency_key:
+        raise InvalidArgumentError([Problem("idempotency_key", "is missing")])
+    return request.idempotency_key
+
+
+def plain_recipe(request: Request) -> Body | None:
+    """Spell a body that needs no form; None for a message that does."""
+    message = request.message
+    if isinstance(message, NewChat) and not message.attachments:
+        return new_chat_json(message, key_of(request))
+    if message is not None:
+        return None
+    if request.body is None:
+        return NO_BODY
+    body = encode_json(request.json)
+    if body is None:
+        raise InvalidArgumentError([Problem("json", "holds something that cannot be written as JSON")])
+    return body
 
 
 def encode_json(value: Mapping[str, Any]) -> Json | None:

@@ -21,9 +21,9 @@ LEAVES: tuple[type, ...] = (str, int, bool, float)
 def straight_hook(kind: type, hook_of: Callable[[Any], Hook], wire_names: Mapping[str, str]) -> Hook | None:
     """Return a hook for a plain class: one whose ``__init__`` does nothing but to set what it is given.
 
-    Its fields are needed, or None or an empty list where they are missing. ``hook_of`` gives the hook of a field's
-    type; ``wire_names`` has the fields that JSON calls otherwise. The hook may be given anything: what is not as it
-    should be raises, without a word on what it is. None where the class is not plain.
+    Each of its fields must be in the JSON object, or defaults to None or to an empty list. ``hook_of`` gives the hook
+    of a field's type; ``wire_names`` has the fields that JSON calls otherwise. The hook may be given anything: what is
+    not as it should be raises. None where the class is not plain.
     """
     fields = attrs.fields(attrs.resolve_types(kind))
     if not _is_plain(kind, fields):
@@ -41,7 +41,8 @@ def straight_hook(kind: type, hook_of: Callable[[Any], Hook], wire_names: Mappin
 
 def _is_plain(kind: Any, fields: tuple[Any, ...]) -> bool:
     return (
-        not hasattr(kind, "__attrs_post_init__")
+        not hasattr(kind, "__attrs_pre_init__")
+        and not hasattr(kind, "__attrs_post_init__")
         and kind.__setattr__ is object.__setattr__
         and all(field.converter is None and field.validator is None and _is_null_if_missing(field) for field in fields)
     )

@@ -72,6 +72,16 @@ def test_the_side_rooms_are_not_imported() -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
+def test_a_client_has_loaded_all_that_a_call_may_need() -> None:
+    """What is not imported with the package is there before the first call: it might be gone by the first retry."""
+    code = (
+        "import sys; from linq_async import LinqClient; late = {'cattrs', 'tenacity'}\n"
+        "before = late & set(sys.modules); LinqClient('token'); print(sorted(before), sorted(late & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[] ['cattrs', 'tenacity']\n"
+
+
 def test_the_plugin_loads_nothing() -> None:
     """The pytest plugin, which every run of pytest loads, pulls in neither aiohttp nor attrs nor the client."""
     code = "import sys, linq_async.testing; print(sorted({'aiohttp', 'attrs', 'linq_async.client'} & set(sys.modules)))"

@@ -17,6 +17,7 @@ from linq_async import (
     ClientStateError,
     LinqClient,
     LinqError,
+    NewChat,
     Outcome,
     RequestTimeoutError,
     RetryPolicy,
@@ -112,6 +113,7 @@ async def test_use_after_close_fails_at_once() -> None:
     async with Loopback() as server:
         async with client_of(server) as linq:
             derived = linq.with_options(retry=RetryPolicy(max_attempts=9))
+            keyed = NewChat(**MESSAGE, idempotency_key="order-1")
             await linq.chats.create(**MESSAGE)
         seconds: list[float] = []
         for call in (linq.chats.create(**MESSAGE), derived.request("GET", "/x"), linq.__aenter__()):
@@ -120,6 +122,7 @@ async def test_use_after_close_fails_at_once() -> None:
             seconds.append(time.perf_counter() - started)
             assert isinstance(error, ClientStateError)
             assert (error.outcome, error.attempts) == (Outcome.NOT_SENT, 0)
+        assert (await failure_of(linq.chats.send(keyed))).idempotency_key == "order-1"
     assert sorted(seconds)[1] < 0.001
     assert len(server.seen) == 1
 
