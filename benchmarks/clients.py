@@ -32,6 +32,21 @@ async def by_hand(url: str) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
+async def by_hand_with_orjson(url: str) -> AsyncIterator[AsyncCall]:
+    """Yield the same call, with the JSON library that ours uses."""
+    async with aiohttp.ClientSession(
+        headers=TOKEN, json_serialize=lambda value: orjson.dumps(value).decode()
+    ) as session:
+
+        async def create() -> object:
+            body = create_body(secrets.token_hex(16))
+            async with session.post(f"{url}{API_PATH}/chats", json=body) as response:
+                return await response.json(loads=orjson.loads)
+
+        yield create
+
+
+@asynccontextmanager
 async def linq_async(url: str) -> AsyncIterator[AsyncCall]:
     """Yield our call."""
     async with LinqClient("token", base_url=url) as linq:

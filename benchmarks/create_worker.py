@@ -20,6 +20,7 @@ OPENS: dict[str, Opens] = {
     BY_HAND: clients.by_hand,
     "linq_async": clients.linq_async,
     "floor": clients.floor,
+    "aiohttp and orjson": clients.by_hand_with_orjson,
     "httpx": clients.httpx_by_hand,
     "linq-python": clients.linq_python,
     "linq-python[aiohttp]": clients.linq_python_on_aiohttp,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import platform as sys_platform
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
@@ -37,13 +37,18 @@ def versions() -> dict[str, str]:
 
 def description(load: tuple[float, float]) -> str:
     """Describe the machine in a sentence; ``load`` is its average before and after."""
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    packages = ", ".join(f"{name} {number}" for name, number in versions().items())
-    cores = os.cpu_count()
-    return (
-        f"{python} on {platform.system()} ({platform.machine()}), {cores} cores, load average {load[0]:.1f} before "
-        f"and {load[1]:.1f} after. {packages}."
-    )
+    return f"{platform()}, load average {load[0]:.1f} before and {load[1]:.1f} after. {packages()}."
+
+
+def platform() -> str:
+    """Name the interpreter, the system and its cores."""
+    python = f"{sys_platform.python_implementation()} {sys_platform.python_version()}"
+    return f"{python} on {sys_platform.system()} ({sys_platform.machine()}), {os.cpu_count()} cores"
+
+
+def packages() -> str:
+    """Name what is measured, with its version."""
+    return ", ".join(f"{name} {number}" for name, number in versions().items())
 
 
 def load_average() -> float:

@@ -28,7 +28,7 @@ def budgets(checks: Sequence[Check]) -> Table:
         (
             check.what,
             f"{'≥' if check.at_least else '≤'} {spelled(check.budget, check.unit)}",
-            spelled(check.found, check.unit),
+            check.measured,
             check.verdict,
         )
         for check in checks

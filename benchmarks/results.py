@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import attrs
 
+NOT_INSTALLED = "not installed"
+
 
 @attrs.frozen(kw_only=True)
 class Check:
@@ -19,6 +21,8 @@ class Check:
     """Empty for a ratio."""
     at_least: bool = False
     """Whether more is better."""
+    exact: bool = False
+    """Whether chance has no part in it, so that a broken gate is not measured again."""
 
     @property
     def met(self) -> bool:
@@ -29,6 +33,12 @@ class Check:
     def broken(self) -> bool:
         """Whether the gate is."""
         return self.gate is not None and self._excess(self.gate) > 0
+
+    @property
+    def measured(self) -> str:
+        """The figure, with a third digit where two would not tell it from its budget."""
+        near = not self.unit and 0 < abs(self.found - self.budget) < 0.01
+        return f"{self.found:.3f}" if near else spelled(self.found, self.unit)
 
     @property
     def verdict(self) -> str:
@@ -64,6 +74,11 @@ class Found:
     notes: Sequence[str] = ()
     bars: dict[str, tuple[float, float]] = attrs.field(factory=dict[str, tuple[float, float]])
     """For the chart: each client's CPU as a multiple of the hand-written call's, at 1 and at 50 in flight."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether a rival is not installed."""
+        return any(NOT_INSTALLED in cell for table in self.tables for row in table.rows for cell in row)
 
     @property
     def complaints(self) -> list[str]:

@@ -19,14 +19,15 @@ from benchmarks.rivals import absent_rows, choose
 from benchmarks.upload_clients import BY_HAND
 
 OURS = "linq_async"
-RIVALS = ["openai", "slack-sdk"]
+RIVALS = ["openai", "openai, open file", "slack-sdk"]
 MIB = 1 << 20
 NOTE = (
     "Ratios to aiohttp's own `FormData` with an open file, in pairs. Memory and lag: each in a fresh process, after a "
     "first upload. Memory is the growth of the peak RSS, the worst of the runs. Lag is the worst delay of a task that "
     "ticks every millisecond: the median of some runs, and the most. Where Linux counts it, the last column leaves out "
     "the time that the thread was ready to run and had no processor; idle shows what the machine itself takes. openai "
-    "is given a path, slack-sdk makes three calls."
+    "is given a path, as we are, and in a row of its own an open file, which it reads bit by bit; slack-sdk is given a "
+    "path and makes three calls."
 )
 
 
@@ -89,6 +90,7 @@ def _small(bench: Bench, there: list[str], absent: dict[str, str], *, quick: boo
         )
         for name, found in pairs.items()
     ]
+    rows.append((BY_HAND, "1", "1", f"{1e6 * median_of([p.baseline.cpu for p in pairs[OURS]]):.0f}"))
     return Table(("20 kB", "CPU ratio", "wall ratio", "CPU µs"), [*rows, *absent_rows(absent, 4)])
 
 
@@ -105,7 +107,7 @@ def _large(bench: Bench, size: int, there: list[str], absent: dict[str, str], *,
     rows.append((BY_HAND, f"{rates[BY_HAND]:.0f}", "1", "1", _cpu_rate(size, beside)))
     head = (f"{size // MIB} MiB", "MB/s", "MB/s ratio", "CPU ratio", "MB per CPU second")
     what = f"MB/s of a {size // MIB} MiB file / aiohttp FormData"
-    check = Check(what=what, found=faster[OURS].median, budget=1.0, at_least=True)
+    check = Check(what=what, found=faster[OURS].median, budget=1.0, gate=0.6, at_least=True)
     return Table(head, [*rows, *absent_rows(absent, 5)]), check
 
 

@@ -52,6 +52,20 @@ async def openai(url: str, path: Path) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
+async def openai_open_file(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+    """Yield the same upload, by an open file."""
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
+
+        async def upload() -> object:
+            with open(path, "rb") as file:  # noqa: ASYNC230  # as its users write it
+                return await client.files.create(file=file, purpose="user_data")
+
+        yield upload
+
+
+@asynccontextmanager
 async def slack(url: str, path: Path) -> AsyncIterator[AsyncCall]:
     """Yield a file's upload, which takes three calls."""
     from slack_sdk.web.async_client import AsyncWebClient
@@ -64,5 +78,6 @@ OPENS: dict[str, Callable[[str, Path], AbstractAsyncContextManager[AsyncCall]]] 
     BY_HAND: by_hand,
     "linq_async": linq_async,
     "openai": openai,
+    "openai, open file": openai_open_file,
     "slack-sdk": slack,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import __main__ as program
 from benchmarks import rivals
-from benchmarks.results import Check, Found, spelled
+from benchmarks.results import Check, Found, Table, spelled
 
 
 def _check(found: float, **options: Any) -> Check:
@@ -82,6 +82,33 @@ def test_a_broken_gate_is_measured_once_more() -> None:
     assert len(said) == 1
     assert program.measured(lambda *, quick: _found(1.0), quick=True, say=said.append).complaints == []
     assert len(said) == 1
+
+
+def test_what_no_chance_decides_is_not_measured_again() -> None:
+    """A lost message is not made good by a run that loses none."""
+    broken = Found(title="Something", tables=[], checks=[_check(1, budget=0, gate=0, exact=True), _check(1.3)])
+    said: list[str] = []
+    assert program.measured(lambda *, quick: broken, quick=True, say=said.append) is broken
+    assert said == []
+
+
+def test_a_figure_close_to_its_budget_has_a_third_digit() -> None:
+    """Two digits would not tell it from the budget."""
+    assert [_check(found).measured for found in (1.01, 1.0451, 1.05, 1.0549)] == ["1.01", "1.045", "1.05", "1.055"]
+
+
+@pytest.mark.parametrize(("words", "written"), [([], False), (["--write"], True)])
+def test_a_run_without_a_rival_writes_only_when_asked(
+    words: list[str], written: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """The results of a whole run are not lost to one that measured less."""
+    table = Table(("client", "CPU"), [("stripe", "not installed")])
+    found = Found(title="Something", tables=[table], checks=[], bars={"linq_async": (1.0, 1.0)})
+    monkeypatch.setattr(program, "GROUPS", {"create": lambda *, quick: found})
+    monkeypatch.setattr(program, "HERE", tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmarks", *words])
+    assert program.main() == 0
+    assert bool(list(tmp_path.iterdir())) == written
 
 
 @pytest.mark.parametrize(("ratio", "status"), [(1.0, 0), (1.1, 0), (1.3, 1)])
