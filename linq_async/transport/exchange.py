@@ -31,9 +31,6 @@ from linq_async.transport.session import Pool
 from linq_async.wire.body import Body
 from linq_async.wire.request import RawResponse, Request
 
-# A RuntimeError is what aiohttp raises where a session or connection was closed under it.
-_FAILURES = (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, RuntimeError)
-
 
 class _DroppedError(aiohttp.ClientError):
     """What aiohttp would have answered by sending the request once more."""
@@ -102,7 +99,7 @@ class Exchange:
                 if body is None:
                     body = await self._read(self._response)
                 return self._answer(body)
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001  # a fault of aiohttp's or of ours, too, must tell what became of a send
             ended = self._translate(error)
         except asyncio.CancelledError as cancelled:
             cancelled.__context__ = None

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import pairwise
+from typing import Any
 
+import aiohttp
 import pytest
 
 from linq_async import (
     Attempt,
+    ConnectError,
     ConnectionLostError,
     DecodeError,
+    LinqError,
     NotFoundError,
     Outcome,
     RateLimitError,
@@ -338,3 +342,33 @@ async def test_waiting_in_line_is_no_timeout() -> None:
     assert (len(server.seen), len(set(server.keys)), server.connections) == (1_000, 1_000, 10)
     assert arrivals[-1] - arrivals[0] > limit
     assert all(earlier <= later for earlier, later in pairwise(arrivals))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("left", "kind", "outcome"),
+    [(False, ConnectError, Outcome.NOT_SENT), (True, ConnectionLostError, Outcome.UNKNOWN)],
+)
+async def test_a_fault_that_nobody_foresaw_tells_what_became_of_the_send(
+    time: GivenTime, monkeypatch: pytest.MonkeyPatch, left: bool, kind: type[LinqError], outcome: Outcome
+) -> None:
+    """Whatever aiohttp raises, the caller gets a LinqError with outcome and key, and nothing of its text."""
+
+    def broken(self: Any, *_: Any) -> Any:
+        raise AssertionError("+13343284472")
+
+    async def broken_later(self: Any, *_: Any) -> Any:
+        for _ in range(3):  # the body goes out in a task of its own
+            await asyncio.sleep(0)
+        raise AssertionError("+13343284472")
+
+    async with Loopback() as server, piped(server, time, retry=ONCE) as pipeline:
+        if left:
+            monkeypatch.setattr(aiohttp.ClientResponse, "start", broken_later)
+        else:
+            monkeypatch.setattr(aiohttp.ClientSession, "_build_url", broken)
+        error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
+    assert isinstance(error, kind)
+    assert (error.outcome, error.idempotency_key) == (outcome, "k")
+    assert "AssertionError" in str(error)
+    assert "+1334" not in str(error)
