@@ -323,6 +323,7 @@ def test_a_loop_that_ends_at_once_leaves_nothing(workshop: Workshop, monkeypatch
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [Step.EARLY_CLOSE, Step.EARLY_OPEN, Step.EARLY_STALL])
 @pytest.mark.parametrize(
     "kind", ["Path", "open file", "gzip file", "Upload.from_bytes, big", "Upload.from_chunks, no size"]

@@ -111,6 +111,7 @@ async def test_fastapi_handler(tmp_path: Path) -> None:
         assert [message.text for message in sandbox.messages] == ["Welcome!"]
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_own_test(tmp_path: Path) -> None:
     """The example of an own test passes under pytest."""

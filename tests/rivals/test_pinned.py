@@ -179,6 +179,7 @@ async def test_a_file_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_pat
 # 7. Calls that wait for a connection time out there.
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_a_crowd_does_not_time_out_in_line() -> None:
     """800 sends over 50 connections to a server of 100 ms all arrive, with a read limit of 300 ms."""
