@@ -174,11 +174,17 @@ class Pipeline:
             if pool.closed:
                 raise _closed_while_waiting()
 
-    async def _wait_at_gate(self, call: Call, left: float) -> None:
+    async def _wait_at_gate(self, call: Call, left: float, elapsed: float = 0.0) -> None:
         policy = self.settings.retry
         wait = left + spread(left, self.chance())
-        if policy.max_attempts == 1 or wait >= policy.max_elapsed:
-            raise _held_back(left)
+        if policy.max_attempts == 1 or elapsed + wait >= policy.max_elapsed:
+            held_back = RateLimitError(
+                f"held back: the server asked to wait {left:.1f} s more",
+                status=429,
+                outcome=Outcome.NOT_SENT,
+                retry_after=left,
+            )
+            raise held_back
         await self._rest(call, wait)
 
     async def _rest(self, call: Call, seconds: float) -> None:
@@ -195,9 +201,7 @@ class Pipeline:
         """Rest before another attempt, and on where the 429 of another call has closed the gate meanwhile."""
         await self._rest(call, seconds)
         while left := call.pool.pause_left(call.request.group, self.clock()):
-            if self.clock() - call.started + left >= self.settings.retry.max_elapsed:
-                raise self._told(call, _held_back(left))
-            await self._rest(call, left + spread(left, self.chance()))
+            await self._wait_at_gate(call, left, self.clock() - call.started)
 
     async def _again(self, call: Call, failed: LinqError) -> RawResponse:
         """Make the attempts that follow the first, which has failed."""
@@ -215,8 +219,7 @@ class Pipeline:
         except LinqError as error:
             last = error
         self._finish(call)
-        if isinstance(last, ClientStateError):
-            last = self._told(call, last)
+        _sign(call, last)  # what ended a rest between two attempts knows nothing of the call yet
         raise last.with_traceback(None)  # a reader of the traceback is not helped by tenacity's frames
 
     def _retrying(self, call: Call) -> tenacity.AsyncRetrying:
@@ -280,11 +283,7 @@ class Pipeline:
     def _told(self, call: Call, error: LinqError) -> LinqError:
         """Write on an attempt's error what the whole call knows, and close the gate if the server asks for it."""
         request = call.request
-        error.outcome, error.attempts, error.idempotency_key = (
-            call.outcome,
-            call.attempts,
-            request.idempotency_key,
-        )
+        _sign(call, error)
         if isinstance(error, RateLimitError) and error.retry_after is not None:
             call.pool.pause(request.group, self.clock(), error.retry_after)
         if may_retry(error, request) and not self._may_retry(call, error):
@@ -350,13 +349,9 @@ def _load() -> None:
     prepare()
 
 
-def _held_back(left: float) -> RateLimitError:
-    return RateLimitError(
-        f"held back: the server asked to wait {left:.1f} s more",
-        status=429,
-        outcome=Outcome.NOT_SENT,
-        retry_after=left,
-    )
+def _sign(call: Call, error: LinqError) -> None:
+    """Write on an error what its call has come to."""
+    error.outcome, error.attempts, error.idempotency_key = call.outcome, call.attempts, call.request.idempotency_key
 
 
 def _closed_while_waiting() -> ClientStateError:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
+from collections.abc import AsyncIterator
 
 import attrs
 import pytest
 
-from linq_async import Outcome, RateLimitError, RetryPolicy
+from linq_async import Outcome, RateLimitError, RetryPolicy, Upload
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.wire.request import Request
@@ -129,6 +131,31 @@ async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(time: GivenTime
     assert isinstance(error, RateLimitError)
     assert (error.outcome, error.idempotency_key, error.attempts) == (Outcome.UNKNOWN, "k", 1)
     assert len(server.seen) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(time: GivenTime) -> None:
+    """A call that another's 429 holds back says so, and gives no other reason: its stream has not been touched."""
+
+    async def once() -> AsyncIterator[bytes]:
+        yield b"once"
+
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    async with Loopback() as server, piped(server, time) as pipeline:
+        unreachable = pipeline.with_settings(attrs.evolve(pipeline.settings, base_url=url))
+        rest = time.sleep
+
+        async def closing(seconds: float) -> None:
+            unreachable.transport.pool().pause("default", time.now, 500.0)
+            await rest(seconds)
+
+        unreachable.sleep = closing
+        stream = Upload.from_chunks(once(), filename="a.bin")  # type: ignore[arg-type]
+        error = await failure_of(Chats(unreachable).create(**MESSAGE, attachments=[stream]))
+    assert isinstance(error, RateLimitError)
+    assert (error.outcome, error.attempts) == (Outcome.NOT_SENT, 1)
+    assert "read only once" not in str(error)
 
 
 @pytest.mark.asyncio
