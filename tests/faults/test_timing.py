@@ -90,6 +90,25 @@ async def test_json_that_is_not_read_ends_by_a_limit_of_its_own(length: int) -> 
     assert (caught.value.outcome, caught.value.idempotency_key) == (Outcome.UNKNOWN, "order-1")
 
 
+@pytest.mark.asyncio
+async def test_headers_that_are_not_read_end_by_a_typed_error() -> None:
+    """Headers alone may fill a line: what ends then is called the write phase, with outcome and key."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    with silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as session:
+            timeouts = Timeouts(connect=2 * SOON, write=5.0, read=5.0)
+            policy, wide = RetryPolicy.none(), {"X-Wide": "y" * 200_000}
+            linq = LinqClient("token", base_url=url, session=session, retry=policy, timeouts=timeouts, headers=wide)
+            with pytest.raises(RequestTimeoutError) as caught:
+                await linq.chats.create(
+                    send_from="+12025550199", phone_numbers=["+13343284472"], text="Hi", idempotency_key="order-1"
+                )
+    assert (caught.value.phase, caught.value.outcome) == ("write", Outcome.UNKNOWN)
+    assert caught.value.idempotency_key == "order-1"
+
+
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_slow_upload_is_not_a_stalled_one() -> None:
