@@ -33,7 +33,7 @@ class Pool:
     closing: asyncio.Future[None] = attrs.field(repr=False)
     """Done once the client is closed, so that who waits need not wait on."""
     headers: CIMultiDict[str] | None = attrs.field(repr=False)
-    """What the session sends with every request; None where it was lent, and sends what its owner chose."""
+    """What our own session sends with every request; None if the session was lent, and sends what its owner chose."""
     options: dict[str, Any] = attrs.field(repr=False)
     """What a lent session must be told with every request. Our own has been made so."""
     reopens: dict[str, float] = attrs.field(factory=dict[str, float])
@@ -105,8 +105,10 @@ class Transport:
             slots = asyncio.Semaphore(self._slots(self._borrowed))
             self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, self._options())
         else:
-            session, life = self._own_session()
-            slots, headers = asyncio.Semaphore(self._max_connections), self._settings.request_headers
+            # aiohttp sends a session's default headers to the proxy, too: with one, ours go with each request instead.
+            headers = CIMultiDict[str]() if self._settings.proxy else self._settings.request_headers
+            session, life = self._own_session(headers)
+            slots = asyncio.Semaphore(self._max_connections)
             self._pool = Pool(session, loop, slots, life, watch, closing, headers, {})
         return self._pool
 
@@ -120,9 +122,9 @@ class Transport:
             "middlewares": (),  # its own might send again
         }
 
-    def _own_session(self) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
+    def _own_session(self, headers: CIMultiDict[str]) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
         session = aiohttp.ClientSession(
-            headers=self._settings.request_headers,
+            headers=headers,
             connector=aiohttp.TCPConnector(limit=self._max_connections, ssl=self._settings.ssl or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_TIMEOUT,

@@ -41,7 +41,7 @@ def make_certificates() -> Certificates:
     authority.configure_trust(client)
     return Certificates(
         client=client,
-        right=_server(authority.issue_cert("127.0.0.1", "localhost")),
+        right=_server(authority.issue_cert("127.0.0.1", "localhost", "api.linq.test")),
         wrong_name=_server(authority.issue_cert("example.org")),
         expired=_server(authority.issue_cert("127.0.0.1", not_before=past[0], not_after=past[1])),
         self_signed=_server_of(stranger.private_key_pem, stranger.cert_pem),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
@@ -106,8 +107,9 @@ Step: TypeAlias = "Reply | bytes | Callable[[Seen], Awaitable[Reply | bytes | No
 class Loopback:
     """Takes one step of the script for each request, then ``default``. Bytes are written raw, and end the line."""
 
-    def __init__(self, *script: Step, default: Step = CREATED) -> None:
+    def __init__(self, *script: Step, default: Step = CREATED, tls: ssl.SSLContext | None = None) -> None:
         self.script = list(script)
+        self.tls = tls
         self.default = default
         self.seen: list[Seen] = []
         self.connections = 0
@@ -117,7 +119,12 @@ class Loopback:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port where it listens."""
+        return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def keys(self) -> list[str | None]:
@@ -125,7 +132,7 @@ class Loopback:
         return [request.key for request in self.seen]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24, backlog=512)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24, backlog=512, ssl=self.tls)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
