@@ -1,13 +1,12 @@
 """linq_async/wire/response.py: what each answer becomes.
 
-The one file in which aioresponses serves. aioresponses 0.7.9 does not know the ``stream_writer`` that aiohttp 3.14 asks
-of a response, hence the shim. It patches ``ClientSession._request``: no byte of a body is made and no middleware runs,
+The one file in which aioresponses serves. aioresponses 0.7.9 does not know the ``stream_writer`` that aiohttp asks of a
+response, hence the shim. It patches ``ClientSession._request``: no byte of a body is made and no middleware runs,
 so here an attempt never counts as sent. What depends on that is tested against real servers elsewhere.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -36,8 +35,7 @@ class _Writer:
 
 class _Response(aiohttp.ClientResponse):
     def __init__(self, *args: Any, **named: Any) -> None:
-        if "stream_writer" in inspect.signature(aiohttp.ClientResponse).parameters:
-            named.setdefault("stream_writer", _Writer())
+        named.setdefault("stream_writer", _Writer())
         super().__init__(*args, **named)
 
 
