@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import ssl as ssl_module
+import warnings
 from collections.abc import Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Never, Self, TypeVar, overload
 
 import aiohttp
-import attrs
 
-from linq_async.config import (
-    AttemptHook,
-    RetryPolicy,
-    Settings,
-    Timeouts,
-    check_headers,
-    check_limits,
-    merged_headers,
-    read_base_url,
-    read_proxy,
-    read_token,
-)
+from linq_async.arguments import Arguments, is_unverified
+from linq_async.config import AttemptHook, RetryPolicy, Timeouts
 from linq_async.errors import ClientStateError
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
@@ -66,25 +56,39 @@ class LinqClient:
     ) -> None:
         """Check the settings; touch no loop and no network.
 
-        ``token`` and ``base_url`` are taken from LINQ_INTEGRATION_TOKEN and LINQ_BASE_URL where they are not given,
-        and ``proxy`` from the usual variables. A lent ``session`` is never closed; its own middlewares do not run.
-        ``on_attempt`` is called with an ``Attempt`` before each attempt leaves and after it has ended. Raises
-        ConfigurationError, and InvalidArgumentError for a limit that is no number.
+        ``token`` and ``base_url`` are taken from LINQ_INTEGRATION_TOKEN and LINQ_BASE_URL if they are not given, and
+        ``proxy`` from the usual variables. ``ssl`` replaces the default context, which verifies the server; one that
+        does not is warned of. ``on_attempt`` is a plain function: it is called with an ``Attempt`` before each attempt
+        leaves and after it has ended.
+
+        A lent ``session`` is never closed. Its TLS settings, time limits, middlewares and base URL are not used; its
+        connector, cookies, ``auth``, default headers, trace functions and, with ``trust_env``, the environment's
+        proxies and netrc are. Over http it must have no proxy of its own.
+
+        Raises InvalidArgumentError if an argument has a wrong type or a limit is out of range, with all of them at
+        once, and ConfigurationError if the client cannot be used as it is configured.
         """
-        check_limits(max_connections, max_response_bytes)
-        url = read_base_url(base_url, allow_http=allow_http)
-        settings = Settings(
-            token=read_token(token),
-            base_url=url,
-            proxy=read_proxy(proxy, url),
-            ssl=ssl,
+        given = Arguments(
+            token=token,
+            base_url=base_url,
             retry=retry,
             timeouts=timeouts,
-            headers=check_headers(headers),
-            on_attempt=on_attempt,
+            max_connections=max_connections,
             max_response_bytes=max_response_bytes,
+            headers=headers,
+            proxy=proxy,
+            ssl=ssl,
+            session=session,
+            allow_http=allow_http,
+            on_attempt=on_attempt,
         )
-        transport = Transport(settings, max_connections=max_connections, session=session)
+        # Rebound for tracebacks that show locals; not deleted, for cgitb stops at an argument that is gone.
+        token = base_url = headers = proxy = ssl = session = on_attempt = None
+        settings = given.settings()
+        if is_unverified(settings.ssl):
+            message = "ssl= does not verify the server: whoever stands in between can read the token and every message"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        transport = Transport(settings, max_connections=given.max_connections, session=given.lent())
         self._use(Pipeline(transport, settings), check_lines(), owns_transport=True)
 
     def _use(self, pipeline: Pipeline, lines: Lines, *, owns_transport: bool) -> None:
@@ -105,8 +109,18 @@ class LinqClient:
         """Who can be reached by iMessage."""
 
     def __repr__(self) -> str:
-        state = "closed" if self._pipeline.transport.closed else "open"
-        return f"<LinqClient {self._pipeline.settings.base_url}, {state}>"
+        pipeline: Pipeline | None = getattr(self, "_pipeline", None)
+        if pipeline is None:  # a traceback with locals shows it while it is built
+            return "<LinqClient, not built>"
+        state = "closed" if pipeline.transport.closed else "open"
+        return f"<LinqClient {pipeline.settings.base_url}, {state}>"
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        """Refuse to be pickled or copied: the token would go along, in clear."""
+        raise TypeError(
+            "a LinqClient holds its token and its connections, so it is neither pickled nor copied: "
+            "build one where it is needed, or use with_options() for one with other settings"
+        )
 
     def with_options(
         self,
@@ -119,17 +133,19 @@ class LinqClient:
     ) -> LinqClient:
         """Return a client with other settings on the same connections. What is not given stays as it is.
 
-        ``headers`` are added to those that stand. Closing the new client closes nothing.
+        ``headers`` are added to those that the client has. Closing the new client closes nothing. Raises what the
+        constructor raises.
         """
         old = self._pipeline.settings
-        settings = attrs.evolve(
-            old,
-            token=old.token if token is None else read_token(token),
-            retry=retry or old.retry,
-            timeouts=timeouts or old.timeouts,
-            headers=merged_headers(old.headers, check_headers(headers)),
-            on_attempt=on_attempt or old.on_attempt,
+        given = Arguments(
+            token=token,
+            retry=old.retry if retry is None else retry,
+            timeouts=old.timeouts if timeouts is None else timeouts,
+            headers=headers,
+            on_attempt=old.on_attempt if on_attempt is None else on_attempt,
         )
+        token = retry = timeouts = headers = on_attempt = None  # as in the constructor
+        settings = given.settings_over(old)
         derived = object.__new__(type(self))
         derived._use(self._pipeline.with_settings(settings), self._lines, owns_transport=False)
         return derived

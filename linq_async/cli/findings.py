@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from linq_async._version import __version__
-from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL, read_proxy
+from linq_async.arguments import read_proxy
+from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL
 from linq_async.errors import (
     APIError,
     AuthenticationError,

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from linq_async.config import TOKEN_VARIABLE, read_token
+from linq_async.arguments import read_token
+from linq_async.config import TOKEN_VARIABLE
 from linq_async.errors import ConfigurationError
 
 T = TypeVar("T")

@@ -14,8 +14,7 @@ from multidict import CIMultiDict
 from linq_async.config import Settings
 from linq_async.errors import ClientStateError
 from linq_async.transport.clock import Watch
-
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+from linq_async.transport.lent import NO_TIMEOUT, lent_options, lent_session_error
 
 MAX_PAUSE = 3_600.0
 """Seconds: no Retry-After closes a gate for longer, so that one wrong answer cannot silence a client for days."""
@@ -78,6 +77,10 @@ class Transport:
     """
 
     def __init__(self, settings: Settings, *, max_connections: int, session: aiohttp.ClientSession | None) -> None:
+        error = None if session is None else lent_session_error(session, settings)
+        if error is not None:
+            session = None  # a traceback with locals must not show what was passed for one
+            raise error
         self._settings = settings
         self._max_connections = max_connections
         self._borrowed = session
@@ -103,7 +106,7 @@ class Transport:
         watch, closing = Watch(loop), loop.create_future()
         if self._borrowed is not None:
             slots = asyncio.Semaphore(self._slots(self._borrowed))
-            self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, self._options())
+            self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, lent_options(self._settings))
         else:
             # aiohttp sends a session's default headers to the proxy, too: with one, ours go with each request instead.
             headers = CIMultiDict[str]() if self._settings.proxy else self._settings.request_headers
@@ -112,22 +115,12 @@ class Transport:
             self._pool = Pool(session, loop, slots, life, watch, closing, headers, {})
         return self._pool
 
-    def _options(self) -> dict[str, Any]:
-        return {
-            "raise_for_status": False,
-            "auto_decompress": True,
-            "timeout": _NO_TIMEOUT,
-            "proxy": self._settings.proxy,
-            "ssl": self._settings.ssl or True,
-            "middlewares": (),  # its own might send again
-        }
-
     def _own_session(self, headers: CIMultiDict[str]) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
         session = aiohttp.ClientSession(
             headers=headers,
             connector=aiohttp.TCPConnector(limit=self._max_connections, ssl=self._settings.ssl or True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_TIMEOUT,
+            timeout=NO_TIMEOUT,
             proxy=self._settings.proxy,
             trust_env=False,
         )

@@ -15,6 +15,7 @@ ROOMS = {
     "errors": 0,
     "attempts": 0,
     "config": 1,
+    "arguments": 1,
     "filenames": 1,
     "uploads": 1,
     "models": 1,
@@ -34,9 +35,9 @@ ROOMS = {
     "__main__": E,
 }
 """The rooms of the house, by the first part of a module's name. Rooms A to E hang off the side."""
-TYPED_WITH_AIOHTTP = {"client", "config"}
+TYPED_WITH_AIOHTTP = {"client", "arguments"}
 """They name aiohttp's classes in signatures, and call nothing of it."""
-READ_THE_ENVIRONMENT = {"config", "cli", "sandbox", "testing", "__main__"}
+READ_THE_ENVIRONMENT = {"arguments", "cli", "sandbox", "testing", "__main__"}
 IMPURE = {"asyncio", "time", "os", "random", "secrets", "socket", "threading", "pathlib", "io", "tempfile"}
 
 
@@ -129,7 +130,7 @@ def test_the_wire_is_pure() -> None:
 
 
 def test_one_module_reads_the_environment() -> None:
-    """The environment is read in config, and by the programs: nowhere else."""
+    """The environment is read in arguments, and by the programs: nowhere else."""
 
     def reading(module: Module) -> set[str]:
         words = {node.attr for node in _nodes(module, ast.Attribute)}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from linq_async import ConfigurationError, InvalidArgumentError, LinqClient, RetryPolicy, Timeouts
-from linq_async.config import DEFAULT_BASE_URL, Settings, check_headers, check_limits, read_base_url, read_proxy
+from linq_async.arguments import check_headers, read_base_url, read_proxy
+from linq_async.config import DEFAULT_BASE_URL, Settings
 
 SECRET = "s3cret-token"
 PROXY = "http://user:pa55@proxy.example:3128"
@@ -84,6 +85,8 @@ def test_the_base_url_comes_from_the_argument_before_the_environment(monkeypatch
         "http://10.0.0.5",
         "http://localhost.evil.example",
         "http://127.0.0.1.evil.example",
+        "http://a.localhost",
+        "http://localhost.",
         5,
     ],
 )
@@ -96,7 +99,7 @@ def test_a_base_url_is_refused(url: Any) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://localhost:8080", "http://127.0.0.1:1", "http://127.8.8.8", "http://[::1]:8080", "http://a.localhost"],
+    ["http://localhost:8080", "http://127.0.0.1:1", "http://127.8.8.8", "http://[::1]:8080"],
 )
 def test_http_is_fine_on_this_machine(url: str) -> None:
     """Plain http to loopback needs no permission."""
@@ -109,7 +112,7 @@ def test_http_beyond_this_machine_must_be_asked_for() -> None:
     assert _settings(client).base_url == "http://gateway.internal/linq"
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, -math.inf, True, "5", [], object()])
+@pytest.mark.parametrize("value", [0, -1, math.nan, -math.inf, True, "5", [], object(), math.inf, 10**400, 1.1e9])
 @pytest.mark.parametrize("name", ["connect", "write", "read", "total"])
 def test_a_timeout_is_a_number_above_zero(name: str, value: Any) -> None:
     """Each limit of Timeouts refuses what is no number above 0, by its name."""
@@ -126,8 +129,9 @@ def test_a_timeout_may_be_none_or_a_fraction() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[("max_attempts", value) for value in (0, -1, 1.5, True, "3", None, math.inf)],
+        *[("max_attempts", value) for value in (0, -1, 1.5, True, "3", None, math.inf, 10**400)],
         *[(name, value) for name in ("initial_delay", "max_delay") for value in (-0.1, math.nan, "1", None, True)],
+        *[(name, value) for name in ("initial_delay", "max_delay", "max_elapsed") for value in (10**400, math.inf)],
         *[("max_elapsed", value) for value in (0, -1, math.nan, "1", None, True)],
     ],
 )
@@ -149,7 +153,7 @@ def test_all_bad_numbers_are_told_at_once() -> None:
 def test_limits_are_whole_numbers(connections: Any, size: Any) -> None:
     """``max_connections`` and ``max_response_bytes`` must be ints of 1 or more."""
     with pytest.raises(InvalidArgumentError):
-        check_limits(connections, size)
+        LinqClient(SECRET, max_connections=connections, max_response_bytes=size)
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ async def test_a_lent_session_that_its_owner_closed() -> None:
 async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
     """Its base URL, raise_for_status, time limits, cookies and headers change nothing of our calls."""
     limits = aiohttp.ClientTimeout(total=0.02, sock_read=0.02)
-    headers = {"X-LINQ-INTEGRATION-TOKEN": "another", "Content-Type": "text/plain", "Accept": "text/html"}
+    headers = {"Content-Type": "text/plain", "Accept": "text/html"}
 
     async def slow(_: Seen) -> Reply:
         loop = asyncio.get_running_loop()

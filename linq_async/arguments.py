@@ -1,0 +1,286 @@
+"""The arguments that a client is built from, checked before anything is sent. The one reader of the environment.
+
+They may hold a token, a proxy's password and headers with keys of the caller's. So no frame that raises holds them in a
+local variable that prints: error reporters send the locals of every frame along.
+"""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from ssl import CERT_NONE, SSLContext
+from typing import TYPE_CHECKING, cast
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import attrs
+from yarl import URL
+
+from linq_async.config import (
+    BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
+    TOKEN_HEADER,
+    TOKEN_VARIABLE,
+    AttemptHook,
+    RetryPolicy,
+    Settings,
+    Timeouts,
+    merged_headers,
+)
+from linq_async.errors import ConfigurationError, InvalidArgumentError, LinqError, Problem
+
+if TYPE_CHECKING:
+    import aiohttp
+
+OWN_HEADERS = frozenset(
+    {
+        TOKEN_HEADER.lower(),
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "transfer-encoding",
+    }
+)
+"""The headers that the client sets, in lower case: what a caller wrote there would break a request, or reroute it."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
+_HOST = re.compile(r"[0-9A-Za-z._~:%-]+")
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Arguments:
+    """The arguments of a client, unchecked. None of its fields prints."""
+
+    token: str | None = attrs.field(default=None, repr=False)
+    base_url: str | None = attrs.field(default=None, repr=False)
+    retry: RetryPolicy = attrs.field(repr=False)
+    timeouts: Timeouts = attrs.field(repr=False)
+    max_connections: int = attrs.field(default=1, repr=False)
+    max_response_bytes: int = attrs.field(default=1, repr=False)
+    headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ssl: SSLContext | None = attrs.field(default=None, repr=False)
+    session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
+    allow_http: bool = attrs.field(default=False, repr=False)
+    on_attempt: AttemptHook | None = attrs.field(default=None, repr=False)
+
+    def settings(self) -> Settings:
+        """Return the settings that they come to. Raises InvalidArgumentError and ConfigurationError."""
+        return _quietly(self._new)
+
+    def settings_over(self, old: Settings) -> Settings:
+        """Return other settings with these arguments, and what is not given as it was. Raises the same."""
+        return _quietly(partial(self._evolved, old))
+
+    def lent(self) -> aiohttp.ClientSession | None:
+        """Return the session. A method, for cgitb prints the attributes that a line names."""
+        return self.session
+
+    def problems(self) -> list[Problem]:
+        """Return which arguments have a wrong type, or are limits out of range."""
+        right = {
+            Problem("retry", "must be a RetryPolicy"): isinstance(self.retry, RetryPolicy),
+            Problem("timeouts", "must be a Timeouts"): isinstance(self.timeouts, Timeouts),
+            Problem("ssl", "must be an ssl.SSLContext, or None"): isinstance(self.ssl, SSLContext | None),
+            Problem("headers", "must be a mapping, or None"): self.headers is None or isinstance(self.headers, Mapping),
+            Problem("allow_http", "must be a bool"): isinstance(self.allow_http, bool),
+        }
+        found = [problem for problem, holds in right.items() if not holds]
+        hook = _hook_problem(self.on_attempt)
+        if hook is not None:
+            found.append(Problem("on_attempt", hook))
+        return found + limit_problems(self.max_connections, self.max_response_bytes)
+
+    def _checked(self) -> None:
+        problems = self.problems()
+        if problems:
+            raise InvalidArgumentError(problems)
+
+    def _new(self) -> Settings:
+        self._checked()
+        url = read_base_url(self.base_url, allow_http=self.allow_http)
+        return Settings(
+            token=read_token(self.token),
+            base_url=url,
+            proxy=read_proxy(self.proxy, url, allow_http=self.allow_http),
+            ssl=self.ssl,
+            retry=self.retry,
+            timeouts=self.timeouts,
+            headers=check_headers(self.headers),
+            on_attempt=self.on_attempt,
+            max_response_bytes=self.max_response_bytes,
+        )
+
+    def _evolved(self, old: Settings) -> Settings:
+        self._checked()
+        return attrs.evolve(
+            old,
+            token=old.token if self.token is None else read_token(self.token),
+            retry=self.retry,
+            timeouts=self.timeouts,
+            headers=merged_headers(old.headers, check_headers(self.headers)),
+            on_attempt=self.on_attempt,
+        )
+
+
+def _quietly(build: Callable[[], Settings]) -> Settings:
+    """Build settings, and raise what is wrong with them from a frame that holds no value."""
+    try:
+        return build()
+    except LinqError as error:
+        failed = error
+    except Exception as error:  # noqa: BLE001  # a caller's mapping may raise anything, in a frame that holds its items
+        failed = ConfigurationError(f"an argument cannot be read: {type(error).__name__}")
+    failed.__context__ = None
+    raise failed.with_traceback(None)
+
+
+def _hook_problem(hook: object) -> str | None:
+    while isinstance(hook, partial):
+        hook = cast("partial[object]", hook).func
+    if hook is None:
+        return None
+    if not callable(hook):
+        return "must be a function, or None"
+    for called in (hook, type(hook).__call__):
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            return "must be a plain function: nothing awaits a coroutine function"
+    return None
+
+
+def limit_problems(max_connections: object, max_response_bytes: object) -> list[Problem]:
+    """Return which limits are not whole numbers above 0."""
+    limits = {"max_connections": max_connections, "max_response_bytes": max_response_bytes}
+    return [
+        Problem(name, "must be an int of 1 or more")
+        for name, value in limits.items()
+        if type(value) is not int or value < 1
+    ]
+
+
+def is_unverified(context: SSLContext | None) -> bool:
+    """Return whether a context lets anyone pass for the server."""
+    return isinstance(context, SSLContext) and (context.verify_mode is CERT_NONE or not context.check_hostname)
+
+
+def read_token(token: str | None) -> str:
+    """Return the token, from the argument or the environment, if a header can carry it. Raises ConfigurationError."""
+    found = os.environ.get(TOKEN_VARIABLE) if token is None else token
+    if isinstance(found, str) and _TOKEN.fullmatch(found):
+        return found
+    message = "the token holds whitespace, a control or a non-ASCII character"
+    if not found:
+        message = f"no token: pass token=, or set {TOKEN_VARIABLE}"
+    token = None
+    del found
+    raise ConfigurationError(message)
+
+
+def read_base_url(base_url: str | None, *, allow_http: bool) -> str:
+    """Return the base URL without its last slash: https, or http to this machine, or http that was asked for."""
+    found = base_url if base_url is not None else os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+    problem = _base_url_problem(found, allow_http=allow_http)
+    if problem is None:
+        return found.rstrip("/")
+    base_url = None
+    del found
+    raise ConfigurationError(problem)
+
+
+def _base_url_problem(url: object, *, allow_http: bool) -> str | None:
+    parts = _split(url)
+    if parts is None:
+        return "the base URL must look like https://api.linqapp.com"
+    if "?" in str(url) or "#" in str(url) or "@" in parts.netloc:
+        return "the base URL must hold no user, query or fragment"
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not allow_http and not is_loopback(host):
+        return f"http to {host} would show the token to the network: use https, or pass allow_http=True"
+    return None
+
+
+def _split(url: object) -> SplitResult | None:
+    """Return the parts of an http or https URL that a request can be made of; None for anything else."""
+    if not isinstance(url, str) or re.search(r"[\s\x00-\x1f\x7f\\]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = URL(url)
+        host = usable.raw_host or ""
+        same = (usable.scheme, usable.explicit_port) == (parts.scheme, parts.port)
+    except ValueError:
+        return None
+    return parts if same and parts.scheme in {"http", "https"} and parts.hostname and _HOST.fullmatch(host) else None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine by its name or address alone. What DNS says of other names may change."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_proxy(proxy: str | None, base_url: str, *, allow_http: bool = False) -> str | None:
+    """Return the proxy for a base URL, from the argument or the environment. Raises ConfigurationError.
+
+    Read once, for aiohttp's own way takes two threads for each request.
+    """
+    found = _environment_proxy(base_url) if proxy is None else proxy
+    problem = None if found is None else _proxy_problem(found, base_url, allow_http=allow_http)
+    if problem is None:
+        return found
+    proxy = None
+    del found
+    raise ConfigurationError(problem)
+
+
+def _proxy_problem(proxy: object, base_url: str, *, allow_http: bool) -> str | None:
+    parts = _split(proxy)
+    if parts is None:
+        return "the proxy must look like http://proxy.example:3128"
+    in_clear = urlsplit(base_url).scheme == parts.scheme == "http" and not allow_http
+    if in_clear and not is_loopback(parts.hostname or ""):
+        return "http through this proxy would show the token to the network: use https, or pass allow_http=True"
+    return None
+
+
+def _environment_proxy(base_url: str) -> str | None:
+    target = urlsplit(base_url)
+    if is_loopback(target.hostname or "") or proxy_bypass(target.netloc):
+        return None
+    found = getproxies()
+    return found.get(target.scheme) or found.get("all") or None
+
+
+def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a copy of the caller's headers. Raises ConfigurationError if they cannot be sent, or break a request."""
+    found = dict(headers or {})
+    problem = next((one for one in map(_header_problem, found, found.values()) if one is not None), None)
+    if problem is None:
+        return found
+    headers = None
+    del found
+    raise ConfigurationError(problem)
+
+
+def _header_problem(name: object, value: object) -> str | None:
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        return "a header's name is not a token"
+    if name.lower() in OWN_HEADERS:
+        return f"the header {name} is set by the client"
+    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        return f"the header {name} holds a control character, or is not a str"
+    return None
