@@ -2,6 +2,7 @@
 
 from .faults import Faults
 from .files import SandboxAttachment
+from .limits import Limits
 from .log import LoggedRequest, RequestLog
 from .server import DEFAULT_PHONE_NUMBERS, DEFAULT_TOKEN, Sandbox
 from .state import SandboxChat, SandboxMessage
@@ -10,6 +11,7 @@ __all__ = [
     "DEFAULT_PHONE_NUMBERS",
     "DEFAULT_TOKEN",
     "Faults",
+    "Limits",
     "LoggedRequest",
     "RequestLog",
     "Sandbox",

@@ -7,9 +7,11 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from .limits import StorageFullError
+
 JSON_TYPE = "application/json; charset=utf-8"
 T = TypeVar("T")
-# The documentation shows its times with this offset.
+# Every documented time has this offset, in summer and in October alike, but for those of subscriptions in UTC.
 OFFICE = timezone(timedelta(hours=-5))
 
 
@@ -53,6 +55,16 @@ def malformed(detail: str) -> RefusalError:
 def invalid(detail: str) -> RefusalError:
     """Refuse with the documented 422 for a value that is understood and rejected."""
     return RefusalError(422, "invalid_params", detail)
+
+
+def too_large(detail: str) -> RefusalError:
+    """Refuse with 413 for a body, or a part of it, that is over a limit."""
+    return RefusalError(413, "payload_too_large", detail)
+
+
+def storage_full(error: StorageFullError) -> RefusalError:
+    """Refuse with 507 for what there is no room to store."""
+    return RefusalError(507, "insufficient_storage", str(error))
 
 
 def not_found(what: str) -> RefusalError:

@@ -1,13 +1,12 @@
 """The edge to aiohttp: reads requests, applies faults, sends answers."""
 
 import asyncio
-import hmac
 import logging
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import cast
 
@@ -15,20 +14,40 @@ import attrs
 from aiohttp import web
 
 from . import numbers
-from .answers import Answer, RefusalError, error_answer
+from .answers import Answer, RefusalError, error_answer, storage_full, too_large
 from .call import Call
-from .faults import Faults, Plan
+from .faults import NO_FAULT, Faults, Plan
 from .fields import whole_number
 from .files import serving_headers
+from .guard import Guard
+from .limits import StorageFullError
 from .log import LoggedRequest, RequestLog
 from .params import Form, Params, params_of_pairs, read_form
 from .routes import PREFIX, ROUTES, Route, no_route
 from .state import State
 
-TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105
 # On, for no seconds: the system then closes by a reset.
 NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 CHUNK = 256 * 1024
+# How much of a refused body is read, and for how long, so that its sender hears the answer on a living connection.
+DRAINED_BYTES = 1 << 20
+DRAINED_SECONDS = 1.0
+# A sender that is silent for so long in the middle of a body has gone.
+SILENT_SECONDS = 60.0
+# How much is logged of what a request without the token carries.
+OF_STRANGERS = 200
+WELCOME = b"""\
+This is a sandbox of linq_async: a local server that plays the Linq Partner API v2.
+
+Point a client at it with LINQ_BASE_URL, and give it the token that `linq-async sandbox`
+printed, or Sandbox.token, as LINQ_INTEGRATION_TOKEN. The operations are under /api/partner/v2.
+"""
+WELCOME_HEADERS = {
+    "Content-Type": "text/plain; charset=utf-8",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
 OnRequest = Callable[[LoggedRequest], object]
 logger = logging.getLogger("linq_async.sandbox")
 
@@ -40,15 +59,16 @@ class Edge:
     state: State
     log: RequestLog
     faults: Faults
-    token: str = attrs.field(repr=False)
+    guard: Guard
     on_request: OnRequest | None
 
 
 def make_app(edge: Edge) -> web.Application:
-    """Build the application: every operation, the stored files, and a 404 for all else."""
+    """Build the application: every operation, the stored files, a word of welcome, and a 404 for all else."""
     app = web.Application(client_max_size=0)
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, partial(_serve, edge, route))
+    app.router.add_get("/", partial(_welcome, edge))
     app.router.add_get("/files/{id}/{name}", partial(_serve_file, edge))
     app.router.add_route("*", "/{rest:.*}", partial(_serve, edge, Route("*", "", no_route)))
     return app
@@ -56,16 +76,13 @@ def make_app(edge: Edge) -> web.Application:
 
 async def _serve(edge: Edge, route: Route, request: web.Request) -> web.StreamResponse:
     """Log a request, answer it, and tell the listener."""
-    entry = LoggedRequest(
-        method=request.method,
-        path=request.path,
-        query=request.rel_url.raw_query_string,
-        content_type=request.headers.get("Content-Type", ""),
-        request_id=f"sandbox-{len(edge.log) + 1}",
-    )
+    foreign = _foreign(edge, request)
+    entry = _entry(edge, request, known=foreign is None and edge.guard.has_token(request.headers))
     edge.log.add(entry)
-    form = Form()
+    form = Form(edge.state.limits, edge.state.storage)
     try:
+        if foreign is not None:
+            return await _refuse(request, route.refuse(foreign), form, entry)
         return await _exchange(edge, route, request, form, entry)
     except ConnectionError:
         # The client is gone: there is nobody to answer, and nothing is wrong with the sandbox.
@@ -74,6 +91,24 @@ async def _serve(edge: Edge, route: Route, request: web.Request) -> web.StreamRe
         form.drop_files()
         entry.size = form.size
         _tell(edge, entry)
+
+
+def _foreign(edge: Edge, request: web.Request) -> RefusalError | None:
+    """Refuse what comes by a foreign name or from a foreign page."""
+    own = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return edge.guard.refusal(request.headers, own[0] if own else None)
+
+
+def _entry(edge: Edge, request: web.Request, *, known: bool) -> LoggedRequest:
+    """Note what a request asks, and only the beginning of it if it has no token."""
+    longest = None if known else OF_STRANGERS
+    return LoggedRequest(
+        method=request.method[:OF_STRANGERS],
+        path=request.path[:longest],
+        query=request.rel_url.raw_query_string if known else "",
+        content_type=request.headers.get("Content-Type", "")[:longest],
+        request_id=f"sandbox-{edge.log.total + 1}",
+    )
 
 
 def _tell(edge: Edge, entry: LoggedRequest) -> None:
@@ -88,7 +123,12 @@ def _tell(edge: Edge, entry: LoggedRequest) -> None:
 async def _exchange(
     edge: Edge, route: Route, request: web.Request, form: Form, entry: LoggedRequest
 ) -> web.StreamResponse:
+    # Before all else: a stranger uses up no fault, counts as no attempt, and stores no file, not even for a moment.
+    if not edge.guard.has_token(request.headers):
+        unauthorized = RefusalError(401, "unauthorized", "Invalid or missing integration token")
+        return await _refuse(request, route.refuse(unauthorized), form, entry)
     refusal = await _read(request, form)
+    whole = refusal is None or await _drain(request, form)
     entry.size = form.size
     key = _key_of(form.params)
     if key is not None:
@@ -99,27 +139,55 @@ async def _exchange(
     entry.fault = plan.name
     answer = plan.answer
     if plan.works:
-        answer = _answer(edge, route, request, call, refusal or query_refusal)
+        answer = _answer(route, call, refusal or query_refusal)
     if plan.seconds:
         await asyncio.sleep(plan.seconds)
-    return await _send(request, plan, answer, entry)
+    return await _send(request, plan, answer, entry, keep=whole)
+
+
+async def _refuse(request: web.Request, answer: Answer, form: Form, entry: LoggedRequest) -> web.StreamResponse:
+    """Answer a request of which nothing is to be read, and close its connection if there is more to come."""
+    whole = await _drain(request, form)
+    return await _send(request, NO_FAULT, answer, entry, keep=whole)
 
 
 async def _read(request: web.Request, form: Form) -> RefusalError | None:
-    """Read the body whole, whatever it is; what is wrong with it is told later."""
+    """Read the body up to its end, or up to where it is refused."""
     try:
-        await read_form(form, request.headers.get("Content-Type", ""), _chunks(request))
+        if (request.content_length or 0) > form.limits.body_bytes:
+            raise too_large(f"The body must not be over {form.limits.body_bytes} bytes")
+        async with aclosing(_chunks(request)) as chunks:
+            await read_form(form, request.headers.get("Content-Type", ""), chunks)
     except RefusalError as refusal:
         return refusal
     return None
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+async def _drain(request: web.Request, form: Form) -> bool:
+    """Read and drop a little more of a refused body; true at its end."""
+    most = form.size + DRAINED_BYTES
+    with suppress(RefusalError, TimeoutError):
+        async with asyncio.timeout(DRAINED_SECONDS), aclosing(_chunks(request)) as chunks:
+            async for chunk in chunks:
+                form.size += len(chunk)
+                if form.size > most:
+                    return False
+    return request.content.is_eof()
+
+
+async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
+    while chunk := await _next_chunk(request):
+        yield chunk
+
+
+async def _next_chunk(request: web.Request) -> bytes:
     try:
-        while chunk := await request.content.readany():
-            yield chunk
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await request.content.readany()
     except web.RequestPayloadError:
         raise RefusalError(400, "bad_request", "The body cannot be read") from None
+    except TimeoutError:
+        raise RefusalError(408, "request_timeout", "The body did not come") from None
 
 
 def _query_of(request: web.Request) -> tuple[Params, RefusalError | None]:
@@ -129,21 +197,16 @@ def _query_of(request: web.Request) -> tuple[Params, RefusalError | None]:
         return {}, refusal
 
 
-def _answer(edge: Edge, route: Route, request: web.Request, call: Call, refusal: RefusalError | None) -> Answer:
+def _answer(route: Route, call: Call, refusal: RefusalError | None) -> Answer:
     """Do what the request asks, or refuse it."""
     try:
-        _check_token(edge, request)
         if refusal is not None:
             raise refusal
         return route.operation(call)
     except RefusalError as error:
         return route.refuse(error)
-
-
-def _check_token(edge: Edge, request: web.Request) -> None:
-    given = request.headers.get(TOKEN_HEADER, "").encode("utf-8", "surrogateescape")
-    if not hmac.compare_digest(given, edge.token.encode()):
-        raise RefusalError(401, "unauthorized", "Invalid or missing integration token")
+    except StorageFullError as error:
+        return route.refuse(storage_full(error))
 
 
 def _key_of(params: Params) -> str | None:
@@ -179,8 +242,10 @@ def _texts(params: Params) -> list[str]:
     return [text for text in flat if isinstance(text, str)]
 
 
-async def _send(request: web.Request, plan: Plan, answer: Answer | None, entry: LoggedRequest) -> web.StreamResponse:
-    """Send the answer, or spoil it as the plan says."""
+async def _send(
+    request: web.Request, plan: Plan, answer: Answer | None, entry: LoggedRequest, *, keep: bool
+) -> web.StreamResponse:
+    """Send the answer, or spoil it as the plan says; without `keep`, the connection ends with it."""
     entry.replayed = answer is not None and answer.replayed
     # An answer without a body can only be cut to nothing.
     if answer is None or plan.drops or (plan.cuts and not answer.body):
@@ -190,7 +255,10 @@ async def _send(request: web.Request, plan: Plan, answer: Answer | None, entry: 
     headers = {"X-Request-Id": entry.request_id, **answer.headers}
     if plan.cuts:
         return await _send_half(request, answer, headers)
-    return web.Response(status=answer.status, body=answer.body or None, headers=headers)
+    response = web.Response(status=answer.status, body=answer.body or None, headers=headers)
+    if not keep:
+        response.force_close()
+    return response
 
 
 def _reset(request: web.Request) -> None:
@@ -218,12 +286,26 @@ async def _send_half(request: web.Request, answer: Answer, headers: dict[str, st
     return response
 
 
+async def _welcome(edge: Edge, request: web.Request) -> web.StreamResponse:
+    """Say what this is to somebody who looks at it with a browser."""
+    refusal = _foreign(edge, request)
+    if refusal is not None:
+        return _plain(error_answer(refusal))
+    return web.Response(body=WELCOME, headers=WELCOME_HEADERS)
+
+
+def _plain(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+
 async def _serve_file(edge: Edge, request: web.Request) -> web.StreamResponse:
     """Serve an uploaded file; its URL is its secret, as that of Linq's storage is."""
+    foreign = _foreign(edge, request)
+    if foreign is not None:
+        return _plain(error_answer(foreign))
     attachment = edge.state.attachments.get(request.match_info["id"])
     if attachment is None or attachment.file is None:
-        answer = error_answer(RefusalError(404, "not_found", "File not found"))
-        return web.Response(status=404, body=answer.body, headers=answer.headers)
+        return _plain(error_answer(RefusalError(404, "not_found", "File not found")))
     response = web.StreamResponse(headers=serving_headers(attachment))
     response.content_length = attachment.size
     await response.prepare(request)

@@ -4,7 +4,7 @@ from . import numbers
 from .answers import Answer, invalid, json_answer, missing_phone, office_time, page_of
 from .call import Call
 from .fields import optional_text, optional_texts, paging, read_number, required_object
-from .messages import read_draft, short_message, store
+from .messages import read_draft, reserve, short_message, store
 from .params import Params
 from .state import SandboxChat, State
 
@@ -21,8 +21,10 @@ def create_chat(call: Call) -> Answer:
     draft = read_draft(params)
     earlier = message = state.message_with_key(draft.key)
     if message is None:
-        chat = state.find_chat(send_from, recipients) or state.add_chat(send_from, recipients, display_name)
-        message = store(state, chat, draft)
+        chat = state.find_chat(send_from, recipients)
+        # At once for both, so that a chat without its message is never left behind.
+        reserve(state, draft, () if chat else (display_name, *recipients))
+        message = store(state, chat or state.add_chat(send_from, recipients, display_name), draft)
     chat = state.chats[message.chat_id]
     shown = {**chat_data(state, chat), "chat_messages": short_message(state, message, as_sent=True)}
     return json_answer(200, {"data": shown}, replayed=earlier is not None)

@@ -27,6 +27,7 @@ def create_contact(call: Call) -> Answer:
     fields = _without_blanks(_written_fields(call.params))
     _need_a_name(fields)
     owner = _owner(state, call.params) or state.users[0]
+    state.replace_texts((), fields.values(), things=1)
     now = state.now()
     contact = Contact(id=state.next_id("contact"), fields=fields, owner=owner, created_at=now, updated_at=now)
     state.contacts[contact.id] = contact
@@ -70,7 +71,9 @@ def update_contact(call: Call) -> Answer:
         raise _nameless()
     fields = _without_blanks({**contact.fields, **given})
     _need_a_name(fields)
-    contact.owner = _owner(call.state, call.params) or contact.owner
+    owner = _owner(call.state, call.params) or contact.owner
+    call.state.replace_texts(contact.fields.values(), fields.values())
+    contact.owner = owner
     contact.fields = fields
     contact.updated_at = call.state.now()
     return json_answer(200, {"data": contact_data(contact)})
@@ -78,7 +81,8 @@ def update_contact(call: Call) -> Answer:
 
 def delete_contact(call: Call) -> Answer:
     """Remove a contact."""
-    del call.state.contacts[_contact(call).id]
+    contact = call.state.contacts.pop(_contact(call).id)
+    call.state.replace_texts(contact.fields.values(), (), things=-1)
     return Answer(204)
 
 

@@ -3,10 +3,15 @@
 import mimetypes
 import re
 import tempfile
+from contextlib import suppress
+from io import BytesIO
+from typing import IO
 from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 import attrs
+
+from .limits import Budget, Storage, StorageFullError
 
 IN_MEMORY = 1 << 20
 IMAGES = ("png", "jpeg", "gif", "webp", "heic", "heif", "bmp", "tiff", "avif")
@@ -23,17 +28,39 @@ UNSAFE_IN_HEADER = re.compile(r"[^ !#-\[\]-~]|%")
 class UploadedFile:
     """One uploaded file; over 1 MiB it lies in a temporary file that close() deletes."""
 
-    def __init__(self, filename: str, content_type: str | None) -> None:
+    def __init__(self, filename: str, content_type: str | None, storage: Storage) -> None:
         self.filename = filename
         self.content_type = media_type(content_type) or guessed_type(filename)
         self.size = 0
         self.kept = False
-        self._content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        self._storage = storage
+        self._budget: Budget = storage.memory
+        self._content: IO[bytes] = BytesIO()
 
     def write(self, chunk: bytes) -> None:
-        """Append to the file."""
-        self._content.write(chunk)
+        """Append to the file. Raises StorageFullError if there is no room for it."""
+        if self._budget is self._storage.memory and self.size + len(chunk) > IN_MEMORY:
+            self._move_to_disk()
+        self._budget.take(len(chunk))
         self.size += len(chunk)
+        try:
+            self._content.write(chunk)
+            self._content.flush()
+        except OSError as error:
+            raise StorageFullError(f"The file cannot be stored: {error.strerror}") from None
+
+    def _move_to_disk(self) -> None:
+        self._storage.files.take(1)
+        content, size, self.size = self.read(), self.size, 0
+        self._budget.give_back(size)
+        self._budget = self._storage.disk
+        self._budget.take(size)
+        self.size = size
+        try:
+            self._content = tempfile.TemporaryFile()  # noqa: SIM115
+            self._content.write(content)
+        except OSError as error:
+            raise StorageFullError(f"The file cannot be stored: {error.strerror}") from None
 
     def read(self, offset: int = 0, size: int = -1) -> bytes:
         """Read from a position, by default everything."""
@@ -41,8 +68,14 @@ class UploadedFile:
         return self._content.read(size)
 
     def close(self) -> None:
-        """Forget the content."""
-        self._content.close()
+        """Forget the content, and give its room back."""
+        if self._content.closed:
+            return
+        with suppress(OSError):  # a full disk
+            self._content.close()
+        self._budget.give_back(self.size)
+        if self._budget is self._storage.disk:
+            self._storage.files.give_back(1)
 
 
 @attrs.frozen

@@ -1,9 +1,11 @@
-"""The log of all requests that came in."""
+"""The log of the requests that came in."""
 
 from collections.abc import Iterator, Sequence
 from typing import overload
 
 import attrs
+
+LONGEST_KEY = 1024
 
 
 @attrs.define(kw_only=True)
@@ -13,7 +15,8 @@ class LoggedRequest:
     `request_id` is what the answer carries as `X-Request-Id`.
     `status` is None while no answer was sent, and for good when the connection was dropped. `attempt` counts
     the requests that carried the same idempotency key; it is 1 for a request without one. `replayed` says that
-    its key had a message already, so that nothing was stored for it.
+    its key had a message already, so that nothing was stored for it. Of a request without the token, only the
+    beginning of its path and content type is kept, and nothing of its query and body.
     """
 
     method: str
@@ -30,11 +33,21 @@ class LoggedRequest:
 
 
 class RequestLog(Sequence[LoggedRequest]):
-    """All requests in the order in which they came in."""
+    """The latest requests in the order in which they came in, and how many there were in `total`.
 
-    def __init__(self) -> None:
+    It keeps the last `limit` requests, and counts attempts for the last `10 * limit` idempotency keys.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
         self._entries: list[LoggedRequest] = []
         self._attempts: dict[str, int] = {}
+        self._total = 0
+
+    @property
+    def total(self) -> int:
+        """How many requests came in since the start or the last `clear()`, those no longer kept included."""
+        return self._total
 
     @overload
     def __getitem__(self, index: int) -> LoggedRequest: ...
@@ -47,7 +60,8 @@ class RequestLog(Sequence[LoggedRequest]):
         return len(self._entries)
 
     def __iter__(self) -> Iterator[LoggedRequest]:
-        return iter(self._entries)
+        # A copy: requests may come in, and old ones go, while the caller reads.
+        return iter(self._entries[:])
 
     def __repr__(self) -> str:
         return f"RequestLog({self._entries!r})"
@@ -55,21 +69,31 @@ class RequestLog(Sequence[LoggedRequest]):
     def by_key(self) -> dict[str, list[LoggedRequest]]:
         """Group the attempts by idempotency key, leaving out requests without one."""
         groups: dict[str, list[LoggedRequest]] = {}
-        for entry in self._entries:
+        for entry in self:
             if entry.idempotency_key is not None:
                 groups.setdefault(entry.idempotency_key, []).append(entry)
         return groups
 
     def add(self, entry: LoggedRequest) -> None:
-        """Log a request as it comes in."""
+        """Log a request as it comes in, and drop the oldest one if there are too many."""
+        self._total += 1
         self._entries.append(entry)
+        if len(self._entries) > self._limit:
+            del self._entries[0]
 
     def note_key(self, entry: LoggedRequest, key: str) -> None:
-        """Note the key of a request once its body is read, and which attempt it is."""
-        self._attempts[key] = self._attempts.get(key, 0) + 1
-        entry.idempotency_key, entry.attempt = key, self._attempts[key]
+        """Note the key of a request once its body is read, and which attempt it is; too long a key is left out."""
+        if len(key) > LONGEST_KEY:
+            return
+        # Taken out and put back, so that the key used least recently is the first one.
+        attempt = self._attempts.pop(key, 0) + 1
+        self._attempts[key] = attempt
+        if len(self._attempts) > 10 * self._limit:
+            del self._attempts[next(iter(self._attempts))]
+        entry.idempotency_key, entry.attempt = key, attempt
 
     def clear(self) -> None:
         """Forget all requests."""
         self._entries.clear()
         self._attempts.clear()
+        self._total = 0

@@ -1,5 +1,6 @@
 """Operations on messages and their reactions, and how a message looks in answers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import attrs
@@ -62,6 +63,12 @@ def _uploaded(item: object) -> UploadedFile:
     return item
 
 
+def reserve(state: State, draft: Draft, of_chat: Sequence[str | None] = ()) -> None:
+    """Reserve room for a draft, and for the texts of a chat that is opened for it."""
+    texts = (draft.text, draft.key, *draft.urls, *of_chat)
+    state.replace_texts((), texts, 1 + len(draft.files) + len(draft.urls) + len(of_chat))
+
+
 def store(state: State, chat: SandboxChat, draft: Draft) -> SandboxMessage:
     """Store a draft in a chat."""
     stored = [stored_attachment(file, state.base_url) for file in draft.files]
@@ -97,6 +104,8 @@ def send_message(call: Call) -> Answer:
     chat = call.chat()
     draft = read_draft(call.params)
     earlier = call.state.message_with_key(draft.key)
+    if earlier is None:
+        reserve(call.state, draft)
     message = earlier or store(call.state, chat, draft)
     shown = full_message(call.state, message, as_sent=True)
     return json_answer(200 if earlier else 201, {"data": shown}, replayed=earlier is not None)
@@ -116,7 +125,9 @@ def delete_message(call: Call) -> Answer:
 def edit_message(call: Call) -> Answer:
     """Change the text of a message."""
     message = call.message()
-    message.text = required_text(call.params, "text")
+    text = required_text(call.params, "text")
+    call.state.replace_texts((message.text,), (text,))
+    message.text = text
     message.edited_at = call.state.now()
     data = {"id": message.id, "text": message.text}
     return json_answer(200, {"message": "Message edited successfully", "data": data})

@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from .answers import RefusalError, malformed
+from .answers import malformed, storage_full, too_large
 from .files import UploadedFile
+from .limits import Limits, Storage, StorageFullError
 from .multipart import MultipartError, MultipartReader, PartEnd, PartHead, boundary_of
 
 Params = dict[str, object]
 
-MAX_TEXT = 16 << 20
 MAX_PARTS = 4096
 MAX_FILES = 128
 MAX_DEPTH = 32
@@ -26,6 +26,8 @@ CHILD_OF_LIST = re.compile(r"\[\]\[([^\[\]]+)\]|\[\](.+)", re.DOTALL)
 class Form:
     """The parameters of one body, its files, and how many bytes it had."""
 
+    limits: Limits
+    storage: Storage
     params: Params = attrs.Factory(Params)
     files: list[UploadedFile] = attrs.Factory(list[UploadedFile])
     size: int = 0
@@ -38,7 +40,10 @@ class Form:
 
 
 async def read_form(form: Form, content_type: str, chunks: AsyncIterator[bytes]) -> None:
-    """Read a body of any kind into the form; what is no known kind gives no parameters."""
+    """Read a body of any kind into the form; what is no known kind gives no parameters.
+
+    Raises RefusalError as soon as it is clear that the body is refused: the rest is left unread.
+    """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         await _read_multipart(form, content_type, chunks)
@@ -54,11 +59,9 @@ async def _read_text(form: Form, chunks: AsyncIterator[bytes]) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         form.size += len(chunk)
-        # The rest is read and dropped, so that the sender hears the answer.
-        if form.size <= MAX_TEXT:
-            body += chunk
-    if form.size > MAX_TEXT:
-        raise malformed("The body is too large")
+        if form.size > form.limits.text_bytes:
+            raise too_large(f"A body without files must not be over {form.limits.text_bytes} bytes")
+        body += chunk
     return bytes(body)
 
 
@@ -134,22 +137,20 @@ def _params_in(params: Params, key: str) -> Params:
 
 
 async def _read_multipart(form: Form, content_type: str, chunks: AsyncIterator[bytes]) -> None:
-    """Read all parts; a body that cannot be read is still read to its end."""
-    refused: RefusalError | None = None
     pairs = _PartCollector(form)
-    reader = None
     try:
         reader = MultipartReader(boundary_of(content_type))
+        async for chunk in chunks:
+            form.size += len(chunk)
+            if form.size > form.limits.body_bytes:
+                raise too_large(f"The body must not be over {form.limits.body_bytes} bytes")
+            pairs.take(reader, chunk)
     except MultipartError as error:
-        refused = malformed(str(error))
-    async for chunk in chunks:
-        form.size += len(chunk)
-        if reader is not None and refused is None:
-            refused = pairs.take(reader, chunk)
-    if refused is None and reader is not None and not reader.done:
-        refused = malformed("The multipart body ends too early")
-    if refused is not None:
-        raise refused
+        raise malformed(str(error)) from None
+    except StorageFullError as error:
+        raise storage_full(error) from None
+    if not reader.done:
+        raise malformed("The multipart body ends too early")
     form.params = params_of_pairs(pairs.pairs)
 
 
@@ -161,45 +162,49 @@ class _PartCollector:
         self._form = form
         self._text = bytearray()
         self._text_size = 0
+        self._parts = 0
         self._head = PartHead(None, None, None)
         self._file: UploadedFile | None = None
 
-    def take(self, reader: MultipartReader, chunk: bytes) -> RefusalError | None:
-        try:
-            for event in reader.feed(chunk):
-                if isinstance(event, PartHead):
-                    self._open(event)
-                elif isinstance(event, PartEnd):
-                    self._close()
-                else:
-                    self._write(event)
-        except MultipartError as error:
-            return malformed(str(error))
-        return None
+    def take(self, reader: MultipartReader, chunk: bytes) -> None:
+        for event in reader.feed(chunk):
+            if isinstance(event, PartHead):
+                self._open(event)
+            elif isinstance(event, PartEnd):
+                self._close()
+            else:
+                self._write(event)
 
     def _open(self, head: PartHead) -> None:
         self._head, self._text, self._file = head, bytearray(), None
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise MultipartError("too many parts")
+        self._count_text(len(head.name or "") + len(head.filename or ""))
         # Rack drops a part whose file name is empty: no file was chosen.
         if head.name and head.filename:
             if len(self._form.files) >= MAX_FILES:
                 raise MultipartError("too many files")
-            self._file = UploadedFile(head.filename, head.content_type)
+            self._file = UploadedFile(head.filename, head.content_type, self._form.storage)
             self._form.files.append(self._file)
 
     def _write(self, data: bytes) -> None:
         if self._file is not None:
+            if self._file.size + len(data) > self._form.limits.file_bytes:
+                raise too_large(f"A file must not be over {self._form.limits.file_bytes} bytes")
             self._file.write(data)
         elif self._head.name and self._head.filename is None:
-            self._text_size += len(data)
-            if self._text_size > MAX_TEXT:
-                raise MultipartError("too much text")
+            self._count_text(len(data))
             self._text += data
+
+    def _count_text(self, size: int) -> None:
+        self._text_size += size
+        if self._text_size > self._form.limits.text_bytes:
+            raise too_large(f"The text of a form must not be over {self._form.limits.text_bytes} bytes")
 
     def _close(self) -> None:
         if not self._head.name or self._head.filename == "":
             return
-        if len(self.pairs) >= MAX_PARTS:
-            raise MultipartError("too many parts")
         self.pairs.append((self._head.name, self._file or _text_of(self._head.name, self._text)))
 
 

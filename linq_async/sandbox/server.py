@@ -1,5 +1,6 @@
 """The sandbox's life: settings, start, close."""
 
+import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -10,12 +11,17 @@ from aiohttp import web
 from . import numbers
 from .app import Edge, OnRequest, make_app
 from .faults import Faults
+from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback
+from .limits import Limits
 from .log import RequestLog
 from .state import SandboxChat, SandboxMessage, State
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
 DEFAULT_PHONE_NUMBERS = ("+15175269229", "+12025550101")
 DEFAULT_USERS = ("sam.reyes@example.com",)
+# A connection without a request, and one whose refused body goes on, end after so long.
+IDLE_SECONDS = 75.0
+LINGERING_SECONDS = 5.0
 
 
 def utc_now() -> datetime:
@@ -31,6 +37,15 @@ class Sandbox:
     seconds must lie between two iMessage checks; `on_request` is called with the log entry of every request
     once it is answered or dropped; `user_emails` are the people who may own contacts, the first one by
     default; `clock` gives the time and must be aware.
+
+    `token` is by default `DEFAULT_TOKEN` on loopback, and a random one if `host` lets other machines in. A request
+    is answered if its `Host` is `localhost`, a loopback address, the address that it came to, `host`, or one of
+    `allow_hosts`; if it comes from no other page's `Origin`; and if its body has no `Content-Encoding`. `limits`
+    bound what a request may carry and what is kept. Times in answers have the offset -05:00, those of webhook
+    subscriptions are in UTC, as in the documentation of the API; they are the same moments.
+
+    Raises:
+        ValueError: A setting cannot be used.
     """
 
     def __init__(
@@ -38,24 +53,28 @@ class Sandbox:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        token: str = DEFAULT_TOKEN,
+        token: str | None = None,
         phone_numbers: Iterable[str] = DEFAULT_PHONE_NUMBERS,
         deliver_after: float | None = 0.0,
         imessage_interval: float = 10.0,
         on_request: OnRequest | None = None,
         user_emails: Iterable[str] = DEFAULT_USERS,
         clock: Callable[[], datetime] = utc_now,
+        allow_hosts: Iterable[str] = (),
+        limits: Limits | None = None,
     ) -> None:
-        self.token = checked_token(token)
+        self._hosts = allowed_hosts(checked_host(host), allow_hosts)
+        self.token = default_token(host) if token is None else checked_token(token)
         self.phone_numbers = checked_numbers(phone_numbers)
+        self.limits = Limits() if limits is None else limits
         self.faults = Faults()
-        self.requests = RequestLog()
+        self.requests = RequestLog(self.limits.logged_requests)
         self._host = host
         self._port = port
         self._on_request = on_request
         self._runner: web.AppRunner | None = None
         users = checked_users(user_emails)
-        self._state = State(self.phone_numbers, users, clock, None, 0.0)
+        self._state = State(self.phone_numbers, users, clock, None, 0.0, self.limits)
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
 
@@ -103,9 +122,16 @@ class Sandbox:
         """Start to listen; what an earlier run stored is still there, but for its files."""
         if self._runner is not None:
             raise RuntimeError("the sandbox runs already")
-        edge = Edge(self._state, self.requests, self.faults, self.token, self._on_request)
-        # A zero would mean to wait without end.
-        runner = web.AppRunner(make_app(edge), access_log=None, shutdown_timeout=0.01)
+        guard = Guard(self.token, self._hosts)
+        edge = Edge(self._state, self.requests, self.faults, guard, self._on_request)
+        runner = web.AppRunner(
+            make_app(edge),
+            access_log=None,
+            auto_decompress=False,  # encoded bodies are refused, and never unpacked
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
+            shutdown_timeout=0.01,  # a zero would mean to wait without end
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
@@ -143,6 +169,24 @@ class Sandbox:
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._state.base_url or 'not running'}, {len(self._state.messages)} messages>"
+
+
+def default_token(host: str) -> str:
+    """Return the token that everybody knows, or a random one if other machines can reach the host."""
+    name = host_name(bracketed(host))
+    return DEFAULT_TOKEN if name is not None and is_loopback(name) else random_token()
+
+
+def random_token() -> str:
+    """Make a token that nobody can guess."""
+    return f"sandbox-{secrets.token_hex(16)}"
+
+
+def checked_host(host: str) -> str:
+    """Refuse a host that cannot be a name or an address."""
+    if host and host_name(bracketed(host)) is None:
+        raise ValueError(f"host must be a name or an address of this machine, not {host!r}")
+    return host
 
 
 def checked_token(token: str) -> str:

@@ -7,6 +7,7 @@ from itertools import count
 import attrs
 
 from .files import SandboxAttachment
+from .limits import Limits, Storage, cost
 
 
 @attrs.define(kw_only=True)
@@ -126,10 +127,12 @@ class State:
         clock: Callable[[], datetime],
         deliver_after: float | None,
         imessage_interval: float,
+        limits: Limits,
     ) -> None:
         self.clock = clock
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
+        self.limits = limits
         self.without_imessage: set[str] = set()
         self.base_url = ""
         self._phone_numbers = tuple(phone_numbers)
@@ -141,6 +144,8 @@ class State:
     def clear(self) -> None:
         """Forget everything but the settings, and start all ids anew."""
         self.close_files()
+        # A new one: what is under way gives its room back to the old one.
+        self.storage = Storage(self.limits)
         self.lines = {id_: Line(id=id_, phone_number=n) for id_, n in enumerate(self._phone_numbers, 11)}
         self.chats: dict[int, SandboxChat] = {}
         self.messages = {}
@@ -165,6 +170,13 @@ class State:
             if attachment.file is not None:
                 attachment.file.close()
         self.attachments = {}
+
+    def replace_texts(self, old: Iterable[str | None], new: Iterable[str | None], things: int = 0) -> None:
+        """Reserve memory for texts and a number of things, less what old texts gave back.
+
+        Raises StorageFullError, and reserves nothing, if there is not enough.
+        """
+        self.storage.memory.take(cost(new, things) - cost(old, 0))
 
     def next_id(self, kind: str) -> int:
         """Give a fresh id of a kind."""

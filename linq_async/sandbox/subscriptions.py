@@ -37,6 +37,7 @@ def create_subscription(call: Call) -> Answer:
     given, now = required_object(call.params, "webhook_subscription"), call.state.now()
     url, events, version = _required_members(given)
     secret, active = optional_text(given, "secret"), _active(given)
+    call.state.replace_texts((), (url, secret, *events), things=1)
     subscription = Subscription(
         id=call.state.next_id("subscription"),
         webhook_url=url,
@@ -57,8 +58,10 @@ def update_subscription(call: Call) -> Answer:
     given = required_object(call.params, "webhook_subscription")
     url, events, version = _required_members(given)
     secret, active = optional_text(given, "secret"), _active(given)
+    secret = subscription.secret if secret is None else secret
+    call.state.replace_texts(_texts(subscription), (url, secret, *events))
     subscription.webhook_url, subscription.events, subscription.version = url, events, version
-    subscription.secret = subscription.secret if secret is None else secret
+    subscription.secret = secret
     subscription.active = subscription.active if active is None else active
     subscription.updated_at = call.state.now()
     return json_answer(200, {"webhook_subscription": subscription_data(subscription)})
@@ -66,7 +69,8 @@ def update_subscription(call: Call) -> Answer:
 
 def delete_subscription(call: Call) -> Answer:
     """Remove a subscription."""
-    del call.state.subscriptions[_subscription(call).id]
+    subscription = call.state.subscriptions.pop(_subscription(call).id)
+    call.state.replace_texts(_texts(subscription), (), things=-1)
     return Answer(204)
 
 
@@ -76,6 +80,10 @@ def _subscription(call: Call) -> Subscription:
     if subscription is None:
         raise refusal
     return subscription
+
+
+def _texts(subscription: Subscription) -> tuple[str | None, ...]:
+    return (subscription.webhook_url, subscription.secret, *subscription.events)
 
 
 def _required_members(given: Params) -> tuple[str, list[str], int]:

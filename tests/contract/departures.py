@@ -24,6 +24,9 @@ SUBSCRIPTION_WRITERS = frozenset({"createWebhookSubscription", "updateWebhookSub
 CHECKED = frozenset({"sendChatMessage", "editChatMessage", "reactToChatMessage", "checkIMessageAvailability"}).union(
     SUBSCRIPTION_WRITERS
 )
+STORING = frozenset({"createChat", "sendChatMessage", "editChatMessage"}).union(
+    SUBSCRIPTION_WRITERS, {"createContact", "updateContact", "patchContact"}
+)
 URLENCODED = "application/x-www-form-urlencoded"
 # In a form every value is a text, and the version of a subscription has to be a number.
 AS_A_FORM = WITH_BODY - SUBSCRIPTION_WRITERS
@@ -93,6 +96,8 @@ DEPARTURES = (
         frozenset({"updateWebhookSubscription", "deleteWebhookSubscription"}),
         "subscription_not_found",
     ),
+    _refusal("too-large", 413, EVERY, "payload_too_large"),
+    _refusal("storage-full", 507, STORING, "insufficient_storage"),
     _header("request-id", None, EVERY, "x-request-id"),
     _header("retry-after", 429, frozenset({"checkIMessageAvailability"}), "retry-after"),
     _lenient("json-message", frozenset({"sendChatMessage"}), "request.type", value=JSON),

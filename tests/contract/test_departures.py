@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from linq_async import LinqClient
-from linq_async.sandbox import Sandbox
+from linq_async.sandbox import Limits, Sandbox
 
 from .asks import BODIES, Ask, as_form, as_json, as_urlencoded, good, with_member
 from .departures import DEPARTURES, EVERY, WITH_BODY, Departure, unforgiven
@@ -21,6 +21,7 @@ from .recorder import Recorder
 from .samples import ERROR, NEW_CHAT, changed, created, read, sent
 
 TABLE = Path(__file__).with_name("departures.md")
+TEXT_BYTES = 100_000
 ROW = re.compile(r"^\| `([a-z-]+)` \| (client|sandbox) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 NAMES = {departure.name: departure for departure in DEPARTURES}
 OPTIONAL_MEMBER = {
@@ -44,6 +45,13 @@ REJECTED: dict[str, Callable[[Ask], Ask]] = {
     "updateWebhookSubscription": lambda ask: with_member(ask, "webhook_subscription", "version", value=1),
     "checkIMessageAvailability": lambda ask: with_member(ask, "phone_number", value="12"),
 }
+# What is there already may be replaced by something that is no longer.
+LONGER: dict[str, Callable[[Ask], Ask]] = {
+    "editChatMessage": lambda ask: with_member(ask, "text", value="x" * 900),
+    "updateContact": lambda ask: with_member(ask, "contact", "first_name", value="x" * 900),
+    "patchContact": lambda ask: with_member(ask, "contact", "first_name", value="x" * 900),
+    "updateWebhookSubscription": lambda ask: with_member(ask, "webhook_subscription", "secret", value="x" * 900),
+}
 # What has to be asked to need a departure; most answer 2xx, which a lenient server does.
 ASKS: dict[str, Callable[[Ask], Ask]] = {
     "unauthorized": lambda ask: replace(ask, token={}),
@@ -52,6 +60,7 @@ ASKS: dict[str, Callable[[Ask], Ask]] = {
     "rejected-value": lambda ask: REJECTED[ask.operation](ask),
     "unknown-id": lambda ask: replace(ask, ids=dict.fromkeys(ask.ids, 999_999)),
     "unknown-subscription": lambda ask: replace(ask, ids=dict.fromkeys(ask.ids, 999_999)),
+    "too-large": lambda ask: replace(ask, body=b" " * (TEXT_BYTES + 1), kind="application/json"),
     "request-id": lambda ask: ask,
     "json-message": lambda ask: as_json(ask, BODIES[ask.operation]),
     "form-for-json": lambda ask: as_form(ask, BODIES[ask.operation]),
@@ -64,7 +73,15 @@ ASKS: dict[str, Callable[[Ask], Ask]] = {
     "paging-as-it-comes": lambda ask: replace(ask, query={**ask.query, "page": "two", "per_page": "101"}),
     "loose-time": lambda ask: replace(ask, query={"before": "2025-05-21"}),
 }
-REFUSALS = {"unauthorized", "unreadable", "missing-parameter", "rejected-value", "unknown-id", "unknown-subscription"}
+REFUSALS = {
+    "unauthorized",
+    "unreadable",
+    "missing-parameter",
+    "rejected-value",
+    "unknown-id",
+    "unknown-subscription",
+    "too-large",
+}
 
 
 def _is_needed(departure: Departure, exchange: Exchange) -> None:
@@ -78,12 +95,26 @@ def _is_needed(departure: Departure, exchange: Exchange) -> None:
 async def test_each_is_needed(name: str, recorder: Recorder) -> None:
     """For every operation that a departure names, the sandbox does what the contract does not have."""
     departure = NAMES[name]
-    async with Sandbox(imessage_interval=0.0) as sandbox, aiohttp.ClientSession() as session:
+    limits = Limits(text_bytes=TEXT_BYTES)
+    async with Sandbox(imessage_interval=0.0, limits=limits) as sandbox, aiohttp.ClientSession() as session:
         for operation in sorted(departure.operations):
             sandbox.reset()
             fill(sandbox._state)
             status = await ASKS[name](good(operation)).send(session, sandbox.base_url)
             assert (status >= 400) == (name in REFUSALS), operation
+            _is_needed(departure, recorder.exchanges[-1])
+    recorder.raise_failures()
+
+
+@pytest.mark.asyncio
+async def test_a_full_sandbox_is_told(recorder: Recorder) -> None:
+    """A sandbox without room refuses everything that stores with a 507 that is not documented."""
+    departure = NAMES["storage-full"]
+    async with Sandbox(limits=Limits(memory_bytes=1)) as sandbox, aiohttp.ClientSession() as session:
+        fill(sandbox._state)
+        for operation in sorted(departure.operations):
+            ask = LONGER.get(operation, lambda ask: ask)(good(operation))
+            assert await ask.send(session, sandbox.base_url) == 507, operation
             _is_needed(departure, recorder.exchanges[-1])
     recorder.raise_failures()
 
@@ -118,7 +149,7 @@ async def test_each_of_the_clients_is_needed(name: str, recorder: Recorder) -> N
 
 def test_none_is_without_proof() -> None:
     """Every departure is needed by one of the tests above."""
-    assert {*ASKS, *CLIENT, "retry-after"} == set(NAMES)
+    assert {*ASKS, *CLIENT, "retry-after", "storage-full"} == set(NAMES)
 
 
 def test_the_table_is_whole() -> None:

@@ -174,7 +174,7 @@ async def test_a_request_that_breaks_off(recorder: Recorder, length: str) -> Non
     over = asyncio.Event()
     async with Sandbox(on_request=lambda _: over.set()) as sandbox:
         _, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.base_url.rpartition(":")[2]))
-        writer.write(f"POST {API}/chats HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode())
+        writer.write(f"POST {API}/chats HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode())
         writer.write(b"5\r\nab")
         writer.close()
         await writer.wait_closed()

@@ -1,5 +1,6 @@
 """Plain HTTP calls against the sandbox, and the bodies that the tests send."""
 
+import asyncio
 import json
 from io import BytesIO
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import aiohttp
 import attrs
 
-from linq_async.sandbox import DEFAULT_TOKEN
+from linq_async.sandbox import DEFAULT_TOKEN, Sandbox
 
 PREFIX = "/api/partner/v2"
 LINE = "+15175269229"
@@ -79,6 +80,24 @@ def new_chat(
         "chat": {"phone_numbers": list(phone_numbers)},
         "message": {"text": text, **message},
     }
+
+
+async def raw(sandbox: Sandbox, *chunks: bytes) -> bytes:
+    """Send raw bytes and read the answer until the connection ends."""
+    host, _, port = sandbox.base_url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for chunk in chunks:
+        writer.write(chunk)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def head(line: str, *headers: str) -> bytes:
+    """Write the head of a request that carries the token."""
+    token = f"X-LINQ-INTEGRATION-TOKEN: {DEFAULT_TOKEN}"
+    return "\r\n".join((f"{line} HTTP/1.1", *headers, token, "Connection: close", "", "")).encode()
 
 
 def form(*fields: tuple[str, str], files: tuple[tuple[str, str, bytes], ...] = ()) -> aiohttp.FormData:

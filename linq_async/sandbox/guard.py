@@ -1,0 +1,116 @@
+"""Who may ask: decided from the headers alone, before anything else of a request counts.
+
+A page in a browser can reach a server on this machine. It cannot send the token, but a name of its own that points
+to this machine, or a form that it posts, must not get any further than a stranger on the network.
+"""
+
+import hmac
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Protocol
+
+import attrs
+
+from .answers import RefusalError
+
+TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
+OWN_SITES = frozenset({"same-origin", "none"})
+
+
+class Headers(Protocol):
+    """What is read of a request's headers."""
+
+    def getall(self, key: str, default: list[str], /) -> list[str]:
+        """Return every value of a header."""
+        ...
+
+
+@attrs.frozen
+class Guard:
+    """Refuses requests that come by a foreign name, from a foreign page, encoded, or without the token."""
+
+    token: str = attrs.field(repr=False)
+    hosts: frozenset[str]
+    """Names and addresses beside those of loopback, as `host_name` writes them."""
+
+    def refusal(self, headers: Headers, address: str | None) -> RefusalError | None:
+        """Return why a request is refused that came to an address of this machine; the token is not looked at."""
+        if not self._is_own_host(headers, address):
+            return RefusalError(
+                421, "misdirected_request", "This Host is not allowed. See --allow-host, or Sandbox(allow_hosts=)"
+            )
+        if not _is_own_origin(headers):
+            return RefusalError(403, "forbidden", "Requests from other origins are refused")
+        if headers.getall("Content-Encoding", []):
+            return RefusalError(415, "unsupported_media_type", "Send the body without a Content-Encoding")
+        return None
+
+    def has_token(self, headers: Headers) -> bool:
+        """Whether a request carries the token."""
+        given = headers.getall(TOKEN_HEADER, [])
+        return len(given) == 1 and hmac.compare_digest(given[0].encode("utf-8", "surrogateescape"), self.token.encode())
+
+    def _is_own_host(self, headers: Headers, address: str | None) -> bool:
+        given = headers.getall("Host", [])
+        name = host_name(given[0]) if len(given) == 1 else None
+        if name is None:
+            return False
+        # A page cannot take an address for its name, so the one that was connected to is safe.
+        return (
+            is_loopback(name) or name in self.hosts or (address is not None and name == host_name(bracketed(address)))
+        )
+
+
+def _is_own_origin(headers: Headers) -> bool:
+    (host,) = headers.getall("Host", [])
+    own = f"http://{host}".lower()
+    origins, sites = headers.getall("Origin", []), headers.getall("Sec-Fetch-Site", [])
+    return all(origin.lower() == own for origin in origins) and OWN_SITES.issuperset(sites)
+
+
+@lru_cache(maxsize=256)
+def host_name(host: str) -> str | None:
+    """Read the name or address in a Host header, in lower case; an address in its shortest form."""
+    found = HOST.fullmatch(host)
+    if found is None:
+        return None
+    name = found[1]
+    try:
+        address = ip_address(name.strip("[]"))
+    except ValueError:
+        return None if name.startswith("[") else name.lower().removesuffix(".") or None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def bracketed(address: str) -> str:
+    """Write an address as it stands in a URL, without a zone."""
+    bare = address.partition("%")[0]
+    return f"[{bare}]" if ":" in bare else bare
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name from `host_name` can only mean this machine."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def allowed_hosts(listening: str, given: Iterable[str]) -> frozenset[str]:
+    """Gather the names that a sandbox answers to. Raises ValueError for what is not a name or an address."""
+    if isinstance(given, str):
+        raise ValueError("allow_hosts must be several strings, not one")
+    found = {_allowed(host) for host in given}
+    own = host_name(bracketed(listening))
+    return frozenset(found if own is None else found | {own})
+
+
+def _allowed(host: str) -> str:
+    name = host_name(bracketed(host) if host.count(":") > 1 and not host.startswith("[") else host)
+    if name is None:
+        raise ValueError(f"allow_hosts must be names or addresses, such as sandbox.internal, not {host!r}")
+    return name
