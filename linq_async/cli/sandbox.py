@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -19,32 +20,47 @@ from linq_async.config import BASE_URL_VARIABLE, TOKEN_VARIABLE
 if TYPE_CHECKING:
     from linq_async.sandbox import LoggedRequest, Sandbox
 
-_NUMBER = re.compile(r"\+?\d{7,}|[^/\s]+@[^/\s]+")
+_NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,3}\d){6,}|[^/\s]+@[^/\s]+")
 _LONGEST = 200
+_LONGEST_METHOD = 20
+_OF_THE_PORT = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 for any free one.")] = 8080,
     token: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The token to ask for. Never use a real one here.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="The token to ask for; by default a new random one. Never use a real one here."
+        ),
     ] = None,
     number: Annotated[
         list[str] | None,
         typer.Option(metavar="+1…", help="A number to send from, such as +12223334444. Repeat it for more."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Answer requests for this name or address too: one by which other machines or containers reach it."
+            " Repeat it for more.",
+        ),
+    ] = None,
 ) -> None:
     """Run a local Linq, until Ctrl-C, and show each request that comes in."""
     # Here, for no other command should pay for loading a server.
-    from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, DEFAULT_TOKEN, Sandbox
+    from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, Sandbox
+    from linq_async.sandbox.server import random_token
 
     try:
         server = Sandbox(
             host=host,
             port=port,
-            token=DEFAULT_TOKEN if token is None else token,
+            token=random_token() if token is None else token,
             phone_numbers=number or DEFAULT_PHONE_NUMBERS,
             on_request=tell,
+            allow_hosts=allow_host or (),
         )
     except ValueError as error:
         raise typer.BadParameter(plain(error)) from None
@@ -53,16 +69,16 @@ def sandbox(
     except KeyboardInterrupt:
         show("The sandbox has ended; what it stored is gone.")
     else:
-        show(f"cannot listen on {plain(host)}:{port}: {plain(reason)}. Try another --port, or 0.", err=True)
+        show(f"cannot listen on {plain(host)}:{port}: {plain(reason)}", err=True)
         raise typer.Exit(ExitCode.FAILED)
 
 
 async def _serve(server: Sandbox, host: str) -> str:
-    """Serve until a signal comes, or return the reason for which it cannot."""
+    """Serve until a signal comes, or return the reason why it cannot, and what to try."""
     try:
         await server.start()
-    except OSError as error:
-        return (error.strerror or str(error)).rpartition(": ")[2]  # the system's words, without asyncio's before them
+    except (OSError, UnicodeError) as error:
+        return failure(error)
     try:
         for line in greeting(server, host):
             show(line)
@@ -70,6 +86,16 @@ async def _serve(server: Sandbox, host: str) -> str:
             await asyncio.Event().wait()
     finally:
         await server.close()
+
+
+def failure(error: OSError | UnicodeError) -> str:
+    """Say why a server cannot listen, and which option is to blame."""
+    if not isinstance(error, OSError):
+        return "it is not a name. Pass an address of this machine as --host."
+    reason = (error.strerror or str(error)).rpartition(": ")[2]  # the system's words, without asyncio's before them
+    if error.errno in _OF_THE_PORT:
+        return f"{reason}. Try another --port, or 0."
+    return f"{reason}. Pass an address of this machine as --host, or 0.0.0.0 for all of them."
 
 
 def tell(entry: LoggedRequest) -> None:
@@ -93,16 +119,24 @@ def greeting(server: Sandbox, host: str) -> list[str]:
     if not is_loopback(host):
         lines.append("warning: other machines can reach it, in plain http: use it with nothing real.")
         lines.append("warning: from another machine, the client takes an http URL only with allow_http=True.")
+        lines.append("warning: calls by another name than its address are refused without --allow-host NAME.")
     return lines
 
 
 def request_line(entry: LoggedRequest) -> str:
-    """Tell of one request in a line that holds no text, no number and no control character."""
-    path = _NUMBER.sub("<number>", plain(entry.path))[:_LONGEST]
+    """Show one request in a line that holds no text, no number and no control character."""
     status = "lost" if entry.status is None else entry.status
-    line = f"{plain(entry.method)} {path} {status}"
+    line = f"{plain(entry.method[:_LONGEST_METHOD])} {_shown_path(entry.path)} {status}"
     if entry.idempotency_key is not None:
-        line += f" key={plain(entry.idempotency_key)[:_LONGEST]} attempt={entry.attempt}"
+        line += f" key={plain(entry.idempotency_key[:_LONGEST])[:_LONGEST]} attempt={entry.attempt}"
     if entry.replayed:
         line += " replayed"
     return line
+
+
+def _shown_path(path: str) -> str:
+    """Spell a path without numbers, cut before it is searched: a search takes the square of its length."""
+    if len(path) > _LONGEST:
+        # At a slash, so that the cut leaves no piece of a number or an address.
+        path = path[:_LONGEST].rpartition("/")[0] + "/..."
+    return plain(_NUMBER.sub("<number>", path))[:_LONGEST]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from linq_async.cli.sandbox import greeting, request_line
-from linq_async.sandbox import LoggedRequest, Sandbox
+from linq_async.sandbox import DEFAULT_TOKEN, LoggedRequest, Sandbox
 
 from .conftest import TOKEN, Run
 
@@ -23,16 +26,21 @@ PROGRAM = (sys.executable, "-W", "error", "-m", "linq_async")
 @pytest.fixture
 def served() -> Iterator[subprocess.Popen[str]]:
     """Start a sandbox command that writes into a pipe."""
-    with subprocess.Popen(
-        [*PROGRAM, "sandbox", "--port", "0", "--token", TOKEN, "--number", "+12025550199"],
+    with started("--token", TOKEN, "--number", "+12025550199") as process:
+        yield process
+        process.kill()
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """Start a sandbox command on a free port."""
+    return subprocess.Popen(
+        [*PROGRAM, "sandbox", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONUTF8": "1"},
-    ) as process:
-        yield process
-        process.kill()
+    )
 
 
 def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
@@ -80,6 +88,24 @@ def test_a_supervisor_may_end_it(served: subprocess.Popen[str]) -> None:
     assert (served.returncode, errors) == (0, "")
 
 
+def test_a_token_of_its_own_and_names_by_option() -> None:
+    """Without --token a random one is asked for and printed; --allow-host lets a name in, and others stay out."""
+    with started("--allow-host", "sandbox.internal") as process:
+        settings = read_settings(process)
+        token, url = settings["LINQ_INTEGRATION_TOKEN"], settings["LINQ_BASE_URL"]
+        assert re.fullmatch("sandbox-[0-9a-f]{32}", token)
+        statuses = [
+            requests.get(
+                f"{url}/api/partner/v2/phone_numbers",
+                headers={"Host": host, "X-LINQ-INTEGRATION-TOKEN": given},
+                timeout=5,
+            ).status_code
+            for host, given in (("sandbox.internal:80", token), ("evil.example", token), ("localhost", DEFAULT_TOKEN))
+        ]
+        process.kill()
+    assert statuses == [200, 421, 401]
+
+
 def test_a_port_in_use(run: Run) -> None:
     """A port that is taken is told in words, with exit code 1."""
     with socket.socket() as taken:
@@ -89,17 +115,36 @@ def test_a_port_in_use(run: Run) -> None:
         result = run("sandbox", "--port", str(port))
     assert result.exit_code == 1
     assert f"cannot listen on 127.0.0.1:{port}: " in result.stderr
-    assert "in use" in result.stderr
+    assert "in use. Try another --port, or 0." in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--token", "two words"), ("--number", "12"), ("--port", "70000")])
+@pytest.mark.parametrize("host", ["203.0.113.9", "no-such-host.invalid", "a..b", "a" * 70])
+def test_a_host_that_is_not_this_machine(run: Run, host: str) -> None:
+    """An address that is not this machine's, and a name that is none, are told as such: another port would not help."""
+    result = run("sandbox", "--host", host, "--port", "0")
+    assert result.exit_code == 1
+    assert f"cannot listen on {host}:0: " in result.stderr
+    assert "as --host" in result.stderr
+    assert "--port" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--token", "two words"),
+        ("--number", "12"),
+        ("--port", "70000"),
+        ("--host", "http://localhost"),
+        ("--allow-host", "*"),
+    ],
+)
 def test_bad_arguments(run: Run, arguments: tuple[str, str]) -> None:
     """What the sandbox cannot use is a usage error."""
     assert run("sandbox", *arguments).exit_code == 2
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("host", "warnings"), [("127.0.0.1", 0), ("localhost", 0), ("0.0.0.0", 2)])
+@pytest.mark.parametrize(("host", "warnings"), [("127.0.0.1", 0), ("localhost", 0), ("0.0.0.0", 3)])
 async def test_warns_beyond_loopback(host: str, warnings: int) -> None:
     """A sandbox that other machines can reach says so, and is pasted as an address that the client takes."""
     async with Sandbox(host=host) as sandbox:
@@ -121,6 +166,38 @@ def test_a_request_line_hides_numbers_and_control_characters() -> None:
         attempt=2,
     )
     assert request_line(entry) == "GET /x/<number>/<number>/\\x1b[2J\\n lost key=k\\r1 attempt=2"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/api/" + "y" * 300, "/api/..."),
+        ("/a/" + "y" * 190 + "13343284472", "/a/..."),
+        ("/a/" + "y" * 190 + "sam@example.com", "/a/..."),
+        ("/" + "\n" * 199, ("/" + "\\n" * 199)[:200]),
+        ("/x/(334) 328-4472/+1.334.328.4472", "/x/(<number>/<number>"),
+        ("/api/partner/v2/chats/8101/chat_messages/900001", "/api/partner/v2/chats/8101/chat_messages/900001"),
+    ],
+)
+def test_a_long_path_is_cut(path: str, shown: str) -> None:
+    """A path is cut at a slash, so that no piece of a number is left, and numbers are hidden however they are spelt."""
+    entry = LoggedRequest(method="GET", path=path, query="", content_type="", request_id="r-1", status=404)
+    assert request_line(entry) == f"GET {shown} 404"
+
+
+def test_a_line_costs_the_same_for_any_path() -> None:
+    """A path and a key of megabytes are cut before they are searched or spelt."""
+    entry = LoggedRequest(
+        method="G" * 10_000,
+        path="/" + "a" * 3_000_000,
+        query="",
+        content_type="",
+        request_id="r-1",
+        idempotency_key="k" * 3_000_000,
+    )
+    start = time.process_time()
+    assert len(request_line(entry)) < 500
+    assert time.process_time() - start < 0.05
 
 
 def test_without_the_extra() -> None:
