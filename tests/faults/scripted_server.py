@@ -85,6 +85,12 @@ class ScriptedServer:
         await asyncio.wait([self._accepting])
         self._listener.close()
 
+    def listen_again(self) -> None:
+        """Accept connections again on the same port."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        self._listener.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(), name="scripted server: accept")
+
     async def close(self) -> None:
         """Stop listening and end every connection and task."""
         tasks = [self._accepting, *self._tasks]
@@ -98,6 +104,7 @@ class ScriptedServer:
         loop = asyncio.get_running_loop()
         while True:
             connection, _ = await loop.sock_accept(self._listener)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             task = asyncio.create_task(self._keep_count(connection, self.connections))
             self._tasks.add(task)

@@ -7,6 +7,7 @@ from functools import cached_property
 from .messages import created_chat, error_body, message_field
 
 CHATS = "/api/partner/v2/chats"
+MESSAGES = "/chat_messages"
 KEPT_TEXT = 100
 
 
@@ -57,6 +58,11 @@ class Store:
         if seen.method == "POST" and seen.path == CHATS:
             message = self._kept(seen.key) or self._keep(seen)
             return 200, json.dumps(created_chat(message.id, message.text)).encode()
+        if seen.method == "POST" and seen.path.endswith(MESSAGES):
+            kept = self._kept(seen.key)
+            message = kept or self._keep(seen)
+            shown = created_chat(message.id, message.text)["data"]["chat_messages"]
+            return (200 if kept else 201), json.dumps({"data": shown}).encode()
         effect = f"{seen.method} {seen.path}"
         if seen.method == "DELETE" and effect in self.effects:
             return 404, error_body(404, "not_found", "Nothing to delete")

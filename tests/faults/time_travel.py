@@ -1,0 +1,48 @@
+"""A loop whose time can be moved on, so that a time limit is reached without waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from .script import Behaviour, Exchange
+
+
+class MovableLoop(asyncio.SelectorEventLoop):
+    """An event loop with a clock that a test can put forward."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        """Return the time, with what it was put forward."""
+        return super().time() + self.ahead
+
+
+def advance(seconds: float) -> None:
+    """Put the running loop's clock forward."""
+    loop: Any = asyncio.get_running_loop()
+    loop.ahead += seconds
+
+
+def after(seconds: float, then: Behaviour) -> Behaviour:
+    """Put the loop's clock forward by these seconds, then act."""
+
+    async def act(exchange: Exchange) -> None:
+        advance(seconds)
+        await then.act(exchange)
+
+    return replace(then, name=f"{then.name}, for {seconds:g} s", act=act)
+
+
+def head_then_silence(seconds: float) -> Behaviour:
+    """Take the request, send status and headers, and let these seconds pass once the client has read them."""
+
+    async def act(exchange: Exchange) -> None:
+        await exchange.send_head()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        advance(seconds)
+        await exchange.wire.gone()
+
+    return Behaviour(f"send status and headers, then nothing for {seconds:g} s", act, stores=True)
