@@ -92,23 +92,29 @@ class Exchange:
     async def run(self) -> RawResponse:
         """Send the request and read the whole answer. Raises a LinqError that knows whether anything had left."""
         ended: RawResponse | LinqError | asyncio.CancelledError
-        try:
-            with self._clock:
-                self._response = await self._pool.session.request(self._request.method, self._url(), **self._options())
-                body = self._at_hand(self._response)
-                if body is None:
-                    body = await self._read(self._response)
-                return self._answer(body)
-        except Exception as error:  # noqa: BLE001  # a fault of aiohttp's or of ours, too, must tell what became of a send
-            ended = self._translate(error)
-        except asyncio.CancelledError as cancelled:
-            cancelled.__context__ = None
-            ended = cancelled.with_traceback(None)
-        finally:
-            self._let_go()
-        if isinstance(ended, RawResponse):
-            return ended
-        raise ended
+        body, pool = self._body, self._pool
+        while True:  # once, but for connections of the pool that turn out stale: each time it has one less of them
+            body.stale, body.pooled = False, pool.idle > 0
+            pool.idle -= body.pooled
+            try:
+                with self._clock:
+                    self._response = await pool.session.request(self._request.method, self._url(), **self._options())
+                    read = self._at_hand(self._response)
+                    if read is None:
+                        read = await self._read(self._response)
+                    ended = self._answer(read)
+            except Exception as error:  # noqa: BLE001  # a fault of aiohttp's or of ours, too, must tell what became of a send
+                ended = self._translate(error)
+            except asyncio.CancelledError as cancelled:
+                cancelled.__context__ = None
+                ended = cancelled.with_traceback(None)
+            finally:
+                self._let_go()
+            if isinstance(ended, RawResponse):
+                return ended
+            if not body.stale or self._clock.expired or not isinstance(ended, ConnectError):
+                raise ended
+            self._response = None
 
     def _url(self) -> URL:
         root = _root(self._settings.base_url, self._request.path)
@@ -118,9 +124,12 @@ class Exchange:
         """Leave a connection to the pool only where the body has gone out and the answer was read to its end."""
         response = self._response
         if response is not None and response.connection is None and self._body.out:
+            self._pool.idle += 1
             return
         if response is not None:
             response.close()
+        elif self._body.pooled and not self._body.took_idle:
+            self._pool.idle += 1
         self._body.abort()
 
     def _options(self) -> dict[str, Any]:
@@ -138,7 +147,8 @@ class Exchange:
     def _at_hand(self, response: ClientResponse) -> bytes | None:
         """Return the answer's body if it has come already, as it nearly always has; None if it must be waited for."""
         if not self._body.left and response.version is not None:  # an answer made by aioresponses has none
-            raise ConnectionResetError("the idle connection had received an answer to nothing")
+            self._body.stale = self._body.pooled
+            raise ConnectionResetError("the connection had received an answer before the request")
         content = response.content
         if self._body.out and content.is_eof() and content.total_bytes <= self._settings.max_response_bytes:
             return content.read_nowait()

@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 
 from linq_async.errors import UploadError
 from linq_async.transport.clock import AttemptClock
+from linq_async.transport.idle import is_stale
 from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Upload, reason_of
 from linq_async.wire.body import NO_BODY, Body, File, Json, Multipart
 
@@ -32,6 +33,10 @@ class AttemptBody(payload.Payload):
     _transport: asyncio.WriteTransport | None = None
     left = False
     """Whether anything may have reached the server. Set before the first byte, so that it never wrongly says no."""
+    pooled = False
+    """Whether the connection may have carried an earlier request."""
+    stale = False
+    """Whether it had gone bad while it was idle, so that nothing was written to it."""
     out = False
     """Whether the whole body has been handed over."""
     failure: UploadError | None = None
@@ -44,6 +49,11 @@ class AttemptBody(payload.Payload):
         self._size = recipe.size
         self.without_headers = (hdrs.CONTENT_TYPE,) if recipe is NO_BODY else None
         """The headers that aiohttp must not add: nothing has no media type."""
+
+    @property
+    def took_idle(self) -> bool:
+        """Whether the pool may have one idle connection less because of it."""
+        return self.pooled and (self.stale or self._transport is not None)
 
     def over(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
         """Return headers with the body's own media type, over what a lent session sends by default."""
@@ -58,9 +68,13 @@ class AttemptBody(payload.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body."""
         stream: Any = writer
-        if stream.protocol.should_close:
-            raise ConnectionResetError("the idle connection had received an answer to nothing")
-        self._transport = transport = stream.transport
+        transport = stream.transport
+        if stream.protocol.should_close or (self.pooled and is_stale(stream.protocol, transport)):
+            self.stale = self.pooled
+            if transport is not None:
+                transport.abort()
+            raise ConnectionResetError("the connection was closed, or written on, before the request")
+        self._transport = transport
         self.left = True
         recipe = self._recipe
         if isinstance(recipe, Json) and recipe.size <= AT_ONCE_BYTES:

@@ -35,6 +35,8 @@ class Pool:
     """What our own session sends with every request; None if the session was lent, and sends what its owner chose."""
     options: dict[str, Any] = attrs.field(repr=False)
     """What a lent session must be told with every request. Our own has been made so."""
+    idle: int = 0
+    """How many connections may lie idle in the session: rather too many than too few."""
     reopens: dict[str, float] = attrs.field(factory=dict[str, float])
     """For each limit group that the server has asked to wait: when its gate opens, by the pipeline's clock."""
 
@@ -105,8 +107,9 @@ class Transport:
             )
         watch, closing = Watch(loop), loop.create_future()
         if self._borrowed is not None:
-            slots = asyncio.Semaphore(self._slots(self._borrowed))
-            self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, lent_options(self._settings))
+            places = self._slots(self._borrowed)
+            slots, options = asyncio.Semaphore(places), lent_options(self._settings)
+            self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, options, idle=places)
         else:
             # aiohttp sends a session's default headers to the proxy, too: with one, ours go with each request instead.
             headers = CIMultiDict[str]() if self._settings.proxy else self._settings.request_headers

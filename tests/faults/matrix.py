@@ -145,7 +145,7 @@ class Fault:
             error=None if recovers or verdict.error is None else verdict.error.__name__,
             outcome=None if recovers else verdict.outcome,
             attempts=attempts,
-            arrivals=0 if self.out_of_reach else 1 if self.warm_up and self.verdict is NOTHING_LEFT else attempts,
+            arrivals=0 if self.out_of_reach else attempts,
             held=self._held(kind, attempts, recovers=recovers),
         )
 
@@ -278,11 +278,14 @@ def good_answers() -> Iterator[Fault]:
         broken_wire.answer_twice,
     ):
         yield Fault(behaviour, WELL)
-    for behaviour in (broken_wire.junk_when_idle, broken_wire.close_when_idle):
+    # aiohttp keeps a connection on which a whole answer came unasked: the attempt finds that, and takes another one.
+    for behaviour in (
+        broken_wire.junk_when_idle,
+        broken_wire.close_when_idle,
+        broken_wire.answer_when_idle,
+        broken_wire.timeout_when_idle,
+    ):
         yield Fault(behaviour, WELL, warm_up=True, runs=(Run.ONCE,))
-    # aiohttp keeps a connection on which a whole answer came unasked: the attempt finds that, and sends nothing on it.
-    for behaviour in (broken_wire.answer_when_idle, broken_wire.timeout_when_idle):
-        yield Fault(behaviour, NOTHING_LEFT, warm_up=True, runs=(Run.ONCE,))
 
 
 _LATER = {408: APIError, 500: ServerError, 502: ServerError, 503: ServerError, 504: ServerError}
