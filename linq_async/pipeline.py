@@ -21,6 +21,7 @@ import orjson
 from linq_async.attempts import Attempt
 from linq_async.config import Settings
 from linq_async.errors import (
+    APIError,
     ClientStateError,
     DecodeError,
     LinqError,
@@ -161,63 +162,72 @@ class Pipeline:
 
     async def _enter(self, call: Call) -> None:
         """Wait for the gate of the limit group, then for a connection slot: no clock runs yet."""
-        pool, group = call.pool, call.request.group
+        pool = call.pool
         while True:
-            left = pool.pause_left(group, self.clock()) if pool.reopens else 0.0
+            left = self._pause_left(call)
             if left:
-                await self._wait_at_gate(call, left)
+                wait = self._wait_at_gate(left)
+                if wait is None:
+                    raise _held_back(left)
+                await self._rest(call, wait)
                 continue
             await pool.slots.acquire()
-            if not pool.closed and not (pool.reopens and pool.pause_left(group, self.clock())):
+            if not pool.closed and not self._pause_left(call):
                 return
             pool.slots.release()
             if pool.closed:
                 raise _closed_while_waiting()
 
-    async def _wait_at_gate(self, call: Call, left: float, elapsed: float = 0.0) -> None:
+    def _pause_left(self, call: Call) -> float:
+        """Return the seconds until the call's gate opens; 0 if it is open."""
+        pool = call.pool
+        if not pool.reopens:
+            return 0.0
+        return pool.pause_left((self.settings.token, call.request.group), self.clock())
+
+    def _wait_at_gate(self, left: float, elapsed: float = 0.0) -> float | None:
+        """Return how long to wait at a gate that opens in ``left`` seconds; None if the call may not wait so long."""
         policy = self.settings.retry
         wait = left + spread(left, self.chance())
-        if policy.max_attempts == 1 or elapsed + wait >= policy.max_elapsed:
-            held_back = RateLimitError(
-                f"held back: the server asked to wait {left:.1f} s more",
-                status=429,
-                outcome=Outcome.NOT_SENT,
-                retry_after=left,
-            )
-            raise held_back
-        await self._rest(call, wait)
+        return None if policy.max_attempts == 1 or elapsed + wait >= policy.max_elapsed else wait
 
     async def _rest(self, call: Call, seconds: float) -> None:
         """Sleep, unless the client is closed meanwhile."""
-        sleeping = asyncio.ensure_future(self.sleep(seconds))
-        try:
-            await asyncio.wait({sleeping, call.pool.closing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
+        await call.pool.rest(lambda: self.sleep(seconds))
         if call.pool.closed:
             raise _closed_while_waiting()
 
     async def _rest_for_retry(self, call: Call, seconds: float) -> None:
-        """Rest before another attempt, and on where the 429 of another call has closed the gate meanwhile."""
+        """Rest before another attempt, and longer if the 429 of another call has closed the gate meanwhile."""
         await self._rest(call, seconds)
-        while left := call.pool.pause_left(call.request.group, self.clock()):
-            await self._wait_at_gate(call, left, self.clock() - call.started)
+        while left := self._pause_left(call):
+            wait = self._wait_at_gate(left, self.clock() - call.started)
+            if wait is None:
+                raise _GateClosedError(left)
+            await self._rest(call, wait)
 
     async def _again(self, call: Call, failed: LinqError) -> RawResponse:
         """Make the attempts that follow the first, which has failed."""
         first: LinqError | None = failed
+        last = failed
 
         async def attempt() -> RawResponse:
-            nonlocal first
+            nonlocal first, last
             if first is not None:  # tenacity's attempt 1 is ours, and it is over
                 failed, first = first, None
                 raise failed
-            return await self._attempt(call)
+            try:
+                return await self._attempt(call)
+            except LinqError as error:
+                last = error
+                raise
 
         try:
             return await self._retrying(call)(attempt)
         except LinqError as error:
             last = error
+        except _GateClosedError as closed:
+            _hold_back(last, closed.left)
         self._finish(call)
         _sign(call, last)  # what ended a rest between two attempts knows nothing of the call yet
         raise last.with_traceback(None)  # a reader of the traceback is not helped by tenacity's frames
@@ -231,7 +241,7 @@ class Pipeline:
         def wait(state: tenacity.RetryCallState) -> float:
             error = None if state.outcome is None else state.outcome.exception()
             asked = error.retry_after if isinstance(error, RateLimitError) else None
-            paused = call.pool.pause_left(call.request.group, self.clock())
+            paused = self._pause_left(call)
             own = wait_for(error, call.attempts, policy, self.chance())
             return max(own, paused, call.request.spacing) + (spread(asked, self.chance()) if asked else 0.0)
 
@@ -285,7 +295,7 @@ class Pipeline:
         request = call.request
         _sign(call, error)
         if isinstance(error, RateLimitError) and error.retry_after is not None:
-            call.pool.pause(request.group, self.clock(), error.retry_after)
+            call.pool.pause((self.settings.token, request.group), self.clock(), error.retry_after)
         if may_retry(error, request) and not self._may_retry(call, error):
             error.message += "; not sent again, for an attachment can be read only once"
         return error
@@ -352,6 +362,26 @@ def _load() -> None:
 def _sign(call: Call, error: LinqError) -> None:
     """Write on an error what its call has come to."""
     error.outcome, error.attempts, error.idempotency_key = call.outcome, call.attempts, call.request.idempotency_key
+
+
+class _GateClosedError(Exception):
+    """The gate stays closed longer than the call, which has failed already, may take."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__()
+        self.left = left
+
+
+def _held_back(left: float) -> RateLimitError:
+    message = f"held back: the server asked to wait {left:.1f} s more"
+    return RateLimitError(message, status=429, outcome=Outcome.NOT_SENT, retry_after=left)
+
+
+def _hold_back(error: LinqError, left: float) -> None:
+    """Write on the last failure of a call why no attempt follows it: the server told another call to wait."""
+    error.message += f"; not sent again, because the server asked another call to wait {left:.1f} s more"
+    if isinstance(error, APIError):
+        error.retry_after = left
 
 
 def _closed_while_waiting() -> ClientStateError:

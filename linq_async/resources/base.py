@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -92,12 +91,7 @@ class Resource:
 
     async def _wait(self, until: Callable[[], Awaitable[None]]) -> None:
         """Wait, unless the client is closed meanwhile: then the next call says so."""
-        pool = self._pipeline.transport.pool()
-        waiting = asyncio.ensure_future(until())
-        try:
-            await asyncio.wait({waiting, pool.closing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
+        await self._pipeline.transport.pool().rest(until)
 
     def _pager(self, draft: Draft, returns: type[ListAnswer[Item]], page: int, per_page: int) -> Pager[Item]:
         """Return the list that a call gives in pages."""

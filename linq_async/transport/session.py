@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +20,10 @@ MAX_PAUSE = 3_600.0
 """Seconds: no Retry-After closes a gate for longer, so that one wrong answer cannot silence a client for days."""
 
 
+Gate = tuple[str, str]
+"""What the server limits: the calls of a token in a limit group. Never printed, for it holds the token."""
+
+
 @attrs.define(eq=False)
 class Pool:
     """What lives and dies with one event loop."""
@@ -29,43 +33,57 @@ class Pool:
     slots: asyncio.Semaphore = attrs.field(repr=False)
     life: AsyncGenerator[None] | None = attrs.field(repr=False)
     watch: Watch = attrs.field(repr=False)
-    closing: asyncio.Future[None] = attrs.field(repr=False)
-    """Done once the client is closed, so that who waits need not wait on."""
     headers: CIMultiDict[str] | None = attrs.field(repr=False)
     """What our own session sends with every request; None if the session was lent, and sends what its owner chose."""
     options: dict[str, Any] = attrs.field(repr=False)
     """What a lent session must be told with every request. Our own has been made so."""
+    closed: bool = False
+    """Whether the client was closed."""
     idle: int = 0
     """How many connections may lie idle in the session: rather too many than too few."""
-    reopens: dict[str, float] = attrs.field(factory=dict[str, float])
-    """For each limit group that the server has asked to wait: when its gate opens, by the pipeline's clock."""
+    reopens: dict[Gate, float] = attrs.field(factory=dict["Gate", float], repr=False)
+    """For each gate that the server has closed: when it opens, by the pipeline's clock."""
+    resting: set[asyncio.Future[None]] = attrs.field(factory=set["asyncio.Future[None]"], repr=False)
+    """What waits, and is to end with the client."""
 
     @property
     def lent(self) -> bool:
         """Whether the session is the caller's own."""
         return self.headers is None
 
-    @property
-    def closed(self) -> bool:
-        """Whether the client was closed."""
-        return self.closing.done()
+    def pause(self, gate: Gate, now: float, seconds: float) -> None:
+        """Close a gate for so many seconds; it never opens earlier for it."""
+        self.reopens[gate] = max(now + min(seconds, MAX_PAUSE), self.reopens.get(gate, 0.0))
 
-    def pause(self, group: str, now: float, seconds: float) -> None:
-        """Close a group's gate for so many seconds; it never opens earlier for it."""
-        self.reopens[group] = max(now + min(seconds, MAX_PAUSE), self.reopens.get(group, 0.0))
-
-    def pause_left(self, group: str, now: float) -> float:
-        """Return the seconds until a group's gate opens; 0 where it is open."""
-        if group not in self.reopens:
+    def pause_left(self, gate: Gate, now: float) -> float:
+        """Return the seconds until a gate opens; 0 if it is open."""
+        if gate not in self.reopens:
             return 0.0
-        left = self.reopens[group] - now
+        left = self.reopens[gate] - now
         if left <= 0:
-            del self.reopens[group]
+            del self.reopens[gate]
         return max(left, 0.0)
+
+    async def rest(self, until: Callable[[], Awaitable[None]]) -> None:
+        """Wait, unless the client is closed, now or meanwhile."""
+        if self.closed:
+            return
+        # Not beside a future that all share: each that leaves would search through the callbacks of all others.
+        resting = asyncio.ensure_future(until())
+        self.resting.add(resting)
+        try:
+            await asyncio.wait([resting])
+        finally:
+            self.resting.discard(resting)
+            resting.cancel()
+        if not resting.cancelled():
+            resting.result()
 
     async def close(self) -> None:
         """End the calls under way and those that wait; then close the session, unless it was lent."""
-        self.closing.set_result(None)
+        self.closed = True
+        for resting in self.resting:
+            resting.cancel()
         self.watch.expire_all()
         if self.life is not None:
             await self.life.aclose()
@@ -105,17 +123,17 @@ class Transport:
                 "the client belongs to another event loop that is still alive: make one client for each loop, "
                 "or close the first loop before the second one starts"
             )
-        watch, closing = Watch(loop), loop.create_future()
+        watch = Watch(loop)
         if self._borrowed is not None:
             places = self._slots(self._borrowed)
             slots, options = asyncio.Semaphore(places), lent_options(self._settings)
-            self._pool = Pool(self._borrowed, loop, slots, None, watch, closing, None, options, idle=places)
+            self._pool = Pool(self._borrowed, loop, slots, None, watch, None, options, idle=places)
         else:
             # aiohttp sends a session's default headers to the proxy, too: with one, ours go with each request instead.
             headers = CIMultiDict[str]() if self._settings.proxy else self._settings.request_headers
             session, life = self._own_session(headers)
             slots = asyncio.Semaphore(self._max_connections)
-            self._pool = Pool(session, loop, slots, life, watch, closing, headers, {})
+            self._pool = Pool(session, loop, slots, life, watch, headers, {})
         return self._pool
 
     def _own_session(self, headers: CIMultiDict[str]) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
@@ -134,8 +152,9 @@ class Transport:
 
     def _slots(self, session: aiohttp.ClientSession) -> int:
         """Count the places: in a lent session with fewer of its own, calls would wait by the clock."""
-        limit = session.connector.limit if session.connector is not None else 0
-        return min(self._max_connections, limit) if limit else self._max_connections
+        connector = session.connector
+        limits = () if connector is None else (connector.limit, connector.limit_per_host)
+        return min([self._max_connections, *[limit for limit in limits if limit]])  # 0 is no limit
 
     async def aclose(self) -> None:
         """Close the session, unless it was lent. Calls under way end with ClientStateError."""

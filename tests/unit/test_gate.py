@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 import attrs
 import pytest
 
-from linq_async import Outcome, RateLimitError, RetryPolicy, Upload
+from linq_async import ConnectError, Outcome, RateLimitError, RetryPolicy, ServerError, Upload
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
+from linq_async.transport.session import spread
 from linq_async.wire.request import Request
 
-from .given import MESSAGE, ONCE, GivenTime, failure_of, piped
+from .given import MESSAGE, ONCE, TOKEN, GivenTime, failure_of, piped
 from .loopback import CREATED, Loopback, Reply, Seen, refused
 
 
@@ -107,7 +108,7 @@ async def test_a_retry_waits_at_a_gate_that_another_call_has_closed(time: GivenT
 
         async def closing(seconds: float) -> None:
             if not time.waits:
-                pipeline.transport.pool().pause("default", time.now, 30.0)
+                pipeline.transport.pool().pause((TOKEN, "default"), time.now, 30.0)
             await rest(seconds)
 
         pipeline.sleep = closing
@@ -118,18 +119,20 @@ async def test_a_retry_waits_at_a_gate_that_another_call_has_closed(time: GivenT
 
 @pytest.mark.asyncio
 async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(time: GivenTime) -> None:
-    """Where the gate outlasts the budget, the call is given up with its key, and with what is known of it."""
+    """If the gate outlasts the budget, the call ends in its own last failure, which says why no attempt follows."""
     async with Loopback(refused(503)) as server, piped(server, time) as pipeline:
         rest = time.sleep
 
         async def closing(seconds: float) -> None:
-            pipeline.transport.pool().pause("default", time.now, 500.0)
+            pipeline.transport.pool().pause((TOKEN, "default"), time.now, 500.0)
             await rest(seconds)
 
         pipeline.sleep = closing
         error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
-    assert isinstance(error, RateLimitError)
-    assert (error.outcome, error.idempotency_key, error.attempts) == (Outcome.UNKNOWN, "k", 1)
+    assert isinstance(error, ServerError)
+    assert (error.status, error.outcome, error.idempotency_key, error.attempts) == (503, Outcome.UNKNOWN, "k", 1)
+    assert error.retry_after == 500.0 - time.waits[0]
+    assert "not sent again, because the server asked another call to wait 499." in str(error)
     assert len(server.seen) == 1
 
 
@@ -147,13 +150,14 @@ async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(time: G
         rest = time.sleep
 
         async def closing(seconds: float) -> None:
-            unreachable.transport.pool().pause("default", time.now, 500.0)
+            unreachable.transport.pool().pause((TOKEN, "default"), time.now, 500.0)
             await rest(seconds)
 
         unreachable.sleep = closing
         stream = Upload.from_chunks(once(), filename="a.bin")  # type: ignore[arg-type]
         error = await failure_of(Chats(unreachable).create(**MESSAGE, attachments=[stream]))
-    assert isinstance(error, RateLimitError)
+    assert isinstance(error, ConnectError)
+    assert "asked another call to wait" in str(error)
     assert (error.outcome, error.attempts) == (Outcome.NOT_SENT, 1)
     assert "read only once" not in str(error)
 
@@ -168,6 +172,54 @@ async def test_a_gate_is_for_its_group(time: GivenTime) -> None:
     assert (refusal.attempts, chat.attempts, held.attempts) == (1, 1, 0)
     assert time.waits == []
     assert len(server.seen) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_gate_is_for_its_token(time: GivenTime) -> None:
+    """A 429 for one token holds back nobody who sends with another on the same connections."""
+    async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
+        other = pipeline.with_settings(attrs.evolve(pipeline.settings, token="another-token"))
+        refusal = await failure_of(Chats(pipeline).create(**MESSAGE))
+        chat = await Chats(other).create(**MESSAGE)
+        held = await failure_of(Chats(pipeline).create(**MESSAGE))
+        shown = repr(pipeline.transport.pool())
+    assert (refusal.attempts, chat.attempts, held.attempts, len(server.seen)) == (1, 1, 0, 2)
+    assert TOKEN not in shown
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> None:
+    """Ten thousand calls that wait at a gate wake in steps of half a second at the most, and are all answered."""
+    count, loop, asleep, opened = 10_000, asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    places = iter(range(1, count + 1))
+
+    async def sleep(_: float) -> None:
+        if next(places) == count:
+            asleep.set()
+        await opened.wait()
+
+    async with Loopback(refused(429, Retry_After="50")) as server, piped(server, time) as pipeline:
+        await failure_of(_once(pipeline).send(_check()))
+        pipeline.sleep = sleep
+        calls = [asyncio.create_task(pipeline.send(_check())) for _ in range(count)]
+        await asleep.wait()
+        time.now += 60.0
+        opened.set()
+        longest, last = 0.0, loop.time()
+        while not calls[-1].done():
+            await asyncio.sleep(0)
+            now = loop.time()
+            longest, last = max(longest, now - last), now
+        answers = await asyncio.gather(*calls)
+    assert {answer.attempts for answer in answers} == {1}
+    assert longest < 0.5
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.4, 0.1), (2.0, 0.5), (4.0, 1.0), (60.0, 1.0)])
+def test_those_who_waited_are_spread_over_a_quarter_of_the_pause(seconds: float, most: float) -> None:
+    """The spread reaches from nothing to a quarter of the pause, a second at the most."""
+    assert (spread(seconds, 0.0), spread(seconds, 0.5), spread(seconds, 1.0)) == (0.0, most / 2, most)
 
 
 @pytest.mark.asyncio

@@ -261,16 +261,24 @@ async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_lent_session_follows_no_redirect_and_lends_its_limit() -> None:
-    """Redirects stay unfollowed, and a lent pool of two serves twenty calls without one timing out in its line."""
+@pytest.mark.parametrize("limits", [{"limit": 2}, {"limit_per_host": 2}, {"limit": 0, "limit_per_host": 1}])
+async def test_a_lent_session_follows_no_redirect_and_lends_its_limit(limits: dict[str, int]) -> None:
+    """Redirects stay unfollowed, and a lent pool of two serves forty calls without one timing out in its line."""
+
+    async def slow(_: Seen) -> Reply:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply] = loop.create_future()
+        loop.call_later(0.01, answer.set_result, CREATED)
+        return await answer
+
     async with (
         Loopback() as other,
-        Loopback(Reply(308, headers={"Location": other.url})) as server,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as session,
-        client_of(server, session=session, timeouts=Timeouts(connect=0.5)) as linq,
+        Loopback(Reply(308, headers={"Location": other.url}), default=slow) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(**limits)) as session,
+        client_of(server, session=session, retry=ONCE, timeouts=Timeouts(connect=0.1)) as linq,
     ):
         error = await failure_of(linq.chats.create(**MESSAGE))
-        chats = await asyncio.gather(*[linq.chats.create(**MESSAGE) for _ in range(20)])
+        chats = await asyncio.gather(*[linq.chats.create(**MESSAGE) for _ in range(40)])
     assert type(error).__name__ == "RedirectError"
     assert (other.seen, server.connections <= 3, {chat.attempts for chat in chats}) == ([], True, {1})
 
