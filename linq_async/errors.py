@@ -136,14 +136,22 @@ class InvalidArgumentError(LinqError, ValueError):
 
 
 class UploadError(LinqError):
-    """An attachment could not be read."""
+    """An attachment could not be read. The text gives its place among the attachments: its name may be personal."""
 
-    def __init__(self, filename: str = "", reason: str = "", *, outcome: Outcome = Outcome.NOT_SENT) -> None:
-        super().__init__(f"attachment {filename!r} {reason}", outcome=outcome)
+    def __init__(
+        self, filename: str = "", reason: str = "", *, index: int | None = None, outcome: Outcome = Outcome.NOT_SENT
+    ) -> None:
+        super().__init__(f"{'attachment' if index is None else f'attachments[{index}]'} {reason}", outcome=outcome)
         self.filename = filename
         """The attachment's name, as it is sent."""
         self.reason = reason
         """What went wrong."""
+        self.index = index
+        """Its place in ``attachments``, from 0; None if it was never part of a message."""
+
+    def at(self, index: int) -> UploadError:
+        """Return the error with the attachment's place."""
+        return UploadError(self.filename, self.reason, index=index, outcome=self.outcome)
 
 
 class ConnectError(LinqError):

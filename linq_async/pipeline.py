@@ -30,6 +30,7 @@ from linq_async.errors import (
     RateLimitError,
 )
 from linq_async.retry import may_retry, must_stop, wait_for
+from linq_async.transport.attachments import measured
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.session import Pool, Transport, spread
 from linq_async.wire.body import NO_BODY, Body, Multipart, key_of, message_form, plain_recipe
@@ -132,7 +133,7 @@ class Pipeline:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
         try:
             call = Call(request, self.transport.pool())
-            call.recipe = plain_recipe(request) or await self._form(request)
+            call.recipe = plain_recipe(request) or await self._form(call)
             await self._enter(call)
         except LinqError as error:
             error.idempotency_key = request.idempotency_key
@@ -149,15 +150,11 @@ class Pipeline:
         finally:
             call.pool.slots.release()
 
-    async def _form(self, request: Request) -> Multipart:
-        """Lay out a message as a form. Files are measured in a thread."""
-        message, key = request.message, key_of(request)
+    async def _form(self, call: Call) -> Multipart:
+        """Lay out a message as a form. Files are measured in threads, within the limits that a send has anyway."""
+        message, key = call.request.message, key_of(call.request)
         assert message is not None
-        uploads = message.uploads()
-        if all(upload.in_memory for upload in uploads):
-            sizes = [upload.measure() for upload in uploads]
-        else:
-            sizes = await asyncio.to_thread(lambda: [upload.measure() for upload in uploads])
+        sizes = await measured(message.uploads(), self.settings, lambda: call.pool.closed)
         return message_form(message, key, sizes, f"linq-{secrets.token_hex(16)}")
 
     async def _enter(self, call: Call) -> None:

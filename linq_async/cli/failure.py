@@ -10,7 +10,15 @@ import attrs
 from linq_async.attempts import Attempt
 from linq_async.cli.exit_codes import ExitCode, code_of
 from linq_async.cli.render import facts, plain, reworded
-from linq_async.errors import APIError, ConfigurationError, ErrorDetail, InvalidArgumentError, LinqError, Outcome
+from linq_async.errors import (
+    APIError,
+    ConfigurationError,
+    ErrorDetail,
+    InvalidArgumentError,
+    LinqError,
+    Outcome,
+    UploadError,
+)
 
 _OPTIONS = {
     "send_from": "--from",
@@ -104,6 +112,8 @@ def failure_of(error: LinqError, key: str) -> Failure:
 
 def _message(error: LinqError) -> str:
     """Name the options of the command in place of the client's arguments."""
+    if isinstance(error, UploadError):
+        return f"--attach {error.filename} {error.reason}"  # its name is the user's own, on the user's own terminal
     if not isinstance(error, InvalidArgumentError):
         return reworded(error.message)
     return "; ".join(f"{_option(problem.argument)} {problem.message}" for problem in error.problems)

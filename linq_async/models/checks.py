@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 from urllib.parse import urlsplit
@@ -14,13 +15,30 @@ from linq_async.errors import Problem
 MAX_ID = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class NotAList:
+    """What was passed in place of a list, or failed as one: only what is wrong with it."""
+
+    message: str
+
+
 def as_tuple(values: Iterable[str]) -> tuple[str, ...]:
-    """Copy a list into a tuple. What is text, or no series at all, stays as it is, to be refused."""
+    """Copy a list into a tuple; into NotAList if that fails. Raises nothing: its caller's frame holds the text."""
     if values.__class__ is list or values.__class__ is tuple:  # nearly always, and to ask for an Iterable is slow
         return tuple(values)
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        return cast("tuple[str, ...]", values)
-    return tuple(values)
+    return cast("tuple[str, ...]", copied(values))
+
+
+def copied(values: object) -> tuple[object, ...] | NotAList:
+    """Copy any iterable but a str or bytes into a tuple, or say why that failed."""
+    if isinstance(values, NotAList):
+        return values
+    try:
+        if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+            return tuple(cast("Iterable[object]", values))
+    except Exception as error:  # noqa: BLE001  # whatever a caller's iterable raises
+        return NotAList(f"cannot be read: it raised {type(error).__name__}")
+    return NotAList(f"must be a list, not {type(values).__name__}")
 
 
 def id_problems(ids: Mapping[str, object]) -> list[Problem]:
@@ -61,7 +79,7 @@ def optional_problems(**values: object) -> list[Problem]:
 
 def needed_text_problem(value: object) -> str | None:
     """Say why a value cannot be sent as a text that must not be empty; None where it can."""
-    return "must not be empty" if value == "" else text_problem(value)
+    return "must not be empty" if isinstance(value, str) and not value else text_problem(value)
 
 
 def text_problem(value: object) -> str | None:
@@ -79,8 +97,8 @@ def text_problem(value: object) -> str | None:
 
 def list_problems(name: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:
     """Return what is wrong with the entries of a list. It has been through ``as_tuple``."""
-    if not isinstance(values, tuple):
-        return [Problem(name, f"must be a list, not {type(values).__name__}")]
+    if isinstance(values, NotAList):
+        return [Problem(name, values.message)]
     found: list[Problem] = []
     for index, value in enumerate(cast("tuple[object, ...]", values)):
         message = problem_of(value)

@@ -10,9 +10,17 @@ from typing import cast
 import attrs
 
 from linq_async.errors import Problem
-from linq_async.filenames import filename_problem
-from linq_async.models.checks import as_tuple, list_problems, text_problems, texts_problems, url_problem
-from linq_async.uploads import Attachable, Upload, as_upload
+from linq_async.models.checks import (
+    NotAList,
+    as_tuple,
+    copied,
+    list_problems,
+    text_problems,
+    texts_problems,
+    url_problem,
+)
+from linq_async.uploads import Attachable, Unattachable, Upload, as_upload
+from linq_async.uploads.filenames import filename_problem
 
 _KEY = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -23,12 +31,21 @@ def new_idempotency_key() -> str:
 
 
 def _as_uploads(values: Iterable[Attachable]) -> tuple[Attachable, ...]:
-    """Note where open files stand now; an entry that cannot be attached stays, to be refused."""
-    if values == ():
+    """Note where open files stand now. Raises nothing: what cannot be attached is kept as its reason, and refused."""
+    if values.__class__ is tuple and not values:
         return ()
-    if isinstance(values, str | bytes) or hasattr(values, "read") or not isinstance(values, Iterable):
-        return cast("tuple[Attachable, ...]", values)
-    return tuple(found if isinstance(found := as_upload(item), Upload) else item for item in values)
+    found = NotAList("must be a list, not a file") if _is_file(values) else copied(values)
+    if isinstance(found, tuple):
+        return tuple(cast("Attachable", as_upload(item)) for item in found)
+    return cast("tuple[Attachable, ...]", found)
+
+
+def _is_file(values: object) -> bool:
+    """Return whether a file was passed in place of a list: to iterate over it would read it."""
+    try:
+        return hasattr(values, "read")
+    except Exception:  # noqa: BLE001  # an odd object's __getattr__
+        return False
 
 
 @attrs.frozen(kw_only=True)
@@ -94,5 +111,6 @@ def key_problems(key: object) -> list[Problem]:
 
 
 def _attachment_problem(value: object) -> str | None:
-    found = as_upload(value)
-    return found if isinstance(found, str) else filename_problem(found.filename)
+    if isinstance(value, Unattachable):
+        return value.reason
+    return filename_problem(value.filename) if isinstance(value, Upload) else "is not an Upload"

@@ -7,19 +7,17 @@ attachment, which aiohttp disguises as a lost connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from linq_async.errors import UploadError
+from linq_async.transport.attachments import AttachmentWriter
 from linq_async.transport.clock import AttemptClock
 from linq_async.transport.idle import is_stale
-from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Upload, reason_of
-from linq_async.wire.body import NO_BODY, Body, File, Json, Multipart
+from linq_async.wire.body import NO_BODY, Body, Json, Multipart
 
 CHUNK_BYTES = 512 << 10
 AT_ONCE_BYTES = 32 << 10
@@ -41,6 +39,8 @@ class AttemptBody(payload.Payload):
     """Whether the whole body has been handed over."""
     failure: UploadError | None = None
     """Why an attachment could not be read, if that is what ended the attempt."""
+    attachments: AttachmentWriter | None = None
+    """Writes the attachments, once it has come to them."""
 
     def __init__(self, recipe: Body, clock: AttemptClock) -> None:
         super().__init__(None, content_type=recipe.content_type)
@@ -103,26 +103,17 @@ class AttemptBody(payload.Payload):
             await self._write_parts(writer, recipe)
 
     async def _write_parts(self, writer: AbstractStreamWriter, recipe: Multipart) -> None:
-        try:
-            for part in recipe.parts:
-                if isinstance(part, File):
-                    await self._write_file(writer, part)
-                else:
-                    await self._write_bytes(writer, part)
-        except UploadError as error:
-            self.failure = error
-            raise
-
-    async def _write_file(self, writer: AbstractStreamWriter, file: File) -> None:
-        source = file.upload.source
-        if isinstance(source, BytesSource):
-            await self._write_bytes(writer, source.data)
-        elif isinstance(source, CopySource):
-            await self._write_bytes(writer, source.data())  # at hand, since it was measured
-        elif isinstance(source, ChunkSource):
-            await self._write_chunks(writer, file.upload, source, file.size)
-        elif file.size:
-            await self._write_from_disk(writer, file.upload, file.size)
+        self.attachments = attachments = AttachmentWriter(lambda data: self._write_bytes(writer, data))
+        for part in recipe.parts:
+            if isinstance(part, bytes):
+                await self._write_bytes(writer, part)
+                continue
+            try:
+                await attachments.write(part)
+            except UploadError as error:
+                self.failure = error.at(part.index)
+                self.failure.__cause__ = error.__cause__
+                raise
 
     async def _write_bytes(self, writer: AbstractStreamWriter, data: bytes) -> None:
         if len(data) <= CHUNK_BYTES:
@@ -135,102 +126,3 @@ class AttemptBody(payload.Payload):
     async def _send(self, writer: AbstractStreamWriter, data: bytes) -> None:
         await writer.write(data)
         self._clock.body_moves()
-
-    async def _write_chunks(
-        self, writer: AbstractStreamWriter, upload: Upload, source: ChunkSource, size: int | None
-    ) -> None:
-        """Write a caller's stream, and hold it to the size that was declared for it."""
-        sent = 0
-        async with aclosing(_chunks(upload, source)) as chunks:
-            async for chunk in chunks:
-                sent += len(chunk)
-                if size is not None and sent > size:
-                    raise UploadError(upload.filename, f"gives more than the {size} bytes that were declared")
-                await self._write_bytes(writer, chunk)
-        if size is not None and sent < size:
-            raise UploadError(upload.filename, f"gives {sent} of the {size} bytes that were declared")
-
-    async def _write_from_disk(self, writer: AbstractStreamWriter, upload: Upload, size: int) -> None:
-        """Write a file, each chunk read in a thread while the one before it goes out."""
-        loop = asyncio.get_running_loop()
-        reader = await _opened(loop, upload, size)
-        ahead = loop.run_in_executor(None, _read, reader, upload, min(CHUNK_BYTES, size))
-        try:
-            while size:
-                data = await asyncio.shield(ahead)  # a cancelled wait must not close the file under the thread
-                size -= len(data)
-                if size:
-                    ahead = loop.run_in_executor(None, _read, reader, upload, min(CHUNK_BYTES, size))
-                await self._send(writer, data)
-        finally:
-            ahead.add_done_callback(lambda done: _close(done, reader))
-
-
-async def _opened(loop: asyncio.AbstractEventLoop, upload: Upload, size: int) -> Reader:
-    opening = loop.run_in_executor(None, upload.open, size)
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close_unused)
-        raise
-
-
-def _read(reader: Reader, upload: Upload, size: int) -> bytes:
-    try:
-        data = reader.read(size)
-    except (OSError, ValueError) as error:
-        raise UploadError(upload.filename, reason_of(error)) from None
-    if not data:
-        raise UploadError(upload.filename, "has become shorter while it was sent")
-    return data
-
-
-def _close(done: asyncio.Future[bytes], reader: Reader) -> None:
-    """Close once no thread reads any more, and take note of a failure that nobody waited for."""
-    if not done.cancelled():
-        done.exception()
-    reader.close()
-
-
-def _close_unused(opening: asyncio.Future[Reader]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
-
-
-async def _chunks(upload: Upload, source: ChunkSource) -> AsyncGenerator[bytes]:
-    """Yield a caller's chunks; whatever goes wrong with them is an UploadError."""
-    if source.spent:
-        raise UploadError(upload.filename, "can be read only once, and it has been")
-    try:
-        async with _closing(_started(upload, source)) as chunks:
-            async for chunk in chunks:
-                yield _bytes(chunk, upload)
-    except UploadError:
-        raise
-    except Exception as error:  # whatever the caller's stream raises: it is local, and never repeated
-        raise UploadError(upload.filename, f"cannot be read: {type(error).__name__}") from error
-
-
-def _bytes(chunk: object, upload: Upload) -> bytes:
-    if isinstance(chunk, bytes):
-        return chunk
-    if isinstance(chunk, bytearray | memoryview):
-        return bytes(cast("bytearray", chunk))
-    raise UploadError(upload.filename, f"gives {type(chunk).__name__}, not bytes")
-
-
-def _started(upload: Upload, source: ChunkSource) -> AsyncIterator[bytes]:
-    chunks: object = source.open()
-    if isinstance(chunks, AsyncIterator):
-        return chunks
-    raise UploadError(upload.filename, f"starts with {type(chunks).__name__}, not an async iterator")
-
-
-@asynccontextmanager
-async def _closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator[bytes]]:
-    """Close a generator with the attempt; other iterators have nothing to close."""
-    try:
-        yield chunks
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await cast("AsyncGenerator[bytes]", chunks).aclose()

@@ -10,9 +10,9 @@ import orjson
 
 from linq_async._unset import UNSET
 from linq_async.errors import InvalidArgumentError, Problem
-from linq_async.filenames import encode_filename
 from linq_async.models.outgoing import NewChat, NewMessage
 from linq_async.uploads import BytesSource, Upload
+from linq_async.uploads.filenames import encode_filename
 from linq_async.wire.request import Request
 
 _FILES_FIELD = "message[attachments][]"
@@ -42,12 +42,16 @@ class Json:
         return len(self.data)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class File:
     """An upload in its place within a multipart body."""
 
     upload: Upload
     size: int | None
+    index: int = 0
+    """Its place among the attachments."""
+    most: int = 0
+    """The most bytes that an attempt has had from it, if it is a stream: no later attempt may end with fewer."""
 
 
 @attrs.frozen(eq=False)
@@ -133,7 +137,8 @@ def message_form(message: NewMessage, key: str, sizes: Iterable[int | None], bou
         texts += [("chat[phone_numbers][]", number) for number in message.phone_numbers]
     texts += [("message[text]", message.text), ("message[idempotency_key]", key)]
     texts += [("message[attachment_urls][]", url) for url in message.attachment_urls]
-    files = [File(upload, size) for upload, size in zip(message.uploads(), sizes, strict=True)]
+    pairs = zip(message.uploads(), sizes, strict=True)
+    files = [File(upload, size, index) for index, (upload, size) in enumerate(pairs)]
     return multipart(texts, files, boundary)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from linq_async import Upload, uploads
+from linq_async import Upload
+from linq_async.uploads import sources
 
 from .kinds import BIG, HANDLES, OFFSET, Workshop
 from .recorder import Recorder, Step
@@ -46,7 +47,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         return file
 
     monkeypatch.setattr(os, "pread", note(os.pread))
-    monkeypatch.setattr(uploads, "open", note(opened), raising=False)
+    monkeypatch.setattr(sources, "open", note(opened), raising=False)
     return noted
 
 

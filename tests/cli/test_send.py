@@ -215,7 +215,7 @@ def test_a_missing_file(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str], 
     """An attachment that is not there exits with 1, and nothing is sent."""
     result = run(*ARGUMENTS, "--attach", str(tmp_path / "none.pdf"), env=to_sandbox)
     assert (result.exit_code, len(sandbox.requests)) == (1, 0)
-    assert "'none.pdf' does not exist" in result.stderr
+    assert "--attach none.pdf does not exist" in result.stderr
 
 
 def test_a_missing_option_exits_with_2(run: Run) -> None:

@@ -16,7 +16,6 @@ ROOMS = {
     "attempts": 0,
     "config": 1,
     "arguments": 1,
-    "filenames": 1,
     "uploads": 1,
     "models": 1,
     "wire": 2,

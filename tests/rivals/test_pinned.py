@@ -165,7 +165,7 @@ async def test_a_file_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     kind: Any = HandleSource if opened else PathSource
     really = kind.open
-    monkeypatch.setattr(kind, "open", lambda source: Spy(really(source)))
+    monkeypatch.setattr(kind, "open", lambda source, size: Spy(really(source, size)))
     path = tmp_path / "large.bin"
     path.write_bytes(bytes(6 << 20))
     async with Loopback() as server, client_of(server) as linq:

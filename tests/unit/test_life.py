@@ -129,14 +129,19 @@ async def test_use_after_close_fails_at_once() -> None:
 
 @pytest.mark.asyncio
 async def test_closing_twice_is_fine() -> None:
-    """A second ``aclose`` does nothing, before a first call as after one."""
+    """A second ``aclose`` does nothing, before a first call as after one: the client stays closed, its session too."""
     unused = LinqClient(TOKEN)
-    await unused.aclose()
-    await unused.aclose()
+    for _ in range(2):
+        await unused.aclose()
+        assert isinstance(await failure_of(unused.chats.create(**MESSAGE)), ClientStateError)
     async with Loopback() as server, client_of(server) as linq:
         await linq.chats.create(**MESSAGE)
+        session = linq._pipeline.transport.pool().session
         await linq.aclose()
+        assert session.closed
         await asyncio.gather(linq.aclose(), linq.aclose())
+        assert isinstance(await failure_of(linq.chats.create(**MESSAGE)), ClientStateError)
+    assert len(server.seen) == 1
 
 
 async def _closed_under_way(linq: LinqClient, server: Loopback, calls: int) -> list[object]:

@@ -1,0 +1,36 @@
+"""Media types, by the ending of a file's name."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from pathlib import PurePath
+
+_TYPES = mimetypes.MimeTypes(filenames=())  # the system's own tables would make a type depend on the machine
+_OTHER_TYPES = {  # what phones send and Python's table lacks, or holds under an older name
+    ".amr": "audio/amr",
+    ".caf": "audio/x-caf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".vcf": "text/vcard",
+    ".webp": "image/webp",
+}
+_ANY_TYPE = "application/octet-stream"
+_MEDIA_TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+( *;[\x20-\x7e]+)?")
+
+
+def content_type_of(filename: str) -> str:
+    """Return the media type for a file name's ending; application/octet-stream if it is unknown."""
+    suffix = PurePath(filename).suffix.lower()
+    if suffix in _OTHER_TYPES:
+        return _OTHER_TYPES[suffix]
+    found, encoding = _TYPES.guess_type("name" + suffix)
+    return found if found is not None and encoding is None else _ANY_TYPE
+
+
+def is_media_type(value: object) -> bool:
+    """Return whether a value can be sent as a part's Content-Type."""
+    return isinstance(value, str) and _MEDIA_TYPE.fullmatch(value) is not None
