@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import attrs
+
+from linq_async.config import RetryPolicy
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.chats import Chat, ChatList, CreatedChat, FoundChat
 from linq_async.models.checks import as_tuple, text_problems, texts_problems
@@ -133,11 +136,13 @@ class Chats(Resource):
         """Show the typing indicator while a block runs: ``async with linq.chats.typing(chat_id): ...``.
 
         It is started again every 25 seconds, for the server hides it after 60, and stopped at the end, also when the
-        block raises. Sending a message hides it until it is started again. Raises what ``start_typing`` raises; a
-        failure to start it again, or to stop it, is logged.
+        block raises. Sending a message hides it until it is started again. To stop it is tried once, for 3 seconds at
+        the most, or for 1 if the block was cancelled. Raises what ``start_typing`` raises; a failure to start it
+        again, or to stop it, is logged.
         """
+        once = Chats(self._pipeline.with_settings(attrs.evolve(self._pipeline.settings, retry=RetryPolicy.none())))
         return TypingIndicator(
-            lambda: self.start_typing(chat_id), lambda: self.stop_typing(chat_id), self._pipeline.sleep
+            lambda: self.start_typing(chat_id), lambda: once.stop_typing(chat_id), self._pipeline.sleep
         )
 
     def share_contact(self, chat_id: int) -> Coroutine[Any, Any, None]:

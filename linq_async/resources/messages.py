@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from functools import partial
@@ -19,6 +20,8 @@ FIRST_POLL = 0.5
 """Seconds until ``wait_until_delivered`` looks again, the first time; each time twice as many."""
 SLOWEST_POLL = 10.0
 """Seconds between two looks, at the most."""
+LAST_LOOK = 1.0
+"""Seconds for a look at the very end; one before that may take all the time that is left."""
 
 _MESSAGES = "/chats/{chat_id}/chat_messages"
 _MESSAGE = "/chats/{chat_id}/chat_messages/{message_id}"
@@ -162,8 +165,9 @@ class Messages(Resource):
     ) -> Coroutine[Any, Any, Message]:
         """Return a message once it has ``delivered_at``, looking ever less often for it: v2 tells of no delivery.
 
-        Raises DeliveryTimeoutError after ``timeout`` seconds, which says nothing against the send; or, where it cannot
-        be looked at, what ``get`` raises. https://docs.linqapp.com, Get Message.
+        Raises DeliveryTimeoutError after ``timeout`` seconds and up to one more for the last look, also if the server
+        does not answer; that says nothing against the send. Raises what ``get`` raises if a look fails in time.
+        https://docs.linqapp.com, Get Message.
         """
         problems = seconds_problems(timeout=timeout)
         ids = _ids(chat_id, message_id)
@@ -172,24 +176,34 @@ class Messages(Resource):
 
     async def _delivered(self, draft: Draft, timeout: float) -> Message:
         draft.check()
-        pipeline = self._pipeline
-        deadline, delay = pipeline.clock() + timeout, FIRST_POLL
-        while True:
-            message = await self._result(draft, Message)
+        pipeline, status = self._pipeline, None
+        deadline, delay, left = pipeline.clock() + timeout, FIRST_POLL, timeout
+        while (message := await self._look(draft, max(left, min(timeout, LAST_LOOK)))) is not None:
             if message.delivered_at is not None:
                 return message
-            left = deadline - pipeline.clock()
-            if left <= 0:
+            status = message.delivery_status
+            if (left := deadline - pipeline.clock()) <= 0:
                 break
             await self._wait(partial(pipeline.sleep, min(left, delay * (1.0 + pipeline.chance()) / 2)))
-            delay = min(delay * 2, SLOWEST_POLL)
+            delay, left = min(delay * 2, SLOWEST_POLL), deadline - pipeline.clock()
         raise DeliveryTimeoutError(
             f"not delivered within {timeout:g} s",
             chat_id=draft.ids["chat_id"],
             message_id=draft.ids["message_id"],
             seconds=timeout,
-            delivery_status=message.delivery_status,
+            delivery_status=status,
         )
+
+    async def _look(self, draft: Draft, seconds: float) -> Message | None:
+        """Return the message as it is now; None if it cannot be had within so many seconds, all waits counted."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await self._result(draft, Message)
+        except TimeoutError:
+            if not limit.expired():  # a time limit of the call's own
+                raise
+        return None
 
 
 def _ids(chat_id: int, message_id: int) -> dict[str, int]:

@@ -12,6 +12,10 @@ from linq_async.pipeline import Sleep
 
 REFRESH_SECONDS = 25.0
 """The server hides the indicator after 60 seconds: one refresh may fail, and the next still comes in time."""
+STOP_SECONDS = 3.0
+"""How long the end of a block waits for the indicator to be hidden."""
+HURRIED_STOP_SECONDS = 1.0
+"""The same, if the block was cancelled: its caller is no longer waiting for anything else."""
 
 logger = logging.getLogger("linq_async")
 Call = Callable[[], Awaitable[None]]
@@ -34,7 +38,20 @@ class TypingIndicator:
     ) -> None:
         self._refreshing.cancel()
         await asyncio.wait([self._refreshing])
-        await _logged("stopped", self._stop)
+        cancelled = kind is not None and not issubclass(kind, Exception)
+        await _logged("stopped", lambda: self._stop_within(HURRIED_STOP_SECONDS if cancelled else STOP_SECONDS))
+
+    async def _stop_within(self, seconds: float) -> None:
+        """Stop it, or give up after so many seconds, its wait for a connection included."""
+        stopping = asyncio.ensure_future(self._stop())
+        try:  # asyncio.timeout is of no use here: the task may be cancelled already
+            done, _ = await asyncio.wait([stopping], timeout=seconds)
+        finally:
+            stopping.cancel()
+        if done:
+            return stopping.result()
+        await asyncio.wait([stopping])
+        return logger.warning("chats.typing: not stopped within %g s", seconds)
 
     async def _refresh(self) -> None:
         while True:

@@ -8,7 +8,15 @@ import pickle
 
 import pytest
 
-from linq_async import ClientStateError, DeliveryTimeoutError, Outcome
+from linq_async import (
+    ClientStateError,
+    DeliveryTimeoutError,
+    Outcome,
+    RequestTimeoutError,
+    RetryPolicy,
+    Timeouts,
+)
+from linq_async.resources import messages
 from linq_async.resources.messages import FIRST_POLL, SLOWEST_POLL
 
 from .given import Clock, World, client_on, failure_of
@@ -60,6 +68,42 @@ async def test_a_failing_look_is_raised(filled: World) -> None:
     filled.sandbox.faults.answer(503, times=4)
     error = await failure_of(filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id))
     assert (type(error).__name__, error.attempts) == ("ServerError", 4)
+
+
+async def test_a_look_takes_no_longer_than_is_left(filled: World) -> None:
+    """A server that does not answer is left when the time is over: nothing is known, and nothing is wrong."""
+    filled.sandbox.faults.delay(60.0, times=9)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    error = await failure_of(filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id, timeout=0.1))
+    assert 0.09 < loop.time() - started < 3.0
+    assert isinstance(error, DeliveryTimeoutError)
+    assert (error.outcome, error.seconds, error.delivery_status) == (Outcome.SENT, 0.1, None)
+    assert (error.__context__, error.__cause__) == (None, None)
+
+
+async def test_a_later_look_is_bounded_too(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last look at the end has a bound of its own, and what was known before it stays known."""
+    monkeypatch.setattr(messages, "LAST_LOOK", 0.05)
+    filled.sandbox.deliver_after = None
+
+    async def stall() -> None:
+        filled.sandbox.faults.delay(60.0, times=9)
+
+    filled.clock.at_first_sleep = stall
+    looking = filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id, timeout=0.2)
+    error = await asyncio.wait_for(failure_of(looking), 3.0)
+    assert isinstance(error, DeliveryTimeoutError)
+    assert error.delivery_status == "pending"
+    assert len(filled.seen) <= 2
+
+
+async def test_a_time_limit_of_the_call_is_raised_as_it_is(filled: World) -> None:
+    """A look that ends by the client's own time limit, before the wait is over, is a RequestTimeoutError."""
+    filled.sandbox.faults.delay(60.0, times=9)
+    linq = filled.linq.with_options(timeouts=Timeouts(read=0.05), retry=RetryPolicy.none())
+    error = await failure_of(linq.messages.wait_until_delivered(filled.chat_id, filled.message_id, timeout=20))
+    assert isinstance(error, RequestTimeoutError)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "60", None, math.nan])

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from linq_async import LinqClient, NotFoundError, RetryPolicy
+from linq_async.resources import typing_indicator
 from linq_async.resources.typing_indicator import REFRESH_SECONDS
 from linq_async.sandbox import Sandbox
 
@@ -118,6 +119,76 @@ async def test_a_failing_stop_is_logged(linq: LinqClient, sandbox: Sandbox, capl
         sandbox.faults.drop_before_storing()
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert record.getMessage().startswith("chats.typing: not stopped: the connection was lost")
+
+
+@pytest.mark.parametrize("ending", ["well", "cancelled", "timeout"])
+async def test_leaving_the_block_takes_no_longer_than_promised(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ending: str
+) -> None:
+    """Whether a block ends well, is cancelled or times out, a server that does not answer is left after one attempt."""
+    monkeypatch.setattr(typing_indicator, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(typing_indicator, "HURRIED_STOP_SECONDS", 0.05)
+    within, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    async def block(linq: LinqClient, chat_id: int) -> None:
+        async with asyncio.timeout(0.05 if ending == "timeout" else None), linq.chats.typing(chat_id):
+            sandbox.faults.delay(60.0, method="DELETE", times=9)
+            within.set()
+            await asyncio.sleep(0 if ending == "well" else 60)
+
+    async with client_on(sandbox, Clock()) as linq:  # with retries
+        chat = await linq.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!")
+        sandbox.requests.clear()
+        task = asyncio.create_task(block(linq, chat.id))
+        await within.wait()
+        started = loop.time()
+        if ending == "cancelled":
+            task.cancel()
+        await asyncio.wait([task], timeout=5.0)
+        taken = loop.time() - started
+    assert task.done()
+    assert task.cancelled() == (ending == "cancelled")
+    assert isinstance(None if task.cancelled() else task.exception(), TimeoutError) == (ending == "timeout")
+    assert 0.04 < taken < 3.0
+    assert _seen(sandbox).count("stop_typing") <= 1
+    limit = "0.1" if ending == "well" else "0.05"
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        f"chats.typing: not stopped within {limit} s"
+    ]
+
+
+async def test_stopping_is_tried_once(sandbox: Sandbox) -> None:
+    """A failing stop is not repeated, whatever the client's policy is."""
+    async with client_on(sandbox, Clock()) as linq:
+        chat = await linq.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!")
+        sandbox.requests.clear()
+        async with linq.chats.typing(chat.id):
+            sandbox.faults.answer(503, times=4)
+    assert [entry.status for entry in sandbox.requests] == [201, 503]
+
+
+async def test_a_second_cancellation_ends_the_stop(linq: LinqClient, sandbox: Sandbox) -> None:
+    """Who cancels once more while the indicator is being hidden waits for nothing, and leaves no task behind."""
+    (chat,), within = sandbox.chats, asyncio.Event()
+
+    def stopping() -> int:
+        return sum("Resource._done" in repr(task) for task in asyncio.all_tasks())
+
+    async def block() -> None:
+        async with linq.chats.typing(chat.id):
+            sandbox.faults.delay(60.0, method="DELETE")
+            within.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(block())
+    await within.wait()
+    task.cancel()
+    await until(lambda: sandbox.faults.pending == 0)
+    assert stopping() == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: stopping() == 0)
 
 
 async def test_a_client_closed_within_the_block(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
