@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks import burst, create, decode, imports, soak, upload
+from benchmarks import burst, create, decode, hostile, imports, soak, upload
 from benchmarks.chart import svg
 from benchmarks.machine import description, load_average, packages, platform
 from benchmarks.report import budgets, page, plain
@@ -17,7 +17,7 @@ from benchmarks.results import Found
 
 HERE = Path(__file__).parent
 EPILOG = (
-    "A full run takes some 10 minutes. Rivals are measured where they are installed: pip install -e '.[dev,bench]'."
+    "A full run takes some 12 minutes. Rivals are measured where they are installed: pip install -e '.[dev,bench]'."
 )
 
 
@@ -35,6 +35,7 @@ GROUPS: dict[str, Measure] = {
     "burst": burst.measure,
     "decode": decode.measure,
     "import": imports.measure,
+    "hostile": hostile.measure,
     "soak": soak.measure,
 }
 

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parent.parent
 
 
 @contextmanager
-def serving(**options: float) -> Iterator[str]:
-    """Run a server and yield its URL."""
+def serving(module: str = "server", **options: float) -> Iterator[str]:
+    """Run a module that serves, and yield its URL."""
     words = [f"--{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", "benchmarks.server", *words]
+    command = [sys.executable, "-m", f"benchmarks.{module}", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

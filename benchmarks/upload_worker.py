@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -15,10 +14,8 @@ import attrs
 
 from benchmarks.lag import Lag, watching
 from benchmarks.pairs import Turn, take_blocks, take_turns, to_json
+from benchmarks.peak import fresh_peak, peak
 from benchmarks.upload_clients import BY_HAND, OPENS
-
-STATUS = Path("/proc/self/status")
-PEAK_RESET = Path("/proc/self/clear_refs")
 
 
 @attrs.frozen(kw_only=True)
@@ -63,9 +60,9 @@ async def memory(plan: Plan) -> Any:
     async with OPENS[name](plan.url, Path(plan.small_file)) as upload:
         await upload()
     async with OPENS[name](plan.url, Path(plan.file)) as upload:
-        before = _fresh_peak()
+        before = fresh_peak()
         await upload()
-        return _peak() - before
+        return peak() - before
 
 
 async def lag(plan: Plan) -> Any:
@@ -84,21 +81,6 @@ async def _watched(upload: Callable[[], Any]) -> Lag:
         for _ in range(3):
             await upload()
     return found
-
-
-def _fresh_peak() -> int:
-    """Forget the peak so far, where the system allows it, and return it as it is now."""
-    if PEAK_RESET.exists():
-        PEAK_RESET.write_text("5")
-    return _peak()
-
-
-def _peak() -> int:
-    if STATUS.exists():
-        (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
-        return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 TASKS: dict[str, Callable[[Plan], Coroutine[Any, Any, Any]]] = {

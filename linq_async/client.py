@@ -12,7 +12,7 @@ import aiohttp
 
 from linq_async.arguments import Arguments, is_unverified
 from linq_async.config import AttemptHook, RetryPolicy, Timeouts
-from linq_async.errors import ClientStateError
+from linq_async.errors import ClientStateError, Problem
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.resources.contacts import Contacts
@@ -22,6 +22,7 @@ from linq_async.resources.pace import Lines
 from linq_async.resources.phone_numbers import PhoneNumbers
 from linq_async.resources.webhook_subscriptions import WebhookSubscriptions
 from linq_async.transport.session import Transport
+from linq_async.wire.converter import returns_problem
 from linq_async.wire.request import PlainCall, Response
 from linq_async.wire.response import plain_headers
 
@@ -192,7 +193,9 @@ class LinqClient:
         return self._request(PlainCall(method, path, json, params, idempotency_key), returns)
 
     async def _request(self, plain: PlainCall, returns: type[Any] | None) -> Response[Any]:
-        answer = await self._pipeline.send(plain.request())
+        problem = None if returns is None else returns_problem(returns)
+        request = plain.request([] if problem is None else [Problem("returns", problem)])
+        answer = await self._pipeline.send(request)
         data = answer.any_json() if returns is None else answer.decode(None, returns)
         return Response(
             status=answer.raw.status,

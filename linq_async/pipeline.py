@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-import orjson
 
 from linq_async.attempts import Attempt
 from linq_async.config import Settings
@@ -36,7 +35,7 @@ from linq_async.transport.session import Pool, Transport, spread
 from linq_async.wire.body import NO_BODY, Body, Multipart, key_of, message_form, plain_recipe
 from linq_async.wire.converter import prepare
 from linq_async.wire.request import RawResponse, Request
-from linq_async.wire.response import decode, refusal, request_id
+from linq_async.wire.response import decode, json_or_none, refusal, request_id
 
 if TYPE_CHECKING:
     import tenacity
@@ -88,13 +87,12 @@ class Answer:
         return True
 
     def any_json(self) -> Any:
-        """Return the JSON value of the body; None where it is empty or not JSON. Raises DecodeError over the cap."""
-        if self.raw.oversized:
-            return self.decode(None, object)
+        """Return the JSON value of the body; None if it is empty or not JSON. Raises DecodeError if it is too large."""
         try:
-            return orjson.loads(self.raw.body)
-        except ValueError:
-            return None
+            return json_or_none(self.raw)
+        except DecodeError as error:
+            undecodable = error
+        raise self._signed(undecodable)
 
     def decode(self, envelope: str | None, returns: type[T]) -> T:
         """Return the model in the body. Raises a DecodeError that knows the call."""
@@ -102,8 +100,11 @@ class Answer:
             return decode(self.raw, envelope, returns)
         except DecodeError as error:
             undecodable = error
-        undecodable.idempotency_key, undecodable.attempts = self.idempotency_key, self.attempts
-        raise undecodable
+        raise self._signed(undecodable)
+
+    def _signed(self, error: DecodeError) -> DecodeError:
+        error.idempotency_key, error.attempts = self.idempotency_key, self.attempts
+        return error
 
 
 class Pipeline:
@@ -390,8 +391,6 @@ _LINE = "%s: attempt %d, key %s, status %s, error %s, outcome %s, %.3f s, wait %
 
 def _gone_already(call: Call, error: LinqError) -> RawResponse | None:
     """Take a 404 for success where an earlier DELETE of this very call may have done the work."""
-    if not isinstance(error, NotFoundError) or call.request.method != "DELETE":
-        return None
-    if call.outcome is Outcome.NOT_SENT:
+    if call.request.method != "DELETE" or call.outcome is Outcome.NOT_SENT or not isinstance(error, NotFoundError):
         return None
     return RawResponse(error.status, error.headers, error.body)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import re
 import types
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 import attrs
 
 from linq_async.models.chats import CreatedChat
+from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
 from linq_async.wire.request import Response
 from linq_async.wire.straight_line import LEAVES, Hook, straight_hook
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
-_KEYS = re.compile(r"\[['\"].*['\"]\]")
 _RENAMED: dict[type, dict[str, str]] = {CreatedChat: {"message": "chat_messages"}}
 
 
@@ -43,31 +42,30 @@ def structure(data: Any, returns: type[T]) -> T:
 
 
 def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
-    """Tell what differs, and where: ``$.data.chat_handles[1].joined_at: expected a time, got int``. Names no value."""
+    """Return what differs, and where: ``$.data.chat_handles[1].joined_at: expected a time, got int``. Names no value.
+
+    Stops after 20 problems.
+    """
+    return diagnose(lambda: _hook(returns, True)(data, returns), path, _wire_name)
+
+
+def returns_problem(returns: Any) -> str | None:
+    """Say why JSON cannot be decoded into a type; None if it can."""
     try:
-        _hook(returns, True)(data, returns)
-    except Exception as error:  # noqa: BLE001  # cattrs raises groups, and whatever a hook of the caller's class may
-        from cattrs import transform_error
-
-        lines = transform_error(error, path=path, format_exception=_tell)
-        found = (line.rpartition(" @ ") for line in lines)
-        return [f"{_wire_path(where, returns, path)}: {what}" for what, _, where in found]
-    return []
+        for detailed in (False, True):
+            _hook(returns, detailed)
+    except Exception:  # noqa: BLE001  # cattrs and typing raise many kinds
+        return "must be a type that JSON can be decoded into, such as an attrs class or list[int]"
+    return None
 
 
-def _wire_path(where: str, returns: Any, root: str) -> str:
-    """Name fields as the wire does, and no key of a mapping: it may be somebody's number."""
-    for name, wire in _RENAMED.get(returns, {}).items():
-        if where == f"{root}.{name}" or where.startswith((f"{root}.{name}.", f"{root}.{name}[")):
-            where = f"{root}.{wire}{where[len(root) + 1 + len(name) :]}"
-    return _KEYS.sub("[*]", where)
+def is_ours(kind: Any) -> bool:
+    """Return whether a class is one of this package's models."""
+    return isinstance(kind, type) and kind.__module__.startswith(f"{CreatedChat.__module__.rpartition('.')[0]}.")
 
 
-def _tell(error: BaseException, _: type | None) -> str:
-    if isinstance(error, KeyError):
-        return "required field missing"
-    text = str(error)
-    return text if text.startswith("expected ") else f"not accepted ({type(error).__name__})"
+def _wire_name(kind: type, name: str) -> str:
+    return _RENAMED.get(kind, {}).get(name, name)
 
 
 @functools.cache
@@ -82,8 +80,8 @@ def _converter(*, telling: bool) -> Converter:
 
     converter = Converter(detailed_validation=telling)
     for leaf in LEAVES:
-        converter.register_structure_hook(leaf, _exactly(leaf))
-    converter.register_structure_hook(datetime, _time)
+        converter.register_structure_hook(leaf, counted(_exactly(leaf)) if telling else _exactly(leaf))
+    converter.register_structure_hook(datetime, counted(_time) if telling else _time)
     converter.register_structure_hook_factory(attrs.has, _object_hook)
     converter.register_structure_hook_factory(_is_list, _list_hook)
     converter.register_structure_hook_factory(_is_union, _union_hook)
@@ -94,24 +92,20 @@ def _exactly(kind: type, *, optional: bool = False) -> Hook:
     def hook(value: Any, _: Any) -> Any:
         if type(value) is kind or (optional and value is None):
             return value
-        raise _expected(kind.__name__, value)
+        raise expected(kind.__name__, value)
 
     return hook
 
 
-def _expected(what: str, value: object) -> TypeError:
-    return TypeError(f"expected {what}, got {type(value).__name__}")
-
-
 def _time(value: Any, _: Any) -> datetime:
     if type(value) is not str:
-        raise _expected("a time", value)
+        raise expected("a time", value)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         moment = _spelled_otherwise(value)
     if moment.tzinfo is None:
-        raise ValueError("expected a time with its offset, got one without")
+        raise MismatchError("expected a time with its offset, got one without")
     return moment
 
 
@@ -137,19 +131,16 @@ def _spelled_otherwise(value: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         pass
-    raise ValueError("expected a time, got other text")
+    raise MismatchError("expected a time, got other text")
 
 
 def _object_hook(kind: Any, converter: Converter) -> Hook:
-    if not converter.detailed_validation and _is_ours(kind):
+    if not converter.detailed_validation and is_ours(kind):
         hook = straight_hook(kind, converter.get_structure_hook, _RENAMED.get(kind, {}))
         if hook is not None:
             return hook
-    return _cattrs_hook(kind, converter)
-
-
-def _is_ours(kind: Any) -> bool:
-    return isinstance(kind, type) and kind.__module__.startswith(f"{CreatedChat.__module__.rpartition('.')[0]}.")
+    hook = _cattrs_hook(kind, converter)
+    return counted(hook) if converter.detailed_validation else hook
 
 
 def _cattrs_hook(kind: Any, converter: Converter) -> Hook:
@@ -163,7 +154,7 @@ def _cattrs_hook(kind: Any, converter: Converter) -> Hook:
     def hook(value: Any, _: Any) -> Any:
         if value.__class__ is dict:
             return build(value, kind)
-        raise _expected("an object", value)
+        raise expected("an object", value)
 
     return hook
 
@@ -179,10 +170,10 @@ def _list_hook(kind: Any, converter: Converter) -> Hook:
         if value is None:
             return []
         if value.__class__ is not list:
-            raise _expected("a list", value)
+            raise expected("a list", value)
         return [one(item, element) for item in value] if telling is None else telling(value, kind)
 
-    return hook
+    return hook if telling is None else counted(hook)
 
 
 def _is_list(kind: Any) -> bool:
@@ -195,13 +186,18 @@ def _is_union(kind: Any) -> bool:
 
 def _union_hook(kind: Any, converter: Converter) -> Hook:
     """Fuse ``X | None``, and ``SomeEnum | str | None``, into one call."""
+    hook = _fused_hook(kind, converter)
+    return counted(hook) if converter.detailed_validation else hook
+
+
+def _fused_hook(kind: Any, converter: Converter) -> Hook:
     members = get_args(kind)
     optional = type(None) in members
     enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.StrEnum)]
     rest = [member for member in members if member not in {type(None), *enums, *([str] if enums else [])}]
     if enums and not rest:
         return _open_enum(enums[0], optional=optional)
-    if len(rest) != 1 or not optional:
+    if enums or len(rest) != 1 or not optional:
         raise TypeError(f"no rule for {kind}")
     (inner,) = rest
     if inner in LEAVES:
@@ -220,7 +216,7 @@ def _open_enum(kind: type[enum.StrEnum], *, optional: bool) -> Hook:
             return known.get(value, value)
         if optional and value is None:
             return None
-        raise _expected("str", value)
+        raise expected("str", value)
 
     return hook
 

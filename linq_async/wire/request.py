@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
@@ -98,9 +98,9 @@ class PlainCall:
     params: Mapping[str, Any] | None = attrs.field(repr=False)
     idempotency_key: str | None
 
-    def request(self) -> Request:
-        """Check the arguments and make a Request of them. Raises InvalidArgumentError."""
-        problems = self.problems()
+    def request(self, more: Sequence[Problem] = ()) -> Request:
+        """Check the arguments and make a Request of them. Raises InvalidArgumentError, with ``more`` problems."""
+        problems = [*self.problems(), *more]
         if problems:
             raise InvalidArgumentError(problems)
         return self._checked_request()

@@ -12,10 +12,14 @@ from urllib.parse import urlsplit
 import orjson
 
 from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
-from linq_async.wire.converter import shape_problems, structure
+from linq_async.wire.bounds import MAX_VALUES, has_too_many_values, value_count
+from linq_async.wire.converter import is_ours, shape_problems, structure
 from linq_async.wire.request import RawResponse
 
 ERROR_BODY_BYTES = 64 << 10
+MAX_DETAILS = 20
+_DIAGNOSED_BYTES = 256 << 10
+_DIAGNOSED_VALUES = 5_000  # for a class of the caller's, which may hold kinds that are not counted
 
 T = TypeVar("T")
 
@@ -37,7 +41,7 @@ def refusal(raw: RawResponse, now: float) -> APIError | None:
     status = raw.status
     if 200 <= status <= 299:
         return None
-    details = error_details(raw.body)
+    details = error_details(raw.body[:ERROR_BODY_BYTES])
     return error_class(status)(
         _message(status, details, raw.headers),
         status=status,
@@ -77,7 +81,7 @@ def _host(location: str) -> str:
 
 
 def error_details(body: bytes) -> list[ErrorDetail]:
-    """Read either documented error format, by its shape; anything else gives an empty list."""
+    """Return the first 20 entries of either documented error format; an empty list for anything else."""
     try:
         data = orjson.loads(body)
     except ValueError:
@@ -89,7 +93,7 @@ def error_details(body: bytes) -> list[ErrorDetail]:
     entries: list[Any] = cast("list[Any]", errors) if isinstance(errors, list) else []  # type: ignore[redundant-cast]
     if isinstance(found.get("error_code"), str) or any(isinstance(entry, str) for entry in entries):
         return _standard_errors(found, entries)
-    return [_detail(cast("dict[str, Any]", entry)) for entry in entries if isinstance(entry, dict)]
+    return [_detail(cast("dict[str, Any]", entry)) for entry in entries[:MAX_DETAILS] if isinstance(entry, dict)]
 
 
 def _detail(entry: Mapping[str, Any]) -> ErrorDetail:
@@ -104,7 +108,7 @@ def _detail(entry: Mapping[str, Any]) -> ErrorDetail:
 def _standard_errors(data: Mapping[str, Any], entries: list[Any]) -> list[ErrorDetail]:
     """Read the format of contacts, whose ``errors`` are sentences under one code."""
     code, title = _typed(data.get("error_code"), str), _typed(data.get("message"), str)
-    sentences: list[str | None] = [entry for entry in entries if isinstance(entry, str)]
+    sentences: list[str | None] = [entry for entry in entries[:MAX_DETAILS] if isinstance(entry, str)]
     return [ErrorDetail(None, code, title, sentence) for sentence in sentences or [None]]
 
 
@@ -156,13 +160,15 @@ def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
         return structure(data if envelope is None else data[envelope], returns)
     except Exception:  # noqa: BLE001, S110  # cattrs raises groups, and whatever a hook of the caller's class may
         pass
-    problems = _problems(data, envelope, returns)
+    problems = _problems(raw.body, data, envelope, returns)
     del data  # a frame that raises must not hold it
     raise _undecodable(raw, problems)
 
 
-def _problems(data: Any, envelope: str | None, returns: Any) -> list[str]:
+def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> list[str]:
     path = "$" if envelope is None else f"$.{envelope}"
+    if len(body) > _DIAGNOSED_BYTES or (not is_ours(returns) and value_count(body) > _DIAGNOSED_VALUES):
+        return [f"{path}: not accepted, and too large to say where"]
     if envelope is not None:
         if data.__class__ is not dict or envelope not in data:
             return [f"{path}: required field missing"]
@@ -171,9 +177,8 @@ def _problems(data: Any, envelope: str | None, returns: Any) -> list[str]:
 
 
 def load(raw: RawResponse) -> Any:
-    """Return the JSON value of a 2xx body. Raises DecodeError, also for one that was over the cap."""
-    if raw.oversized:
-        raise _undecodable(raw, ["$: longer than max_response_bytes"])
+    """Return the JSON value of a 2xx body. Raises DecodeError, also if it is over the cap or holds too many values."""
+    _check_size(raw)
     if not raw.body:
         raise _undecodable(raw, ["$: the body is empty"])
     try:
@@ -181,6 +186,22 @@ def load(raw: RawResponse) -> Any:
     except ValueError:
         pass
     raise _undecodable(raw, ["$: not JSON"])
+
+
+def json_or_none(raw: RawResponse) -> Any:
+    """Return the JSON value of a 2xx body; None if it is empty or not JSON. Raises DecodeError if it is too large."""
+    _check_size(raw)
+    try:
+        return orjson.loads(raw.body)
+    except ValueError:
+        return None
+
+
+def _check_size(raw: RawResponse) -> None:
+    if raw.oversized:
+        raise _undecodable(raw, ["$: longer than max_response_bytes"])
+    if has_too_many_values(raw.body):
+        raise _undecodable(raw, [f"$: more than {MAX_VALUES:,} values"])
 
 
 def _undecodable(raw: RawResponse, problems: list[str]) -> DecodeError:

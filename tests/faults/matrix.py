@@ -247,6 +247,7 @@ def odd_answers() -> Iterator[Fault]:
         answers.wrong_encoding,
         answers.corrupt_gzip,
         answers.bomb,
+        answers.many_values,
         broken_wire.endless_body,
     ):
         yield Fault(behaviour, UNREADABLE)

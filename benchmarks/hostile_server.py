@@ -1,0 +1,61 @@
+"""A server whose every answer is meant to do harm: ``python -m benchmarks.hostile_server``.
+
+The base URL says how: ``/201/gzip/data/numbers/8 MiB``, each part escaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from urllib.parse import unquote
+
+from benchmarks.hostile_bodies import body
+
+MANY_HEADERS = b"".join(b"X-Request-Id: %s\r\n" % (b"a" * 7_000) for _ in range(100))
+
+
+def answer(target: str) -> bytes:
+    """Spell the answer that the first five parts of a path ask for."""
+    status, coding, place, fill, size = (unquote(part) for part in target.split("/")[1:6])
+    content = body(place, fill, size)
+    more = MANY_HEADERS if coding == "headers" else b""
+    if coding == "gzip":
+        content, more = gzip.compress(content, 1), b"Content-Encoding: gzip\r\n"
+    head = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    return head.encode("ascii") + more + b"\r\n" + content
+
+
+class Hostile:
+    """Answers requests; the last answer is kept, since a refused request comes again."""
+
+    def __init__(self) -> None:
+        self._last = ("", b"")
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        try:
+            while True:
+                await self._answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        lengths = [line.partition(":")[2] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
+        await reader.readexactly(int(lengths[0]) if lengths else 0)
+        target = head.split(" ", 2)[1]
+        if self._last[0] != target:
+            self._last = (target, answer(target))
+        writer.write(self._last[1])
+        await writer.drain()
+
+
+async def main() -> None:
+    """Serve on a free port, and print it."""
+    server = await asyncio.start_server(Hostile().serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
