@@ -93,10 +93,12 @@ async def _serve(edge: Edge, route: Route, request: web.Request) -> web.StreamRe
         _tell(edge, entry)
 
 
-def _foreign(edge: Edge, request: web.Request) -> RefusalError | None:
-    """Refuse what comes by a foreign name or from a foreign page."""
+def _foreign(edge: Edge, request: web.Request, *, embeddable: bool = False) -> RefusalError | None:
+    """Refuse what comes by a foreign name or from a foreign page, or is meant for a proxy."""
+    if not request.raw_path.startswith("/"):
+        return RefusalError(421, "misdirected_request", "The sandbox is not a proxy")
     own = request.transport.get_extra_info("sockname") if request.transport is not None else None
-    return edge.guard.refusal(request.headers, own[0] if own else None)
+    return edge.guard.refusal(request.headers, own[0] if own else None, embeddable=embeddable)
 
 
 def _entry(edge: Edge, request: web.Request, *, known: bool) -> LoggedRequest:
@@ -300,7 +302,7 @@ def _plain(answer: Answer) -> web.Response:
 
 async def _serve_file(edge: Edge, request: web.Request) -> web.StreamResponse:
     """Serve an uploaded file; its URL is its secret, as that of Linq's storage is."""
-    foreign = _foreign(edge, request)
+    foreign = _foreign(edge, request, embeddable=True)
     if foreign is not None:
         return _plain(error_answer(foreign))
     attachment = edge.state.attachments.get(request.match_info["id"])

@@ -36,13 +36,16 @@ class Guard:
     hosts: frozenset[str]
     """Names and addresses beside those of loopback, as `host_name` writes them."""
 
-    def refusal(self, headers: Headers, address: str | None) -> RefusalError | None:
-        """Return why a request is refused that came to an address of this machine; the token is not looked at."""
+    def refusal(self, headers: Headers, address: str | None, *, embeddable: bool = False) -> RefusalError | None:
+        """Return why a request is refused that came to an address of this machine; the token is not looked at.
+
+        What is embeddable, such as a picture, may be shown by pages of other sites, but not read by them.
+        """
         if not self._is_own_host(headers, address):
             return RefusalError(
                 421, "misdirected_request", "This Host is not allowed. See --allow-host, or Sandbox(allow_hosts=)"
             )
-        if not _is_own_origin(headers):
+        if not _is_own_origin(headers) or not (embeddable or _is_own_site(headers)):
             return RefusalError(403, "forbidden", "Requests from other origins are refused")
         if headers.getall("Content-Encoding", []):
             return RefusalError(415, "unsupported_media_type", "Send the body without a Content-Encoding")
@@ -67,8 +70,11 @@ class Guard:
 def _is_own_origin(headers: Headers) -> bool:
     (host,) = headers.getall("Host", [])
     own = f"http://{host}".lower()
-    origins, sites = headers.getall("Origin", []), headers.getall("Sec-Fetch-Site", [])
-    return all(origin.lower() == own for origin in origins) and OWN_SITES.issuperset(sites)
+    return all(origin.lower() == own for origin in headers.getall("Origin", []))
+
+
+def _is_own_site(headers: Headers) -> bool:
+    return OWN_SITES.issuperset(headers.getall("Sec-Fetch-Site", []))
 
 
 @lru_cache(maxsize=256)

@@ -28,7 +28,7 @@ class Limits:
         ValueError: A limit is not a whole number from 1 on.
     """
 
-    text_bytes: int = attrs.field(default=4 * MIB, validator=checked_limit)
+    text_bytes: int = attrs.field(default=2 * MIB, validator=checked_limit)
     """The most text of one request, in bytes: its JSON, or the fields of its form."""
     file_bytes: int = attrs.field(default=256 * MIB, validator=checked_limit)
     """The largest file, in bytes."""

@@ -1,5 +1,6 @@
 """The sandbox's life: settings, start, close."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from . import numbers
 from .app import Edge, OnRequest, make_app
@@ -22,6 +24,18 @@ DEFAULT_USERS = ("sam.reyes@example.com",)
 # A connection without a request, and one whose refused body goes on, end after so long.
 IDLE_SECONDS = 75.0
 LINGERING_SECONDS = 5.0
+
+
+class FailuresOfOurOwn(logging.Filter):
+    """Drops what aiohttp logs of requests that are not HTTP: it shows their bytes, and anybody can send them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+http_logger = logging.getLogger("linq_async.sandbox.http")
+http_logger.addFilter(FailuresOfOurOwn())
 
 
 def utc_now() -> datetime:
@@ -126,6 +140,7 @@ class Sandbox:
         edge = Edge(self._state, self.requests, self.faults, guard, self._on_request)
         runner = web.AppRunner(
             make_app(edge),
+            logger=http_logger,
             access_log=None,
             auto_decompress=False,  # encoded bodies are refused, and never unpacked
             keepalive_timeout=IDLE_SECONDS,

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from linq_async.sandbox import DEFAULT_TOKEN, Sandbox
+from linq_async.sandbox import DEFAULT_TOKEN, Sandbox, server
 from linq_async.sandbox.files import UploadedFile
 from linq_async.sandbox.guard import Guard, host_name
 
@@ -124,6 +124,28 @@ async def test_other_pages_and_encodings_are_refused(sandbox: Sandbox, header: s
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("Sec-Fetch-Site: same-site", 200), ("Sec-Fetch-Site: cross-site", 200), ("Origin: http://localhost:3000", 403)],
+)
+async def test_other_pages_may_show_a_file(sandbox: Sandbox, header: str, status: int) -> None:
+    """A page that knows the URL of an upload may show the picture, but a script of it reads nothing."""
+    async with aiohttp.ClientSession(sandbox.base_url, headers=HEADERS) as session:
+        await Api(session)("POST", "/chats", data=form(*CHAT_FIELDS, files=(("a.png", "image/png", b"x"),)))
+    path = sandbox.messages[0].attachments[0].url.removeprefix(sandbox.base_url)
+    assert await status_for(sandbox, "Host: localhost", header, line=f"GET {path}") == status
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/", f"{PREFIX}/phone_numbers", "/files/x/y"])
+async def test_it_is_not_a_proxy(sandbox: Sandbox, path: str) -> None:
+    """A request for another server, sent here as to a proxy, is refused, whatever its Host says."""
+    for url in (f"http://evil.example{path}", f"http://localhost{path}"):
+        assert await status_for(sandbox, "Host: localhost", line=f"GET {url}") == 421
+    assert await status_for(sandbox, "Host: localhost", line="CONNECT evil.example:443") in (400, 404)
+
+
+@pytest.mark.asyncio
 async def test_a_preflight_allows_nothing(sandbox: Sandbox) -> None:
     """A browser that asks for leave to send the token from another site is refused, without a word of CORS."""
     ask = ("Origin: http://evil.example", "Access-Control-Request-Headers: x-linq-integration-token")
@@ -171,7 +193,7 @@ async def test_a_form_of_another_site_uses_up_nothing(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("headers", [{}, {"X-LINQ-INTEGRATION-TOKEN": DEFAULT_TOKEN}])
 async def test_a_packed_body_is_not_unpacked(sandbox: Sandbox, headers: dict[str, str]) -> None:
     """Of a gzip'd body only its own bytes are read, whatever they would unpack to."""
-    body = gzip.compress(json.dumps(new_chat(text="x" * 50_000_000)).encode(), compresslevel=1)
+    body = gzip.compress(json.dumps(new_chat(text="x" * 20_000_000)).encode(), compresslevel=1)
     given = {"Content-Type": "application/json", "Content-Encoding": "gzip", **headers}
     async with aiohttp.ClientSession(sandbox.base_url, headers=given) as session:
         reply = await Api(session)("POST", "/chats", data=body)
@@ -181,24 +203,31 @@ async def test_a_packed_body_is_not_unpacked(sandbox: Sandbox, headers: dict[str
 
 @pytest.mark.asyncio
 async def test_little_is_read_of_a_stranger(sandbox: Sandbox) -> None:
-    """A stranger hears the 401 at the end of a small body on a living connection, and early in a large one."""
+    """A stranger hears the 401 at the end of a small body, on a living connection, and so where 100 is awaited."""
     async with aiohttp.ClientSession(sandbox.base_url) as session:
         small = await Api(session)("POST", "/chats", data=b"x" * 100_000)
         large = await Api(session)("POST", "/chats", data=b"x" * 900_000, expect100=True)
     assert (small.status, large.status) == (401, 401)
     assert "Connection" not in small.headers
+
+
+@pytest.mark.asyncio
+async def test_an_endless_body_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger who announces a terabyte hears the 401 after about a MiB, and the connection ends."""
+    monkeypatch.setattr(server, "LINGERING_SECONDS", 0.05)
     promised = f"POST {PREFIX}/chats HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
-    answer = await raw(sandbox, promised, b"x" * (3 << 20))
+    async with Sandbox() as sandbox:
+        answer = await raw(sandbox, promised, b"x" * (3 << 20))
     assert b" 401 " in answer.split(b"\r\n")[0]
     assert b"connection: close" in answer.lower()
     assert 1 << 20 < sandbox.requests[-1].size < 2 << 20
 
 
 @pytest.mark.asyncio
-async def test_a_stranger_who_stops_sending_is_answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stranger_who_stops_sending_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger whose body never comes is answered all the same, and the connection ends."""
     monkeypatch.setattr("linq_async.sandbox.app.DRAINED_SECONDS", 0.05)
-    monkeypatch.setattr("linq_async.sandbox.server.LINGERING_SECONDS", 0.05)
+    monkeypatch.setattr(server, "LINGERING_SECONDS", 0.05)
     async with Sandbox() as fresh:
         answer = await raw(
             fresh, f"POST {PREFIX}/chats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n".encode()

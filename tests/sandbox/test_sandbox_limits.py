@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from linq_async.sandbox import Limits, LoggedRequest, RequestLog, Sandbox
+from linq_async.sandbox import Limits, LoggedRequest, RequestLog, Sandbox, server
 from linq_async.sandbox.limits import Budget, StorageFullError
 
 from .calls import CHAT_FIELDS, HEADERS, PREFIX, THEO, Api, Reply, form, head, new_chat, raw
@@ -32,7 +32,7 @@ def session_on(sandbox: Sandbox) -> aiohttp.ClientSession:
 
 @pytest.mark.asyncio
 async def test_too_much_text_is_a_413(api: Api, sandbox: Sandbox) -> None:
-    """Text over 4 MiB is refused, a little of the rest is read, and text below is taken."""
+    """Text over 2 MiB is refused, a little of the rest is read, and text below is taken."""
     most = sandbox.limits.text_bytes
     over = await api("POST", "/chats", data=BytesIO(b" " * (most + 1)), headers=JSON_TYPE)
     far_over = await api("POST", "/chats", data=BytesIO(b" " * (17 << 20)), headers=JSON_TYPE)
@@ -65,10 +65,12 @@ async def test_too_much_of_a_form_is_a_413(name: str, fields: Any, contents: tup
 
 
 @pytest.mark.asyncio
-async def test_a_body_that_is_announced_too_large_is_not_read(sandbox: Sandbox) -> None:
+async def test_a_body_that_is_announced_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Content-Length over the limit is refused before the body comes."""
-    length = f"Content-Length: {sandbox.limits.body_bytes + 1}"
-    answer = await raw(sandbox, head(f"POST {PREFIX}/chats", "Host: localhost", length), b"x" * (2 << 20))
+    monkeypatch.setattr(server, "LINGERING_SECONDS", 0.05)
+    length = f"Content-Length: {Limits().body_bytes + 1}"
+    async with Sandbox() as sandbox:
+        answer = await raw(sandbox, head(f"POST {PREFIX}/chats", "Host: localhost", length), b"x" * (2 << 20))
     assert b" 413 " in answer.split(b"\r\n")[0]
     assert sandbox.requests[0].size < 2 << 20
 
