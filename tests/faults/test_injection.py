@@ -1,0 +1,227 @@
+"""Whatever stands in headers, paths, parameters, names and fields, it is one request, and says what was meant."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote
+
+import pytest
+from bodies.reading import READERS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from unit.loopback import CREATED
+
+from linq_async import ConfigurationError, InvalidArgumentError, LinqClient, LinqError, Upload
+
+KEY = "order-1017"
+REQUEST_LINES = {b"POST", b"GET", b"PUT", b"DELETE"}
+CONTROLS = ["\r\n", "\n", "\r", "\0", "\t", "\x0b", "\x0c", "\x1c", "\x7f", "\x85", "\u2028"]
+SIGNS = [*" :;,=&?#/\\\"'%+<>[]{}", "..", "--", "%0d%0a", "%22", "%2e", "\u00e9", "\u5b57", "\U0001f389"]
+INJECTIONS = ["X-Evil: 1", "Content-Length: 0", "Transfer-Encoding: chunked", "GET / HTTP/1.1", "\r\n\r\n", "--linq-"]
+hostile = st.sampled_from([*CONTROLS, *SIGNS, *INJECTIONS, "a", "A-b"])
+harmless = st.sampled_from([*SIGNS, "a", "A-b", "Evil: 1"])
+words = st.lists(hostile, max_size=5).map("".join) | st.lists(harmless, max_size=6).map("".join) | st.text(max_size=12)
+names = st.text("aBc-_09", min_size=1, max_size=8) | words
+filled = st.builds("{}{}".format, st.sampled_from("ab"), words)
+types = st.sampled_from(["image/png", "text/plain; charset=utf-8", "application/x-y; a=b"])
+quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+at_length = settings(max_examples=2_000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Recorder:
+    """Keeps all bytes that arrive, and answers each whole request well."""
+
+    def __init__(self) -> None:
+        self.heads: list[list[bytes]] = []
+        self.bodies: list[bytes] = []
+        self.rest = b""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                self.heads.append((await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n"))
+                sizes = [int(line[15:]) for line in self.heads[-1] if line.lower().startswith(b"content-length:")]
+                self.bodies.append(await reader.readexactly(sum(sizes)))
+                writer.write(CREATED.encode())
+        except asyncio.IncompleteReadError as left:
+            self.rest += left.partial
+        finally:
+            writer.close()
+
+    def check_single(self) -> None:
+        """Hold what arrived to one request, nothing after it, and no line of its head that is not a field."""
+        assert (len(self.heads), self.rest) == (1, b"")
+        first, *lines = self.heads[0]
+        assert first.split(b" ")[0] in REQUEST_LINES
+        assert (first.count(b" "), first.endswith(b" HTTP/1.1")) == (2, True)
+        fields = [line.split(b":", 1)[0].lower() for line in lines]
+        assert len(fields) == len(set(fields))
+        assert not {b"x-evil", b"transfer-encoding"} & set(fields)
+        assert not any(byte in b"\r\n\0" for line in self.heads[0] for byte in line)
+
+
+async def recorded(call: Any, **options: Any) -> Recorder | None:
+    """Make a call, and return what arrived; None if it was refused here."""
+    async with Recorder() as recorder:
+        try:
+            async with LinqClient("token", base_url=recorder.url, **options) as linq:
+                await call(linq)
+        except (ConfigurationError, InvalidArgumentError):
+            assert recorder.heads == []
+            return None
+        except LinqError:  # what the answer says is no matter here
+            pass
+    recorder.check_single()
+    return recorder
+
+
+def create(**fields: Any) -> Any:
+    """Create a chat with these fields in place of the usual ones."""
+    usual = {"send_from": "+15175269229", "phone_numbers": ["+13343284472"], "text": "Hello!", "idempotency_key": KEY}
+    return lambda linq: linq.chats.create(**{**usual, **fields})
+
+
+def head_of(found: Recorder) -> set[bytes]:
+    """Return the lines of a request's head but for the address, which differs from server to server."""
+    return {line for line in found.heads[0] if not line.startswith(b"Host")}
+
+
+@functools.cache
+def plain_head() -> set[bytes]:
+    """Return the head of a request without headers of the caller's."""
+    found = asyncio.run(recorded(create()))
+    assert found is not None
+    return head_of(found)
+
+
+def check_header(name: str, value: str) -> None:
+    """Hold a header of the caller's to being one line more, which says what it should, or to being refused."""
+    found = asyncio.run(recorded(create(), headers={name: value}))
+    if found is None:
+        return
+    assert head_of(found) - plain_head() == {f"{name}: {value}".encode()}
+    assert head_of(found) >= plain_head()
+
+
+def check_request(path: str, name: str, value: str) -> None:
+    """Hold path and parameter to arriving as they were given, or to being refused."""
+    call = lambda linq: linq.request("GET", f"/x{path}", params={name: value})  # noqa: E731
+    found = asyncio.run(recorded(call))
+    if found is None:
+        return
+    target = found.heads[0][0].split(b" ")[1].decode()
+    before, _, query = target.partition("?")
+    assert unquote(before) == unquote(f"/x{path}")
+    assert parse_qsl(query, keep_blank_values=True) == [(name, value)]
+
+
+def check_json(fields: dict[str, Any]) -> None:
+    """Hold the fields of a message to arriving as they were given, or to being refused."""
+    found = asyncio.run(recorded(create(**fields)))
+    if found is None:
+        return
+    body = json.loads(found.bodies[0])
+    assert body["message"]["text"] == fields["text"]
+    assert body["chat"]["phone_numbers"] == fields["phone_numbers"]
+    assert (body["send_from"], body["chat"]["display_name"]) == (fields["send_from"], fields["display_name"])
+    assert set(body) == {"send_from", "chat", "message"}
+
+
+def check_form(fields: dict[str, Any], filename: str, content_type: str) -> None:
+    """Hold every part of a form to what was given, by two parsers, or the call to being refused."""
+    try:
+        upload = Upload.from_bytes(b"PNG", filename=filename, content_type=content_type)
+    except InvalidArgumentError:
+        return
+    found = asyncio.run(recorded(create(**fields, attachments=[upload])))
+    if found is None:
+        return
+    (kind,) = [line for line in found.heads[0] if line.lower().startswith(b"content-type:")]
+    for read in READERS.values():
+        parts = read(found.bodies[0], kind[13:].strip().decode())
+        assert [(part.name, part.data.decode()) for part in parts] == [
+            ("send_from", fields["send_from"]),
+            ("chat[display_name]", fields["display_name"]),
+            *(("chat[phone_numbers][]", number) for number in fields["phone_numbers"]),
+            ("message[text]", fields["text"]),
+            ("message[idempotency_key]", KEY),
+            ("message[attachments][]", "PNG"),
+        ]
+
+
+fields = st.fixed_dictionaries(
+    {
+        "send_from": filled,
+        "display_name": filled,
+        "text": filled,
+        "phone_numbers": st.lists(filled, min_size=1, max_size=3),
+    }
+)
+
+
+@quick
+@given(names, words)
+def test_headers(name: str, value: str) -> None:
+    """A header of the caller's is one line, as it was given, or it is refused."""
+    check_header(name, value)
+
+
+@quick
+@given(words, words, words)
+def test_paths_and_parameters(path: str, name: str, value: str) -> None:
+    """A path and a parameter arrive as they were given, or are refused."""
+    check_request(path, name, value)
+
+
+@quick
+@given(fields)
+def test_fields_of_json(given_fields: dict[str, Any]) -> None:
+    """Recipients, names and texts arrive in JSON as they were given, or are refused."""
+    check_json(given_fields)
+
+
+@quick
+@given(fields, filled, types)
+def test_fields_of_a_form(given_fields: dict[str, Any], filename: str, content_type: str) -> None:
+    """Recipients, texts, and names and types of files make no part of a form but their own, or are refused."""
+    check_form(given_fields, filename, content_type)
+
+
+@quick
+@given(words)
+def test_types_of_files(kind: str) -> None:
+    """The media type of a file is as it was given, and makes no part and no header, or it is refused."""
+    usual = {"send_from": "+15175269229", "display_name": "x", "text": "Hello!", "phone_numbers": ["+13343284472"]}
+    check_form(usual, "map.png", kind)
+    check_form(usual, "map.png", f"image/{kind}")
+    check_form(usual, "map.png", f"image/png; {kind}")
+
+
+@quick
+@given(st.text("aB1-_", min_size=1) | words)
+def test_keys(key: str) -> None:
+    """A key arrives as it was given, or is refused."""
+    found = asyncio.run(recorded(create(idempotency_key=key)))
+    assert found is None or json.loads(found.bodies[0])["message"]["idempotency_key"] == key
+
+
+@pytest.mark.slow
+@at_length
+@given(names, words, words, types, fields)
+def test_anything_at_length(name: str, value: str, path: str, kind: str, given_fields: dict[str, Any]) -> None:
+    """The same, on thousands of hostile sets."""
+    check_header(name, value)
+    check_request(path, name, value)
+    check_json(given_fields)
+    check_form(given_fields, f"a{value}", kind)
