@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from threading import Lock
 from typing import TypedDict, Unpack
 
 import attrs
@@ -94,14 +95,16 @@ class Faults:
 
     def __init__(self) -> None:
         self._queue: list[Fault] = []
+        self._lock = Lock()  # a test scripts them in its own thread, and the server may use them up in another
 
     def __repr__(self) -> str:
-        return f"<Faults: {', '.join(f'{fault} x{fault.times}' for fault in self._queue) or 'none'}>"
+        return f"<Faults: {', '.join(f'{fault} x{fault.times}' for fault in tuple(self._queue)) or 'none'}>"
 
     @property
     def pending(self) -> int:
         """How many faults are still to come, each counted as often as it is to happen."""
-        return sum(fault.times for fault in self._queue)
+        with self._lock:
+            return sum(fault.times for fault in self._queue)
 
     def answer(
         self,
@@ -135,7 +138,8 @@ class Faults:
 
     def clear(self) -> None:
         """Forget all faults that are still to come."""
-        self._queue.clear()
+        with self._lock:
+            self._queue.clear()
 
     def _add(self, name: str, which: Which, *, seconds: float = 0.0, answer: Answer | None = None) -> None:
         unknown = which.keys() - Which.__annotations__.keys()
@@ -150,10 +154,15 @@ class Faults:
             path=which.get("path"),
             method=(which.get("method") or "").upper() or None,
         )
-        self._queue.append(fault)
+        with self._lock:
+            self._queue.append(fault)
 
     def take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
         """Use up the faults of one request; `numbers` gives those that it concerns."""
+        with self._lock:
+            return self._take(method, path, numbers)
+
+    def _take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
         delay: Fault | None = None
         # A copy: a fault that is used up leaves the queue.
         for fault in tuple(self._queue):

@@ -107,6 +107,11 @@ class Transport:
         self._pool: Pool | None = None
         self.closed = False
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that the pool belongs to; None before the first call and once the client is closed."""
+        return None if self._pool is None else self._pool.loop
+
     def pool(self) -> Pool:
         """Return the pool of the running loop. Raises ClientStateError after ``aclose``, or beside a living loop."""
         loop = asyncio.get_running_loop()

@@ -1,12 +1,9 @@
-"""A sandbox on a thread of its own, for a command runs an event loop of its own."""
+"""A sandbox on a thread of its own, because a command runs an event loop of its own."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import queue
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from linq_async.cli.app import app
 from linq_async.sandbox import Sandbox
+from linq_async.sandbox.threaded import ThreadedSandbox
 
 TOKEN = "secret-token-4711"
 # click before 8.2 mixed standard error into standard output unless told not to.
@@ -34,21 +32,8 @@ def _interrupts_are_heard() -> Iterator[None]:
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """Run a sandbox until the test ends."""
-    server = Sandbox(token=TOKEN)
-    stops: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-
-    async def serve() -> None:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        async with server:
-            stops.put(lambda: loop.call_soon_threadsafe(stop.set))
-            await stop.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    stop = stops.get(timeout=5)
-    yield server
-    stop()
-    thread.join(5)
+    with ThreadedSandbox(token=TOKEN) as server:
+        yield server
 
 
 @pytest.fixture

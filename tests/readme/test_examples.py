@@ -116,4 +116,4 @@ async def test_fastapi_handler(tmp_path: Path) -> None:
 async def test_own_test(tmp_path: Path) -> None:
     """The example of an own test passes under pytest."""
     async with Sandbox() as sandbox:
-        assert "1 passed" in await run(EXAMPLES["In your tests"] + PYTEST_DRIVER, sandbox, tmp_path)
+        assert "2 passed" in await run(EXAMPLES["In your tests"] + PYTEST_DRIVER, sandbox, tmp_path)

@@ -1,4 +1,4 @@
-"""The pytest plugin: its fixtures in both modes of pytest-asyncio, on every loop, and without it."""
+"""The pytest plugin: its fixtures in tests of every kind, on every loop. `.ci/run` tries it beside other releases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import linq_async.sandbox  # each inner run would load it anew otherwise
+import linq_async.sandbox.threaded  # each inner run would load it again otherwise
 import linq_async.testing
 
 pytest_plugins = ["pytester"]
@@ -97,26 +97,106 @@ async def linq_sandbox():
     run_pytest(source, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
-def test_a_test_that_is_not_asynchronous(run_pytest: Run) -> None:
-    """A plain test is told why it cannot have the fixtures, for its server would never answer."""
-    result = run_pytest("def test_one(linq): ...")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the fixture linq lives on the test's event loop*"])
+def test_a_synchronous_test(run_pytest: Run) -> None:
+    """A test without a loop runs its own, or several in turn, and no session is left open."""
+    source = f"""
+import asyncio
+
+async def send(linq, linq_sandbox):{CALL}
+
+async def count(linq):
+    return len(await linq.phone_numbers.list())
+
+def test_one(linq, linq_sandbox):
+    asyncio.run(send(linq, linq_sandbox))
+    assert asyncio.run(count(linq)) == 2
+"""
+    run_pytest(source).assert_outcomes(passed=1)
 
 
-def test_without_pytest_asyncio(pytester: pytest.Pytester) -> None:
-    """Without pytest-asyncio the fixtures say what to install."""
-    pytester.makepyfile("def test_one(linq_sandbox): ...")
-    result = pytester.runpytest_inprocess(*OPTIONS, "-p", "no:asyncio")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["the fixture linq_sandbox needs pytest-asyncio: pip install pytest-asyncio"])
+def test_a_test_of_anyio(run_pytest: Run) -> None:
+    """A test that anyio's plugin runs, on a loop that it closes before the fixtures end."""
+    backend = "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    run_pytest(f"{backend}@pytest.mark.anyio\n{TEST}", "--asyncio-mode=strict").assert_outcomes(passed=1)
+
+
+def test_a_test_case_of_unittest(run_pytest: Run) -> None:
+    """A test case of the standard library gets the fixtures, and sends on its own loop."""
+    source = f"""
+import pytest
+from unittest import IsolatedAsyncioTestCase
+
+class TestOne(IsolatedAsyncioTestCase):
+    @pytest.fixture(autouse=True)
+    def _fixtures(self, linq, linq_sandbox):
+        self.fixtures = linq, linq_sandbox
+
+    async def test_one(self):
+        linq, linq_sandbox = self.fixtures
+    {CALL.replace(chr(10), chr(10) + "    ")}
+"""
+    run_pytest(source).assert_outcomes(passed=1)
+
+
+def test_a_loop_that_is_still_at_work(run_pytest: Run) -> None:
+    """A client that is used on a loop in another thread, which outlives the test, is closed there."""
+    source = f"""
+import asyncio
+import threading
+import pytest
+
+async def test_on_its_loop(linq, linq_sandbox):{CALL}
+
+@pytest.fixture(scope="module")
+def loop():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+def test_one(loop, linq, linq_sandbox):
+    asyncio.run_coroutine_threadsafe(test_on_its_loop(linq, linq_sandbox), loop).result(5)
+"""
+    run_pytest(source, "-k", "test_one").assert_outcomes(passed=1, deselected=1)
+
+
+def test_the_server_goes_away(run_pytest: Run) -> None:
+    """A test may close the sandbox from its own loop, and start it again."""
+    source = """
+import pytest
+from linq_async import ConnectError
+
+async def test_one(linq_sandbox, linq):
+    await linq_sandbox.close()
+    with pytest.raises(ConnectError):
+        await linq.phone_numbers.list()
+    with pytest.raises(RuntimeError):
+        linq_sandbox.base_url
+    await linq_sandbox.start()
+    assert linq_sandbox.base_url.startswith("http://127.0.0.1:")
+"""
+    run_pytest(source, "--asyncio-mode=auto").assert_outcomes(passed=1)
+
+
+def test_without_any_other_plugin(pytester: pytest.Pytester) -> None:
+    """Without pytest-asyncio and anyio the fixtures serve as well."""
+    pytester.makepyfile("def test_one(linq, linq_sandbox):\n    assert not linq_sandbox.messages")
+    pytester.runpytest_inprocess(*OPTIONS, "-p", "no:asyncio", "-p", "no:anyio").assert_outcomes(passed=1)
+
+
+def test_nothing_runs_before_a_fixture_is_asked_for() -> None:
+    """The plugin has fixtures alone, and no hook that could end the run of a project that uses none."""
+    assert [name for name in vars(linq_async.testing) if name.startswith("pytest_")] == []
 
 
 def test_listed_with_their_help(run_pytest: Run) -> None:
-    """``pytest --fixtures`` shows the two fixtures, and none of their halves."""
+    """``pytest --fixtures`` shows the two fixtures."""
     shown = run_pytest("", "--fixtures").stdout.str()
     assert "linq_sandbox -- " in shown
-    assert "_linq" not in shown
+    assert "linq -- " in shown
 
 
 def test_the_plugin_loads_nothing_itself() -> None:

@@ -1,0 +1,19 @@
+"""Beside anyio's own plugin: the fixtures serve tests on its loop."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend():
+    """Run on asyncio, which the client needs."""
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_sends_over_a_refusal(linq, linq_sandbox):
+    """A test on the plugin's loop sends over a refusal, and the message is stored."""
+    linq_sandbox.faults.answer(503)
+    number = linq_sandbox.phone_numbers[0]
+    chat = await linq.chats.create(send_from=number, phone_numbers=["+13343284472"], text="Hello!")
+    assert chat.attempts == 2
+    assert [message.text for message in linq_sandbox.messages] == ["Hello!"]

@@ -1,0 +1,113 @@
+"""A sandbox on a thread of its own, for callers that have no event loop, or another one for each test."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from types import TracebackType
+from typing import Self, TypeVar
+
+from .server import Sandbox
+from .state import SandboxChat, SandboxMessage
+
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds that a caller waits for the thread, which never works for long: after them something is broken."""
+
+
+class ThreadedSandbox(Sandbox):
+    """A `Sandbox` that serves from a thread of its own.
+
+    Use it as `with ThreadedSandbox() as sandbox:`. It takes the settings of `Sandbox`. Everything that `Sandbox` has
+    may be used from any thread and inside any event loop. `on_request` is called on the sandbox's thread.
+    """
+
+    _thread: Thread | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stopping: asyncio.Event | None = None
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    async def start(self) -> None:
+        """Start to listen, on a new thread."""
+        self._open()
+
+    async def close(self) -> None:
+        """Stop at once, breaking off what is under way, and delete the uploaded files."""
+        self._stop()
+
+    def reset(self) -> None:
+        """Forget all messages, chats, contacts, requests and faults; the server keeps running."""
+        self._between_steps(super().reset)
+
+    @property
+    def messages(self) -> list[SandboxMessage]:
+        """Every message stored, in order, the deleted ones too."""
+        return self._between_steps(lambda: super(ThreadedSandbox, self).messages)
+
+    @property
+    def chats(self) -> list[SandboxChat]:
+        """Every chat, in order."""
+        return self._between_steps(lambda: super(ThreadedSandbox, self).chats)
+
+    def _open(self) -> None:
+        if self._thread is not None:
+            raise RuntimeError("the sandbox runs already")
+        started: Future[None] = Future()
+        self._thread = Thread(target=self._run, args=(started,), name="linq-sandbox", daemon=True)
+        self._thread.start()
+        try:
+            started.result(PATIENCE)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _run(self, started: "Future[None]") -> None:
+        # Not the loop of the policy: tests may have set one that is not meant for other threads.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self._serve(started))
+
+    async def _serve(self, started: "Future[None]") -> None:
+        try:
+            await super().start()
+        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
+            started.set_exception(error)
+            return
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        started.set_result(None)
+        await self._stopping.wait()
+        self._loop = None
+        await super().close()
+
+    def _stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        if thread is not None:
+            thread.join(PATIENCE)
+
+    def _between_steps(self, call: Callable[[], T]) -> T:
+        """Call on the sandbox's thread, so that nobody sees the work of another half done."""
+        loop = self._loop
+        if loop is None or loop is _running_loop():
+            return call()
+
+        async def called() -> T:
+            return call()
+
+        return asyncio.run_coroutine_threadsafe(called(), loop).result(PATIENCE)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
