@@ -5,23 +5,34 @@ from __future__ import annotations
 import copy
 import enum
 import json
+import math
+import re
 import types
 import typing
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linq_async import APIError, CreatedChat, DecodeError
+from linq_async import APIError, CreatedChat, DecodeError, Outcome
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import decode, error_details, refusal, retry_after
+from linq_async.wire.response import decode, refusal, retry_after
 
 from .loopback import CREATED_CHAT
+from .oracle import Detail, defects, expected_details, is_same
 
-quick = settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+NOW = 1e9
+quick = settings(
+    max_examples=50,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 words = st.text(max_size=12) | st.sampled_from(["iMessage", "delivered", "2025-05-21 15:30:00 -0600", "None", "false"])
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | words
 values = st.recursive(leaves, lambda one: st.lists(one, max_size=4) | st.dictionaries(words, one, max_size=4))
@@ -87,17 +98,35 @@ def _has_no_known_str(result: Any) -> bool:
     return True
 
 
-def _decode(body: bytes) -> None:
+def _expected_paths(body: bytes) -> tuple[set[str], set[str]]:
+    """Return the paths that an error must name, and those that it may name."""
     try:
-        chat = decode(RawResponse(201, {}, body), "data", CreatedChat)
-    except DecodeError as error:
-        paths = error.paths
-    else:
-        assert _is_true(chat)
-        assert _has_no_known_str(chat)
+        data = orjson.loads(body)
+    except ValueError:
+        return {"$"}, {"$"}
+    if type(data) is not dict or "data" not in data:
+        return {"$.data"}, {"$.data"}
+    found = list(defects(data["data"], CreatedChat, "$.data"))
+    return {path for path, certain in found if certain}, {path for path, _ in found}
+
+
+def _decode(body: bytes) -> None:
+    """Decode a body, and hold the result to what the JSON says, or the error to what is wrong with it."""
+    must, may = _expected_paths(body)
+    chat = error = None
+    try:
+        chat = decode(RawResponse(201, {"X-Request-Id": "r-1"}, body), "data", CreatedChat)
+    except DecodeError as raised:
+        error = raised
+    if error is not None:
+        assert error.paths
+        assert must <= set(error.paths) <= may
+        assert (error.status, error.outcome, error.body, error.request_id) == (201, Outcome.SENT, body, "r-1")
         return
-    assert paths
-    assert all(path.startswith("$") for path in paths)
+    assert not must
+    assert is_same(chat, orjson.loads(body)["data"])
+    assert _is_true(chat)
+    assert _has_no_known_str(chat)
 
 
 @quick
@@ -132,10 +161,23 @@ def test_cut_and_spliced_answers(cut: int, splice: bytes) -> None:
 
 
 def _refuse(body: bytes, status: int, headers: dict[str, str]) -> None:
+    """Make a refusal of a body, and hold all that it says to what came."""
     error = refusal(RawResponse(status, headers, body), 1e9)
     assert isinstance(error, APIError)
-    assert all(isinstance(found, type(None) | int | str) for one in error.errors for found in (one.status, one.detail))
-    assert all(isinstance(found, type(None) | str) for one in error.errors for found in (one.code, one.title))
+    unknown = not 400 <= status <= 499 or status in (408, 409)
+    assert (error.status, error.outcome) == (status, Outcome.UNKNOWN if unknown else Outcome.NOT_SENT)
+    assert [(one.status, one.code, one.title, one.detail) for one in error.errors] == _details(body)
+    assert (error.body, error.retry_after) == (body, None)
+    assert error.headers == {name.lower(): value for name, value in headers.items()}
+    asked = headers.get("X-Request-Id", "")
+    assert error.request_id == (asked if re.fullmatch(r"[ -~]{1,128}", asked) else None)
+
+
+def _details(body: bytes) -> list[Detail]:
+    try:
+        return expected_details(orjson.loads(body))
+    except ValueError:
+        return []
 
 
 @quick
@@ -145,17 +187,35 @@ def test_any_refusal(body: bytes, status: int) -> None:
     _refuse(body, status, {"Location": body.decode("latin-1"), "X-Request-Id": body.decode("latin-1")})
 
 
+names = st.sampled_from(["errors", "error_code", "message", "status", "code", "title", "detail"])
+
+
 @quick
-@given(st.dictionaries(st.sampled_from(["errors", "error_code", "message", "status", "code", "detail"]), values))
-def test_any_error_format(value: Any) -> None:
-    """Bodies with the documented names and any values give details, or none, and never raise."""
-    error_details(json.dumps({**value, "errors": [value, value]}).encode())
+@given(st.dictionaries(names, values), st.lists(words | st.dictionaries(names, leaves), max_size=24))
+def test_any_error_format(value: dict[str, Any], entries: list[Any]) -> None:
+    """Bodies with the documented names and any values give the details that they hold, the first twenty of them."""
     _refuse(json.dumps(value).encode(), 422, {})
+    _refuse(json.dumps({**value, "errors": entries}).encode(), 422, {})
 
 
 @quick
-@given(st.text(max_size=40) | st.floats().map(str) | st.datetimes().map("{:%a, %d %b %Y %H:%M:%S GMT}".format))
+@given(st.text(max_size=40))
 def test_any_retry_after(header: str) -> None:
     """Any Retry-After header is None, or a number of seconds that can be waited."""
-    found = retry_after(header, 1e9)
+    found = retry_after(header, NOW)
     assert found is None or 0.0 <= found < float("inf")
+
+
+@quick
+@given(st.floats())
+def test_retry_after_in_seconds(seconds: float) -> None:
+    """A number of seconds is that many, none below 0, and no infinity."""
+    assert retry_after(str(seconds), NOW) == (max(seconds, 0.0) if math.isfinite(seconds) else None)
+
+
+@quick
+@given(st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)))
+def test_retry_after_as_a_date(date: datetime) -> None:
+    """A date is the seconds until then, none below 0."""
+    until = date.replace(microsecond=0, tzinfo=UTC).timestamp() - NOW
+    assert retry_after(f"{date:%a, %d %b %Y %H:%M:%S GMT}", NOW) == max(until, 0.0)
