@@ -67,6 +67,15 @@ def client_sockets(port: int) -> int:
     return sum(_peer_port(int(entry.split()[0])) == port for entry in sockets)
 
 
+async def sockets_left(port: int) -> int:
+    """Count the same, once the loop has had its turns to close what was dropped."""
+    for _ in range(100):
+        if not client_sockets(port):
+            break
+        await asyncio.sleep(0)
+    return client_sockets(port)
+
+
 def _peer_port(descriptor: int) -> int | None:
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
         return copy.getpeername()[1] if copy.family is socket.AF_INET else None

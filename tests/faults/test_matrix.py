@@ -12,13 +12,13 @@ from linq_async import LinqClient, LinqError, RetryPolicy
 from .addresses import (
     UNRESOLVABLE,
     Certificates,
-    client_sockets,
     open_files,
     other_tasks,
     refusing_url,
+    sockets_left,
 )
 from .calls import CHAT, ask, hurry
-from .matrix import FAULTS, MAX_ATTEMPTS, SOON, Expected, Fault, Kind, Run
+from .matrix import FAULTS, MAX_ATTEMPTS, Expected, Fault, Kind, Run
 from .script import good
 from .scripted_server import ScriptedServer
 
@@ -76,7 +76,8 @@ async def warm(linq: LinqClient, server: ScriptedServer) -> None:
     """Put a connection into the pool, and let come over it what does not wait for the next request."""
     await linq.request("GET", CHAT)
     server.cue.set()
-    await asyncio.sleep(SOON / 4)
+    for _ in range(10):
+        await asyncio.sleep(0)
     server.visits.clear()
     server.store.effects.clear()
     server.log.clear()
@@ -116,11 +117,7 @@ def check_keys(end: Any, server: ScriptedServer, kind: Kind) -> None:
 
 async def check_nothing_left(server: ScriptedServer) -> None:
     """Hold a closed client to having no connection, even where the server does not read."""
-    for _ in range(20):
-        if not client_sockets(server.port):
-            break
-        await asyncio.sleep(0.005)
-    assert client_sockets(server.port) == 0
+    assert await sockets_left(server.port) == 0
     assert await server.settled() == 0
 
 

@@ -20,7 +20,7 @@ from linq_async import (
 )
 
 from . import answers, broken_wire
-from .addresses import Certificates, client_sockets, open_files, other_tasks
+from .addresses import Certificates, open_files, other_tasks, sockets_left
 from .calls import ask, hurry
 from .matrix import Kind
 from .script import Behaviour
@@ -188,8 +188,7 @@ async def test_cancelled_call_leaves_nothing(certificates: Certificates, behavio
             calling.cancel()
             await asyncio.wait([calling])
             assert calling.cancelled()
-            await asyncio.sleep(SOON / 4)
-            assert client_sockets(server.port) == 0
+            assert await sockets_left(server.port) == 0
         assert await server.settled() == 0
     assert other_tasks() == tasks
     assert open_files() == files
@@ -205,6 +204,5 @@ async def test_close_under_way_leaves_nothing() -> None:
         await linq.aclose()
         ends = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(end).__name__ for end in ends} == {"ClientStateError"}
-        await asyncio.sleep(SOON / 4)
-        assert client_sockets(server.port) == 0
+        assert await sockets_left(server.port) == 0
         assert await server.settled() == 0
