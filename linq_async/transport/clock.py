@@ -17,6 +17,11 @@ from linq_async.config import Timeouts
 LOOKS = 4
 """How often, within the seconds that a body may stand still, somebody looks whether it does."""
 
+LATE = 0.05
+"""Seconds: a timer that fires so late shows that the loop was busy."""
+SPARE = 1.0
+"""Seconds, at the most, in which a loop that was busy may read what came meanwhile."""
+
 
 class Watch:
     """The clocks that run on one loop, and the timer for the earliest limit among them."""
@@ -69,6 +74,8 @@ class AttemptClock:
         "_deadline",
         "_extra_read_seconds",
         "_moved",
+        "_spared",
+        "_stands_still",
         "_task",
         "_timeouts",
         "_total",
@@ -86,15 +93,22 @@ class AttemptClock:
         self._total = remaining if timeouts.total is None else min(timeouts.total, remaining)
         self._extra_read_seconds = extra_read_seconds
         self._buffered: Callable[[], int] = _nothing
+        self._stands_still: Callable[[float], None] = _no_matter
+        self._spared: str | None = None
         self.expired = False
 
-    def watch_over(self, transport: asyncio.WriteTransport) -> None:
-        """Ask this transport how much of the body was handed over and has not left yet."""
+    def watch_over(self, transport: asyncio.WriteTransport, stands_still: Callable[[float], None]) -> None:
+        """Ask this transport how much of the body was handed over and has not left yet.
+
+        ``stands_still`` is called, with the limit, if all that was handed over has left, and nothing followed.
+        """
         self._buffered = transport.get_write_buffer_size
+        self._stands_still = stands_still
 
     def body_moves(self) -> None:
         """Note that the body is going out, and that it has just made progress."""
         self._moved = self._watch.time()
+        self._spared = None
         self._unsent: int = self._buffered()
         self._enter("write", self._timeouts.write, self._moved, looks=LOOKS)
 
@@ -113,14 +127,19 @@ class AttemptClock:
 
     def look(self, now: float) -> None:
         """Expire, unless it is a large piece of the body that takes its time, and some of it has left since."""
+        late = now - self.limit
+        if late > LATE and self._spared != self.phase:  # the answer may have come while the loop was busy
+            self._spared, self.limit = self.phase, now + min(late, SPARE)
+            return
         if self.phase == "write" and now < self._deadline:
             unsent = self._buffered()
             if unsent != self._unsent:
-                self._moved = now
-                self._unsent = unsent
+                self._moved, self._unsent, self._spared = now, unsent, None
             if now < self._moved + self.seconds:
                 self.limit = min(now + self.seconds / LOOKS, self._moved + self.seconds, self._deadline)
                 return
+            if not unsent:
+                self._stands_still(self.seconds)
         if now >= self._deadline:
             self.phase, self.seconds = "total", self._total
         self.expire()
@@ -152,3 +171,7 @@ class AttemptClock:
 
 def _nothing() -> int:
     return 0
+
+
+def _no_matter(_: float) -> None:
+    pass

@@ -188,15 +188,23 @@ class Exchange:
 
     def _not_connected(self, error: Exception) -> ConnectError:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientConnectorError):
-            return ConnectError(f"no connection within {self._clock.seconds:g} s", reason="timeout")
+            return ConnectError(f"no connection within {self._limit:g} s", reason="timeout")
         where = URL(self._settings.base_url).authority
         reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "refused")
         return ConnectError(f"no connection to {where} ({reason}): {_name(error)}", reason=reason)
 
+    @property
+    def _limit(self) -> float:
+        """The limit that was reached, as the caller has set it, not what earlier attempts have left of it."""
+        seconds = self._clock.seconds
+        if self._clock.phase != "total" or seconds == self._settings.timeouts.total:
+            return seconds
+        return self._settings.retry.max_elapsed
+
     def _lost(self, error: Exception) -> LinqError:
         if isinstance(error, TimeoutError):
             phase = "write" if self._clock.phase == "connect" else self._clock.phase  # the headers alone stood still
-            return RequestTimeoutError(phase, self._clock.seconds, outcome=self.outcome)
+            return RequestTimeoutError(phase, self._limit, outcome=self.outcome)
         if self.status is not None and isinstance(error.__cause__, http_exceptions.ContentEncodingError):
             return DecodeError(
                 f"{self.status}, accepted, but the answer cannot be decompressed",

@@ -17,7 +17,7 @@ from linq_async.errors import UploadError
 from linq_async.transport.attachments import AttachmentWriter
 from linq_async.transport.clock import AttemptClock
 from linq_async.transport.idle import is_stale
-from linq_async.wire.body import NO_BODY, Body, Json, Multipart
+from linq_async.wire.body import NO_BODY, Body, File, Json, Multipart
 
 CHUNK_BYTES = 512 << 10
 AT_ONCE_BYTES = 32 << 10
@@ -39,6 +39,7 @@ class AttemptBody(payload.Payload):
     """Whether the whole body has been handed over."""
     failure: UploadError | None = None
     """Why an attachment could not be read, if that is what ended the attempt."""
+    _file: File | None = None
     attachments: AttachmentWriter | None = None
     """Writes the attachments, once it has come to them."""
 
@@ -80,7 +81,7 @@ class AttemptBody(payload.Payload):
         if isinstance(recipe, Json) and recipe.size <= AT_ONCE_BYTES:
             await writer.write(recipe.data)
         elif recipe is not NO_BODY:
-            self._clock.watch_over(transport)
+            self._clock.watch_over(transport, self._stands_still)
             self._clock.body_moves()
             await self._write_long(writer)
         self.out = True
@@ -108,12 +109,20 @@ class AttemptBody(payload.Payload):
             if isinstance(part, bytes):
                 await self._write_bytes(writer, part)
                 continue
+            self._file = part
             try:
                 await attachments.write(part)
             except UploadError as error:
                 self.failure = error.at(part.index)
                 self.failure.__cause__ = error.__cause__
                 raise
+
+    def _stands_still(self, seconds: float) -> None:
+        """Take note of the attachment that gives no bytes: that is not the server's fault, and no repetition helps."""
+        waits_for = None if self.attachments is None else self.attachments.waits_for
+        if waits_for is not None and self._file is not None:
+            reason = f"cannot be read: nothing came for {seconds:g} s"
+            self.failure = UploadError(waits_for.filename, reason).at(self._file.index)
 
     async def _write_bytes(self, writer: AbstractStreamWriter, data: bytes) -> None:
         if len(data) <= CHUNK_BYTES:

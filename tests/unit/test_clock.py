@@ -49,12 +49,30 @@ class _Loop:
         return self.timers[-1]
 
     def move(self, seconds: float) -> None:
-        """Let time pass, and fire what is due."""
-        self.now += seconds
-        due = [timer for timer in self.timers if timer.moment <= self.now and not timer.cancelled]
-        self.timers = [timer for timer in self.timers if timer not in due and not timer.cancelled]
-        for timer in due:
+        """Let time pass, and fire each timer in its moment, as a loop does that has little to do."""
+        end = self.now + seconds
+        while due := [timer for timer in self.timers if timer.moment <= end and not timer.cancelled]:
+            timer = min(due, key=_Timer.when)
+            self.timers.remove(timer)
+            self.now = max(self.now, timer.moment)
             timer.call()
+        self.now = end
+
+    def block(self, seconds: float) -> None:
+        """Let time pass, and fire what is due at the end of it alone, as a loop does that was busy."""
+        self.now += seconds
+        self.move(0.0)
+
+
+class _Line:
+    """As much of a transport as a clock asks for."""
+
+    def __init__(self, unsent: list[int]) -> None:
+        self._unsent = unsent
+
+    def get_write_buffer_size(self) -> int:
+        """Tell how many bytes have not left."""
+        return self._unsent[0]
 
 
 @pytest.fixture
@@ -223,6 +241,38 @@ async def test_each_of_many_attempts_ends_at_its_own_limit(loop: _Loop, watch: W
 
 
 @pytest.mark.asyncio
+async def test_a_busy_loop_reads_before_it_gives_up(loop: _Loop, watch: Watch) -> None:
+    """A limit that passed while the loop was busy is spared as long as it was late, a second at the most, and once."""
+    for busy, spared in ((0.3, 0.3), (30.0, 1.0)):
+        clock = _clock(watch, Timeouts(connect=2.0))
+        task = asyncio.create_task(_held(clock))
+        await asyncio.sleep(0)
+        loop.block(2.0 + busy)
+        loop.move(spared - 0.01)
+        await asyncio.sleep(0)
+        assert not clock.expired
+        loop.block(0.02 + busy)
+        with pytest.raises(TimeoutError):
+            await task
+        assert (clock.phase, clock.seconds) == ("connect", 2.0)
+
+
+@pytest.mark.asyncio
+async def test_each_phase_is_spared_by_itself(loop: _Loop, watch: Watch) -> None:
+    """A loop that was busy while the connection was made may be busy once more while the answer comes."""
+    clock = _clock(watch, Timeouts(connect=2.0, read=3.0))
+    steps = [lambda: loop.block(2.5), clock.body_is_out, lambda: loop.block(3.5)]
+    task = asyncio.create_task(_held(clock, *steps))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert not clock.expired
+    loop.move(0.6)
+    with pytest.raises(TimeoutError):
+        await task
+    assert (clock.phase, clock.seconds) == ("read", 3.0)
+
+
+@pytest.mark.asyncio
 async def test_a_real_limit_ends_a_real_wait() -> None:
     """On a real loop, 50 ms are 50 ms: not less, and not for ever."""
     started = time.monotonic()
@@ -247,3 +297,41 @@ async def test_a_slow_piece_of_the_body_is_not_a_stalled_one(loop: _Loop, watch:
     with pytest.raises(TimeoutError):
         await task
     assert (clock.phase, clock.seconds) == ("write", 4.0)
+
+
+@pytest.mark.asyncio
+async def test_a_loop_that_is_busy_again_and_again_ends_no_upload(loop: _Loop, watch: Watch) -> None:
+    """However often the loop is busy for longer than the write limit, an upload that moves in between goes on."""
+    clock = _clock(watch, Timeouts(write=4.0))
+    unsent = [500]
+
+    def busy() -> None:
+        loop.block(5.0)
+        unsent[0] -= 50  # now the loop writes
+        loop.move(2.0)
+
+    clock.watch_over(_Line(unsent), lambda _: None)  # type: ignore[arg-type]
+    task = asyncio.create_task(_held(clock, clock.body_moves, *[busy] * 8))
+    for _ in range(30):
+        await asyncio.sleep(0)
+    assert not clock.expired
+    loop.move(5.0)
+    with pytest.raises(TimeoutError):
+        await task
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("unsent", "said"), [(0, [4.0]), (50, [])])
+async def test_who_stands_still_is_asked_only_once_all_has_left(
+    loop: _Loop, watch: Watch, unsent: int, said: list[float]
+) -> None:
+    """At the write limit it is the sender's fault only if the server took all that was handed over."""
+    clock, heard = _clock(watch, Timeouts(write=4.0)), list[float]()
+    clock.watch_over(_Line([unsent]), heard.append)  # type: ignore[arg-type]
+    task = asyncio.create_task(_held(clock, clock.body_moves))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    loop.move(4.1)
+    with pytest.raises(TimeoutError):
+        await task
+    assert heard == said
