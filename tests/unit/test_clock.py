@@ -335,3 +335,16 @@ async def test_who_stands_still_is_asked_only_once_all_has_left(
     with pytest.raises(TimeoutError):
         await task
     assert heard == said
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_stands_still_is_looked_at_four_times(loop: _Loop, watch: Watch) -> None:
+    """Whether a body moves is looked at four times within the write limit, not at every turn of the loop."""
+    clock = _clock(watch, Timeouts(connect=1.0, write=16.0))
+    with clock:
+        clock.body_moves()
+        made = loop.made
+        for _ in range(60):
+            loop.move(0.25)
+    assert 3 <= loop.made - made <= 4
+    assert not clock.expired
