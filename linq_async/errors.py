@@ -160,7 +160,10 @@ class ConnectError(LinqError):
     def __init__(self, message: str = "", *, reason: str = "refused") -> None:
         super().__init__(message)
         self.reason = reason
-        """``refused``, ``dns``, ``timeout``, ``tls``, ``certificate``, ``proxy`` or ``lost``."""
+        """``refused``, ``dns``, ``timeout``, ``tls``, ``certificate``, ``proxy``, ``proxy_denied`` or ``lost``.
+
+        ``proxy_denied``: the proxy answered CONNECT with 407, or another 4xx that the same request would get again.
+        """
 
 
 class ConnectionLostError(LinqError):

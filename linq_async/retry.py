@@ -6,7 +6,7 @@
 what happened to an attempt                          with a key    without
 ===================================================  ============  ==================================
 refused, DNS, TLS handshake, connect timeout         again         again (nothing was sent)
-certificate                                          raise         raise
+certificate, a proxy's 407 or other 4xx              raise         raise
 reset, disconnect, write or read timeout             again         raise
 408, 425, 500, 502, 503, 504                         again         raise
 429                                                  wait, again   wait, again (refused before work)
@@ -36,7 +36,7 @@ AFTER_READ_TIMEOUT = 2.0
 def may_retry(error: BaseException, request: Request, *, replayable: bool = True) -> bool:
     """Tell whether a call may be repeated after this failure of an attempt. A positive list: all else is raised."""
     if isinstance(error, ConnectError):
-        return error.reason != "certificate"
+        return error.reason not in {"certificate", "proxy_denied"}
     if not replayable:
         return False
     if isinstance(error, RateLimitError):

@@ -85,6 +85,7 @@ _BY_REASON = {
     "certificate": "the certificate is not trusted: check the address, the clock, and any proxy that opens TLS",
     "tls": "it does not speak TLS: check https and the port",
     "proxy": "the proxy refuses: check HTTPS_PROXY and NO_PROXY",
+    "proxy_denied": "the proxy does not let you through: check user and password in HTTPS_PROXY, or set NO_PROXY",
 }
 _BY_ERROR: tuple[tuple[type[LinqError], str], ...] = (
     (NotFoundError, f"Linq's API is not at this address: set {BASE_URL_VARIABLE} to {DEFAULT_BASE_URL}"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ssl
 from typing import Any
 
 import aiohttp
@@ -27,6 +26,7 @@ from linq_async.errors import (
 )
 from linq_async.transport.clock import AttemptClock
 from linq_async.transport.payload import AttemptBody
+from linq_async.transport.reasons import connect_reason
 from linq_async.transport.session import Pool
 from linq_async.wire.body import Body
 from linq_async.wire.request import RawResponse, Request
@@ -189,9 +189,9 @@ class Exchange:
     def _not_connected(self, error: Exception) -> ConnectError:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientConnectorError):
             return ConnectError(f"no connection within {self._limit:g} s", reason="timeout")
-        where = URL(self._settings.base_url).authority
-        reason = next((word for kind, word in _REASONS if isinstance(error, kind)), "refused")
-        return ConnectError(f"no connection to {where} ({reason}): {_name(error)}", reason=reason)
+        url = URL(self._settings.base_url)
+        reason = connect_reason(error, https=url.scheme == "https")
+        return ConnectError(f"no connection to {url.authority} ({reason}): {_name(error)}", reason=reason)
 
     @property
     def _limit(self) -> float:
@@ -215,22 +215,11 @@ class Exchange:
         return ConnectionLostError(f"the connection was lost {when}: {_name(error)}", outcome=self.outcome)
 
 
-_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    (aiohttp.ClientConnectorCertificateError, "certificate"),
-    (aiohttp.ServerFingerprintMismatch, "certificate"),
-    (aiohttp.ClientConnectorDNSError, "dns"),
-    ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), "proxy"),
-    (ssl.SSLError, "tls"),
-    (aiohttp.ClientConnectorError, "refused"),
-    (Exception, "lost"),
-)
-
-
 def _name(error: Exception) -> str:
     """Name a failure without its text, which may hold a URL with a phone number in it."""
     name = str(error) if isinstance(error, _DroppedError) else type(error).__name__
-    number = getattr(error, "errno", None)
-    return f"{name}, errno {number}" if isinstance(number, int) else name
+    numbers = {"errno": getattr(error, "errno", None), "status": getattr(error, "status", None)}
+    return ", ".join([name, *[f"{what} {number}" for what, number in numbers.items() if isinstance(number, int)]])
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,10 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from unit.given import AT_ONCE, MESSAGE
+from unit.given import AT_ONCE, MESSAGE, ONCE, failure_of
 from unit.loopback import Loopback
 
-from linq_async import LinqClient
+from linq_async import ConnectError, LinqClient, Outcome
 
 from .addresses import Certificates
 from .connect_proxy import ConnectProxy
@@ -87,3 +87,41 @@ async def test_a_proxy_gets_its_own_password(certificates: Certificates) -> None
         await linq.chats.create(**MESSAGE)
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYTU1\r\n" in proxy.seen
     assert [name for name in server.seen[0].headers if "authorization" in name] == []
+
+
+def _refusal(status: int) -> bytes:
+    return f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [400, 403, 404, 407, 451])
+async def test_a_proxy_that_refuses_for_good_is_asked_once(certificates: Certificates, status: int) -> None:
+    """A 407, or another 4xx to CONNECT, is raised at once and named: the same request would be refused again."""
+    async with (
+        Loopback(tls=certificates.right) as server,
+        ConnectProxy(server.port, *[_refusal(status)] * 4) as proxy,
+        _proxied(certificates, proxy=proxy.url) as linq,
+    ):
+        error = await failure_of(linq.chats.create(**MESSAGE))
+    assert isinstance(error, ConnectError)
+    assert (error.reason, error.outcome, error.attempts) == ("proxy_denied", Outcome.NOT_SENT, 1)
+    assert f"status {status}" in str(error)
+    assert (len(proxy.heads), server.seen) == (1, [])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_a_proxy_that_refuses_for_now_is_asked_again(certificates: Certificates, status: int) -> None:
+    """A proxy that cannot serve at the moment is asked again, for nothing was sent."""
+    async with (
+        Loopback(tls=certificates.right) as server,
+        ConnectProxy(server.port, _refusal(status)) as proxy,
+        _proxied(certificates, proxy=proxy.url) as linq,
+    ):
+        chat = await linq.chats.create(**MESSAGE)
+        proxy.script = [_refusal(status)]
+        async with _proxied(certificates, proxy=proxy.url) as fresh:
+            error = await failure_of(fresh.with_options(retry=ONCE).request("POST", "/x"))
+    assert (chat.attempts, len(server.seen)) == (2, 1)
+    assert isinstance(error, ConnectError)
+    assert error.reason == "proxy"

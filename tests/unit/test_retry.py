@@ -46,7 +46,7 @@ def _status(status: int, **more: Any) -> APIError:
 TABLE: list[tuple[str, BaseException, bool, bool]] = [
     *[(f"no connection: {why}", ConnectError(reason=why), True, True) for why in ("refused", "dns", "timeout")],
     *[(f"no connection: {why}", ConnectError(reason=why), True, True) for why in ("tls", "proxy", "lost")],
-    ("certificate", ConnectError(reason="certificate"), False, False),
+    *[(why, ConnectError(reason=why), False, False) for why in ("certificate", "proxy_denied")],
     ("reset, disconnect", ConnectionLostError(outcome=Outcome.UNKNOWN), True, False),
     ("write timeout", RequestTimeoutError("write", 30.0), True, False),
     ("read timeout", RequestTimeoutError("read", 60.0), True, False),
