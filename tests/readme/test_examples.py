@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from linq_async.sandbox import Sandbox
+from linq_async.errors import error_class
+from linq_async.sandbox import LoggedRequest, Sandbox
+from linq_async.wire.request import RawResponse
+from linq_async.wire.response import refusal
 
 README = Path(__file__).parents[2] / "README.md"
 FASTAPI_DRIVER = """
@@ -90,6 +93,35 @@ async def test_script(title: str, tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         assert printed in await run(EXAMPLES[title], sandbox, tmp_path)
         assert len(sandbox.messages) == stored
+        assert [key for key in map(_key, sandbox.requests) if re.search(r"(\D?\d){7}", key)] == []
+
+
+def _key(request: LoggedRequest) -> str:
+    """Return the caller's own key of a request: those that the package makes are random, and hold no meaning."""
+    key = request.idempotency_key or ""
+    return "" if re.fullmatch(r"[0-9a-f]{32}", key) else key
+
+
+def test_no_example_makes_a_key_of_a_number() -> None:
+    """Keys are logged, and the README says so: no text or program of the project puts a number or name into one."""
+    assert "Keys are logged" in README.read_text()
+    root = README.parent
+    texts = [README, *root.glob("docs/*.md"), *root.glob("benchmarks/*"), *(root / "linq_async").rglob("*.py")]
+    personal = re.compile(r"""key\w*\s*=\s*f["'][^"']*\{[^}]*(number|phone|recipient|handle|email|name|text)""")
+    assert personal.search("idempotency_key=f'opening-{number}'")
+    assert [text.name for text in texts if text.is_file() and personal.search(text.read_text(errors="replace"))] == []
+
+
+def test_the_table_of_errors_names_every_status() -> None:
+    """For each status the README's table has a row with its class, and with the outcome that the class carries."""
+    rows = [row for row in README.read_text().splitlines() if row.startswith("| `") and row.count("|") == 4]
+    for status in (*range(300, 309), *range(400, 600)):
+        error = refusal(RawResponse(status, {}, b""), 0.0)
+        assert error is not None
+        name, family = f"`{error_class(status).__name__}`", f"{status // 100}xx"
+        found = [row for row in rows if re.search(rf"{name}( for)? ({status}|{family})", row)]
+        found = found or [row for row in rows if f"{name} for 499 and any other {family} but 408" in row]
+        assert [error.outcome.name in row.rpartition(" | ")[2] for row in found] == [True], status
 
 
 @pytest.mark.asyncio
