@@ -31,9 +31,7 @@ CHECKS = [
     openapi_checks.content_type_conformance,
     openapi_checks.response_schema_conformance,
 ]
-ANY_CASE = settings(
-    derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
-)
+ANY_CASE = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
 
 schemathesis.openapi.format("phone", st.sampled_from([LINE, LINE, MIRA, THEO, "3343284472", "12"]))
 schemathesis.openapi.format("url", st.sampled_from(["https://example.com/menu.pdf", "http://a/b", "menu.pdf"]))
