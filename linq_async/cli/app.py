@@ -10,12 +10,13 @@ import typer
 
 from linq_async._version import __version__
 from linq_async.cli import demo, doctor, exit_codes, sandbox, send
+from linq_async.cli.commands import Commands
 from linq_async.cli.render import show
 
 app = typer.Typer(
     name="linq-async",
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # their tracebacks may show the values of locals
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -31,7 +32,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback(help="Send with the Linq Partner API v2, or try it on a local sandbox.", epilog=exit_codes.HELP)
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""

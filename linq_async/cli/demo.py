@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 import typer
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from linq_async.attempts import Attempt
 from linq_async.cli.exit_codes import ExitCode
-from linq_async.cli.render import plain, result_of, show
+from linq_async.cli.render import facts, plain, result_of, show
 from linq_async.cli.running import run
 from linq_async.cli.samples import pdf, png
 from linq_async.client import LinqClient
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SENDER = "+15175269229"
 RECIPIENTS = ("+13343284472", "+13344713465")
+_NARROWEST_TABLE = 80
 _RETRY = RetryPolicy(initial_delay=0.1, max_delay=0.4, max_elapsed=10.0)
 
 
@@ -99,7 +100,7 @@ def steps() -> tuple[Step, ...]:
 def demo() -> None:
     """Send three messages to a sandbox in this process, and count what it stored. Needs no account."""
     rows = run(play(steps()))
-    Console(highlight=False, markup=False, emoji=False).print(table_of(rows))
+    show_rows(rows)
     for row in rows:
         if row.fault is not None:
             show(f"{row.step.what}: {plain(row.fault)}", err=True)
@@ -156,6 +157,31 @@ def _difference(sandbox: Sandbox, step: Step, message_id: int) -> str | None:
     files = tuple((file.filename, file.read()) for file in message.attachments)
     as_sent = (message.id, message.idempotency_key, files) == (message_id, step.key, step.files)
     return None if as_sent else "stored otherwise than it was sent"
+
+
+class _Console(Console):
+    """A console that leaves it to the command to say what a closed pipe means."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise the BrokenPipeError that is being handled."""
+        raise
+
+
+def show_rows(rows: list[Row]) -> None:
+    """Show the rows as a table, or one below the other if the terminal is too narrow for it."""
+    console = _Console(highlight=False, markup=False, emoji=False)
+    if console.width >= _NARROWEST_TABLE:
+        console.print(table_of(rows))
+        return
+    for row in rows:
+        show(row.step.what)
+        facts_of_row: list[tuple[str, object]] = [
+            ("attempts", " · ".join(row.attempts)),
+            ("key", row.step.key),
+            ("stored", row.stored),
+        ]
+        for line in facts(facts_of_row):
+            show(line)
 
 
 def table_of(rows: list[Row]) -> Table:

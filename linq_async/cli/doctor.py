@@ -10,9 +10,9 @@ import typer
 
 from linq_async.arguments import read_base_url
 from linq_async.cli.exit_codes import ExitCode
-from linq_async.cli.findings import Finding, Level, clock_finding, reach_findings, versions
+from linq_async.cli.findings import Finding, Level, clock_finding, proxy_finding, reach_findings, versions
 from linq_async.cli.render import hidden, plain, reworded, show, show_json
-from linq_async.cli.running import AsJson, TokenFile, find_token, run
+from linq_async.cli.running import AsJson, TokenFile, find_token, is_exposed, run
 from linq_async.client import LinqClient
 from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, RetryPolicy, Timeouts
 from linq_async.errors import ConfigurationError, LinqError
@@ -46,6 +46,9 @@ def examine(token_file: Path | None) -> tuple[str | None, list[Finding]]:
     token, about_token = _token(token_file)
     url, about_url = _base_url()
     findings = [about_token, about_url]
+    about_proxy = None if url is None else proxy_finding(url)
+    if about_proxy is not None:
+        return token, [*findings, about_proxy]
     if url is not None:
         answer = run(_ask(token or _NO_TOKEN, url))
         findings += [*reach_findings(answer, url, has_token=token is not None), clock_finding(answer)]
@@ -59,6 +62,9 @@ def _token(token_file: Path | None) -> tuple[str | None, Finding]:
     except ConfigurationError as error:
         mend = "take the token as Linq gave it, alone, without quotes or spaces"
         return None, Finding("token", Level.FAILED, reworded(error.message), mend)
+    if is_exposed(token_file):
+        mend = "set its mode to 600: chmod 600"
+        return token, Finding("token", Level.WARNING, "well-formed, but other users can read the token file", mend)
     return token, Finding("token", Level.OK, f"well-formed, from {source}")
 
 

@@ -48,7 +48,7 @@ class Failure:
     kind: str
     message: str
     outcome: Outcome
-    key: str
+    key: str | None
     attempts: int
     code: ExitCode
     status: int | None = None

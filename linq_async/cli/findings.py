@@ -14,10 +14,12 @@ import attrs
 
 from linq_async._version import __version__
 from linq_async.arguments import read_proxy
+from linq_async.cli.render import reworded
 from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL
 from linq_async.errors import (
     APIError,
     AuthenticationError,
+    ConfigurationError,
     ConnectError,
     DecodeError,
     LinqError,
@@ -61,6 +63,16 @@ def reach_findings(answer: Answer, url: str, *, has_token: bool) -> list[Finding
     if isinstance(answer, LinqError) and not isinstance(answer, AuthenticationError | PermissionDeniedError):
         return [_unreachable(answer, url), _unasked()]
     return [Finding("server", Level.OK, f"answers{_way(url)}"), _access(answer, has_token=has_token)]
+
+
+def proxy_finding(url: str) -> Finding | None:
+    """Tell of a proxy in the environment that cannot be used; None if there is no such proxy."""
+    try:
+        read_proxy(None, url)
+    except ConfigurationError as error:
+        mend = "correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the server in NO_PROXY"
+        return Finding("proxy", Level.FAILED, reworded(error.message), mend)
+    return None
 
 
 def _is_list_of_numbers(answer: Response[Any]) -> bool:
@@ -124,7 +136,7 @@ def clock_finding(answer: Answer, now: float | None = None) -> Finding:
     date = answer.headers.get("date") if isinstance(answer, APIError | Response) else None
     try:
         server = None if date is None else parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # the second if the offset from UTC is out of all proportion
         server = None
     if server is None:
         return Finding("clock", Level.SKIPPED, "the server did not say what time it is")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import stat
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -33,6 +35,17 @@ _MOST_BYTES = 16 << 10
 def find_token(token_file: Path | None) -> str:
     """Return the token from the file, else from the environment. Raises ConfigurationError."""
     return read_token(None if token_file is None else _content(token_file))
+
+
+def is_exposed(token_file: Path | None) -> bool:
+    """Whether other users of the machine may read or change the file. Windows does not say so in the mode."""
+    if token_file is None or os.name == "nt":
+        return False
+    try:
+        mode = token_file.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and bool(mode & 0o077)
 
 
 def _content(path: Path) -> str:

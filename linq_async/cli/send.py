@@ -13,8 +13,9 @@ import typer
 from linq_async.attempts import Attempt
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.failure import Failure, broken_off, failure_of
+from linq_async.cli.inputs import SEND_FROM_VARIABLE, check_given, message_text, recipients
 from linq_async.cli.render import facts, hidden, result_of, show, show_json
-from linq_async.cli.running import AsJson, TokenFile, find_token, run
+from linq_async.cli.running import AsJson, TokenFile, find_token, is_exposed, run
 from linq_async.client import LinqClient
 from linq_async.errors import LinqError
 from linq_async.models.chats import CreatedChat
@@ -23,17 +24,27 @@ from linq_async.wire.converter import to_dict
 
 HELP = """Send a message to one or more people, to the server that LINQ_BASE_URL names.
 
-The token comes from LINQ_INTEGRATION_TOKEN or from --token-file, for other users of the machine can read arguments.
+The token comes from LINQ_INTEGRATION_TOKEN or from --token-file, because other users of the machine can read arguments:
+--to among them, for which there is --to-file.
 """
 
 
 def send(
-    send_from: Annotated[str, typer.Option("--from", metavar="NUMBER", help="One of your own Linq numbers.")],
+    send_from: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NUMBER", envvar=SEND_FROM_VARIABLE, help="One of your own Linq numbers."),
+    ] = None,
     to: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--to", metavar="NUMBER", help="A recipient: +12223334444, or an email address. Repeat it."),
-    ],
-    text: Annotated[str, typer.Option("--text", help="What to say; - reads standard input.")],
+    ] = None,
+    to_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--to-file", metavar="PATH", help="Read recipients from a file, one a line; - reads standard input."
+        ),
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="What to say; - reads standard input.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="A name for the chat.")] = None,
     attach: Annotated[
         list[Path] | None, typer.Option("--attach", metavar="FILE", help="A file to attach. Repeat it for more.")
@@ -50,11 +61,14 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Send one message, and exit with what became of it."""
+    check_given(send_from, to, to_file, text)
+    if is_exposed(token_file):
+        show("warning: other users of this machine can read the token file. Set its mode to 600.", err=True)
     key = new_idempotency_key() if key is None else key  # made here, for an interrupted send must be told by its key
     new_chat = NewChat(
-        send_from=send_from,
-        phone_numbers=to,
-        text=_standard_input() if text == "-" else text,
+        send_from=send_from or "",
+        phone_numbers=recipients(to, to_file),
+        text=message_text(text or ""),
         display_name=name,
         attachments=attach or (),
         attachment_urls=attach_url or (),
@@ -63,13 +77,6 @@ def send(
     sending = Sending(key=key, as_json=as_json)
     result = sending.result_of(new_chat, token_file)
     raise typer.Exit(sending.tell(result))
-
-
-def _standard_input() -> str:
-    try:
-        return sys.stdin.read().removesuffix("\n")
-    except ValueError:
-        raise typer.BadParameter("standard input is not text") from None
 
 
 @attrs.define(kw_only=True)

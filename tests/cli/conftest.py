@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process, with no server or token in its environment, and see that it shows no token."""
-    for name in ("LINQ_BASE_URL", "LINQ_INTEGRATION_TOKEN"):
+    for name in ("LINQ_BASE_URL", "LINQ_INTEGRATION_TOKEN", "LINQ_SEND_FROM"):
         monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:

@@ -33,6 +33,16 @@ def test_each_message_is_stored_once(run: Run) -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_fits_the_terminal(run: Run, columns: int) -> None:
+    """No word is cut in a narrow terminal, and no line of a table is wider than it."""
+    shown = run("demo", env={"COLUMNS": str(columns)}).stdout
+    assert "503 · 503 · lost · 200" in shown
+    assert "msg-2024_01-23_abc123" in shown
+    rows = shown.partition("3 messages")[0].splitlines()
+    assert all(len(row.rstrip()) <= max(columns, 42) for row in rows)
+
+
 def test_needs_no_environment(run: Run) -> None:
     """The demo reaches no other server and uses no other token than its own."""
     env = {"LINQ_BASE_URL": "http://127.0.0.1:1", "LINQ_INTEGRATION_TOKEN": "none at all"}

@@ -142,7 +142,16 @@ def test_the_clock(seconds: int, level: str, words: str) -> None:
     assert words in finding.detail
 
 
-@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+@pytest.mark.parametrize("proxy", ["h:3128", "socks5://proxy.example:1080", "://"])
+def test_an_unusable_proxy(run: Run, proxy: str) -> None:
+    """A proxy in the environment that the client refuses is told, and nothing is asked."""
+    env = {"LINQ_BASE_URL": "https://linq.example", "LINQ_INTEGRATION_TOKEN": TOKEN, "HTTPS_PROXY": proxy}
+    code, checks = findings(run, env)
+    assert (code, levels(checks)) == (1, {"token": "ok", "base URL": "ok", "proxy": "failed"})
+    assert "HTTPS_PROXY" in checks["proxy"]["mend"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": "Sun, 06 Nov 1994 08:49:37 +99999999999999"}])
 def test_no_date(headers: dict[str, str]) -> None:
     """A server that tells no time is no fault."""
     assert clock_finding(ServerError(status=503, headers=headers)).level == "skipped"
