@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from linq_async._unset import UNSET
 from linq_async.errors import Problem
 
 MAX_ID = 2**63 - 1
+
+_FIELD_NAME = re.compile(r"[A-Za-z_.\[\]]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ def copied(values: object) -> tuple[object, ...] | NotAList:
     except Exception as error:  # noqa: BLE001  # whatever a caller's iterable raises
         return NotAList(f"cannot be read: it raised {type(error).__name__}")
     return NotAList(f"must be a list, not {type(values).__name__}")
+
+
+def is_field_name(name: object) -> bool:
+    """Return whether an error may print a name that the caller chose: any other may be a number, or a text."""
+    return isinstance(name, str) and _FIELD_NAME.fullmatch(name) is not None
 
 
 def id_problems(ids: Mapping[str, object]) -> list[Problem]:

@@ -10,7 +10,7 @@ import attrs
 
 from linq_async._unset import UNSET, UnsetType
 from linq_async.errors import Problem
-from linq_async.models.checks import optional_problems, text_problem
+from linq_async.models.checks import is_field_name, optional_problems, text_problem
 from linq_async.models.common import Page, Pagination
 
 NAMING_FIELDS = ("first_name", "last_name", "email", "phone_number")
@@ -46,8 +46,11 @@ class ContactInput:
     def problems(self) -> list[Problem]:
         """Return all that is wrong with the fields, but for one that is missing."""
         known = ContactFields.__annotations__
-        found = [Problem(name, "is no field of a contact") for name in self.fields if name not in known]
+        unknown = [name for name in self.fields if name not in known]
+        found = [Problem(name if is_field_name(name) else "contact", "is not a field of a contact") for name in unknown]
         for name, value in self.fields.items():
+            if name not in known:
+                continue
             message = None if value is None or value is UNSET else text_problem(value)
             if message is not None:
                 found.append(Problem(name, message))

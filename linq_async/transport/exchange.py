@@ -6,12 +6,13 @@ error, would show the token to whoever prints a traceback with its locals.
 
 from __future__ import annotations
 
-import asyncio
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, http_exceptions
+from multidict import CIMultiDict
 from yarl import URL
 
 from linq_async.config import Settings
@@ -91,7 +92,7 @@ class Exchange:
 
     async def run(self) -> RawResponse:
         """Send the request and read the whole answer. Raises a LinqError that knows whether anything had left."""
-        ended: RawResponse | LinqError | asyncio.CancelledError
+        ended: RawResponse | BaseException
         body, pool = self._body, self._pool
         while True:  # once, but for connections of the pool that turn out stale: each time it has one less of them
             body.stale, body.pooled = False, pool.idle > 0
@@ -105,9 +106,9 @@ class Exchange:
                     ended = self._answer(read)
             except Exception as error:  # noqa: BLE001  # a fault of aiohttp's or of ours, too, must tell what became of a send
                 ended = self._translate(error)
-            except asyncio.CancelledError as cancelled:
-                cancelled.__context__ = None
-                ended = cancelled.with_traceback(None)
+            except BaseException as stopped:  # noqa: BLE001  # a cancellation or an interrupt, without aiohttp's frames
+                stopped.__context__ = None
+                ended = stopped.with_traceback(None)
             finally:
                 self._let_go()
             if isinstance(ended, RawResponse):
@@ -169,7 +170,10 @@ class Exchange:
     def _answer(self, body: bytes) -> RawResponse:
         assert self._response is not None
         cap = self._settings.max_response_bytes
-        return RawResponse(self._response.status, self._response.headers, body[:cap], len(body) > cap)
+        headers: Mapping[str, str] = self._response.headers
+        if self._settings.token in headers.get("X-Request-Id", ""):
+            headers = _without_request_id(headers)
+        return RawResponse(self._response.status, headers, body[:cap], len(body) > cap)
 
     def _translate(self, error: Exception) -> LinqError | RawResponse:
         """Say what a failure means. A status outside 2xx stands, though its body be cut."""
@@ -213,6 +217,13 @@ class Exchange:
             )
         when = "while the answer was read" if self.status is not None else "before a whole answer came"
         return ConnectionLostError(f"the connection was lost {when}: {_name(error)}", outcome=self.outcome)
+
+
+def _without_request_id(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """Drop a request id that repeats the token: it would be printed and logged."""
+    kept = CIMultiDict(headers)
+    kept.popall("X-Request-Id")
+    return kept
 
 
 def _name(error: Exception) -> str:

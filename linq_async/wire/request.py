@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import unquote
 
 import attrs
 
 from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.models.checks import is_field_name
 from linq_async.models.outgoing import NewMessage, key_problems
 
 API = "/api/partner/v2"
@@ -20,7 +22,6 @@ URL_SECONDS = 30.0
 T = TypeVar("T")
 
 _PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\\ud800-\udfff]*")
-_DOTS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 
 @attrs.define(eq=False, kw_only=True)  # not frozen: it never leaves the package, and is made for each call
@@ -129,10 +130,15 @@ def _route_problems(method: object, path: object) -> list[Problem]:
     problems: list[Problem] = []
     if not isinstance(method, str) or method.upper() not in METHODS:
         problems.append(Problem("method", "must be one of " + ", ".join(sorted(METHODS))))
-    if not isinstance(path, str) or not _PATH.fullmatch(path) or _DOTS.search(path):
+    if not isinstance(path, str) or not _PATH.fullmatch(path) or _has_dot_segment(path):
         example = f"{API}/chats"
         problems.append(Problem("path", f"must be one such as {example}, without host, query or dot segments"))
     return problems
+
+
+def _has_dot_segment(path: str) -> bool:
+    """Return whether a server that decodes the path, or drops the parameters of its segments, would climb in it."""
+    return any(part.partition(";")[0] in {".", ".."} for part in re.split(r"[/\\]", unquote(path)))
 
 
 def _param_problems(params: object) -> list[Problem]:
@@ -141,11 +147,15 @@ def _param_problems(params: object) -> list[Problem]:
     if not isinstance(params, Mapping):
         return [Problem("params", "must be a mapping")]
     return [
-        Problem(f"params[{name!r}]" if isinstance(name, str) else "params", message)
+        Problem(f"params[{name!r}]" if is_field_name(name) else "params", message)
         for name, value in cast("Mapping[object, object]", params).items()
-        for message in {_param_problem(name), *(_param_problem(one) for one in _each(value) if one is not None)}
+        for message in {_name_problem(name), *(_param_problem(one) for one in _each(value) if one is not None)}
         if message is not None
     ]
+
+
+def _name_problem(name: object) -> str | None:
+    return _param_problem(name) if isinstance(name, str) else "must have names that are str"
 
 
 def _param_problem(value: object) -> str | None:

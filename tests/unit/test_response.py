@@ -187,30 +187,41 @@ def test_a_message_holds_codes_and_no_sentences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "host"),
+    "location",
     [
-        ("https://evil.example/login?token=s3cret&to=+15550001111", "evil.example"),
-        ("https://user:s3cret@evil.example/", "evil.example"),
-        ("//evil.example/s3cret", "evil.example"),
-        ("/login?next=s3cret", "the same host"),
-        ("", "the same host"),
-        ("https://[s3cret", "the same host"),
-        ("https://" + "s3cret" * 60, "the same host"),
+        "https://evil.example/login?token=s3cret&to=+15550001111",
+        "https://user:s3cret@evil.example/",
+        "https://15550001111/",
+        "//s3cret.example/",
+        "/login?next=s3cret",
+        "",
+        "https://[s3cret",
     ],
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_names_the_host_only(status: int, location: str, host: str) -> None:
-    """A redirect's error tells where to, but neither path, query nor user."""
+def test_a_redirect_does_not_print_where_to(status: int, location: str) -> None:
+    """No part of a location is in a redirect's text, its host neither: the headers have it."""
     error = _refusal(status, Location=location)
-    assert str(error) == f"{status} a redirect to {host} that is not followed"
-    assert "s3cret" not in str(error)
+    assert str(error) == f"{status} a redirect that is not followed"
+    assert error.headers["location"] == location
 
 
-@pytest.mark.parametrize("given", ["", "a\tb", "é", "x" * 129])
-def test_a_request_id_can_stand_in_a_log(given: str) -> None:
-    """A request id that is empty, long or unprintable is none."""
-    assert _refusal(500, X_Request_Id=given).request_id is None
-    assert _refusal(500, **{"X-Request-Id": "3f-1.a"}).request_id == "3f-1.a"
+@pytest.mark.parametrize(
+    "given",
+    ["", "a\tb", "é", "x" * 129, "two words", "+15550137137", "id-1-555-013-7137", "1.555.013.7137", "a15550137137z"],
+)
+def test_a_request_id_that_no_log_may_show(given: str) -> None:
+    """A request id that is empty, long, not one word, or holds what may be a phone number is None."""
+    assert _refusal(500, **{"X-Request-Id": given}).request_id is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["3f-1.a", "r", "req_01HZX5T9Q2", "12345678-1234-1234-1234-123456789012", "0123456789abcdef0123456789ABCDEF"],
+)
+def test_a_request_id_that_a_log_may_show(given: str) -> None:
+    """Words and UUIDs serve, those of many digits too."""
+    assert _refusal(500, **{"X-Request-Id": given}).request_id == given
 
 
 def test_retry_after_is_on_the_error() -> None:
