@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 
 from linq_async.sandbox import Faults, LoggedRequest, Sandbox
+from linq_async.sandbox.files import UploadedFile
+from linq_async.sandbox.limits import Limits, Storage
 from linq_async.sandbox.threaded import ThreadedSandbox
 
 from .calls import MIRA, new_chat
@@ -114,6 +116,27 @@ def test_each_scripted_fault_happens_once(sandbox: ThreadedSandbox) -> None:
     statuses += asyncio.run(post(sandbox, *(f"after-{n}" for n in range(2 * count))))
     assert (statuses.count(503), sandbox.faults.pending) == (2 * count, 0)
     assert len(sandbox.messages) == statuses.count(200)
+
+
+def test_a_file_that_two_threads_read() -> None:
+    """A test may read an uploaded file while the server serves it: neither moves the other's place."""
+    file = UploadedFile("a.txt", None, Storage(Limits()))
+    file.write(b"0123456789")
+    reading = threading.Thread(target=file.read)
+    content = file._content
+
+    class Interrupted:
+        def seek(self, offset: int) -> None:
+            content.seek(offset)
+            if threading.current_thread() is not reading:
+                reading.start()
+                reading.join(0.05)  # it has to wait for the end of what is under way
+
+        read = content.read
+
+    file._content = Interrupted()  # type: ignore[assignment]
+    assert file.read(2, 3) == b"234"
+    reading.join()
 
 
 def test_faults_that_are_forgotten_while_one_is_used() -> None:
