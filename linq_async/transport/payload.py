@@ -24,6 +24,16 @@ AT_ONCE_BYTES = 32 << 10
 """So much, with its headers, is handed over in one piece; of more, aiohttp waits until the transport has taken it."""
 
 
+def _retrieve_failure() -> None:
+    """Look at what the task that writes ends in: aiohttp does not if its own last write fails, and the loop reports it.
+
+    That write sends the headers of a request without a body, and the end of a chunked one. Small JSON has none.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+
+
 class AttemptBody(payload.Payload):
     """A body that follows its recipe anew. One object serves one attempt."""
 
@@ -80,7 +90,11 @@ class AttemptBody(payload.Payload):
         recipe = self._recipe
         if isinstance(recipe, Json) and recipe.size <= AT_ONCE_BYTES:
             await writer.write(recipe.data)
-        elif recipe is not NO_BODY:
+            self.out = True
+            self._clock.body_is_out()
+            return
+        _retrieve_failure()
+        if recipe is not NO_BODY:
             self._clock.watch_over(transport, self._stands_still)
             self._clock.body_moves()
             await self._write_long(writer)
