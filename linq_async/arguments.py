@@ -217,10 +217,12 @@ def _split(url: object) -> SplitResult | None:
         parts = urlsplit(url)
         usable = URL(url)
         host = usable.raw_host or ""
+        readable = bool(usable.authority)  # errors print it, and yarl decodes it only when asked
         same = (usable.scheme, usable.explicit_port) == (parts.scheme, parts.port)
-    except ValueError:
+    except (ValueError, IndexError):  # yarl raises both
         return None
-    return parts if same and parts.scheme in {"http", "https"} and parts.hostname and _HOST.fullmatch(host) else None
+    usable_host = readable and parts.hostname and _HOST.fullmatch(host)
+    return parts if same and parts.scheme in {"http", "https"} and usable_host else None
 
 
 def is_loopback(host: str) -> bool:

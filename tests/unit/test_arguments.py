@@ -140,6 +140,9 @@ UNUSABLE = [
     "https://h\u3002/\\x",
     "https://ex\u00adample.com\ufeff",
     "https://-\ud800.example",
+    "https://]",
+    "https://xn--",
+    "https://xn---.example",
 ]
 
 
@@ -185,6 +188,7 @@ def test_whatever_base_url_passes_makes_requests(scheme: str, rest: str) -> None
     assert target.path.endswith("/api/partner/v2/chats")
     assert (target.scheme, target.query_string, target.fragment, target.user) == (urlsplit(url).scheme, "", "", None)
     assert target.raw_host == URL(url).raw_host
+    assert target.authority
 
 
 def test_http_through_a_far_proxy_must_be_asked_for() -> None:
