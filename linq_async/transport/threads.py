@@ -96,6 +96,7 @@ def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
 async def result_of(future: Future[T]) -> T:
     """Wait for a call. If the wait is cancelled, a call that has not begun is, too; one that runs goes on."""
     if future.done():
+        await asyncio.sleep(0)  # a fast disk and a fast peer together must leave the loop to others
         return future.result()
     return await asyncio.wrap_future(future)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 
 import pytest
 
 from linq_async.transport import threads
-from linq_async.transport.threads import FileThreads, in_thread
+from linq_async.transport.threads import FileThreads, in_thread, result_of
 from linq_async.uploads import SourceError
 
 PATIENCE = 10.0
@@ -23,6 +24,32 @@ def test_a_call_gives_its_result_or_its_error() -> None:
     pool = FileThreads()
     assert pool.submit(divmod, 7, 2).result(PATIENCE) == (3, 1)
     assert isinstance(pool.submit(_fails).exception(PATIENCE), KeyError)
+
+
+@pytest.mark.asyncio
+async def test_a_result_that_is_there_leaves_the_loop_a_turn() -> None:
+    """To wait for what is done already lets others run, so that a fast disk cannot keep the loop for itself."""
+    done, turns = in_thread(int), list[int]()
+    done.result(PATIENCE)
+    asyncio.get_running_loop().call_soon(turns.append, 1)
+    assert (await result_of(done), turns) == (0, [1])
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_wait_cancels_a_call_that_has_not_begun() -> None:
+    """A call that waits for a thread is dropped with those who wait for it."""
+    pool, begun, release = FileThreads(max_threads=1), threading.Event(), threading.Event()
+    running, waiting = pool.submit(lambda: begun.set() or release.wait(PATIENCE)), pool.submit(int)
+    assert begun.wait(PATIENCE)
+    for future in (running, waiting):
+        task = asyncio.ensure_future(result_of(future))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (running.cancelled(), waiting.cancelled()) == (False, True)
+    release.set()
+    assert running.result(PATIENCE)
 
 
 def test_an_idle_thread_is_used_again() -> None:
