@@ -140,7 +140,7 @@ UNUSABLE = [
     "https://h\u3002/\\x",
     "https://ex\u00adample.com\ufeff",
     "https://-\ud800.example",
-    "https://]",
+    "https://[::1]@",
     "https://xn--",
     "https://xn---.example",
 ]
