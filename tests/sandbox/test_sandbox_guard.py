@@ -7,10 +7,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from linq_async.sandbox import DEFAULT_TOKEN, Sandbox, server
 from linq_async.sandbox.files import UploadedFile
-from linq_async.sandbox.guard import Guard, host_name
+from linq_async.sandbox.guard import Guard, allowed_hosts, host_name
 
 from .calls import CHAT_FIELDS, HEADERS, PREFIX, Api, form, head, new_chat, raw
 
@@ -81,6 +82,18 @@ async def test_other_names_are_allowed_by_name() -> None:
             )
         ]
     assert found == [200, 200, 200, 200, 421, 421]
+
+
+def test_the_guard_takes_one_host_only() -> None:
+    """Two Host headers are refused by the guard itself, whatever the server before it lets through."""
+    guard = Guard("token", allowed_hosts("sandbox.internal", ()))
+    for hosts, refused in (
+        (("sandbox.internal",), False),
+        (("other.internal",), True),
+        (("localhost", "localhost"), True),
+    ):
+        headers = CIMultiDict([("Host", host) for host in hosts])
+        assert (guard.refusal(headers, None) is not None) == refused
 
 
 @pytest.mark.parametrize("hosts", ["localhost", [""], ["*"], ["http://localhost"], ["a b"]])

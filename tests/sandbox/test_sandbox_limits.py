@@ -37,7 +37,7 @@ async def test_too_much_text_is_a_413(api: Api, sandbox: Sandbox) -> None:
     over = await api("POST", "/chats", data=BytesIO(b" " * (most + 1)), headers=JSON_TYPE)
     far_over = await api("POST", "/chats", data=BytesIO(b" " * (17 << 20)), headers=JSON_TYPE)
     assert (over.status, far_over.status, over.error["code"]) == (413, 413, "payload_too_large")
-    assert "Connection" not in over.headers
+    assert ("Connection" in over.headers, far_over.headers["Connection"]) == (False, "close")
     assert most < sandbox.requests[1].size < most + (2 << 20)
     body = json.dumps(new_chat(text="x" * (most - 500))).encode()
     assert (await api("POST", "/chats", data=BytesIO(body), headers=JSON_TYPE)).status == 200
@@ -73,6 +73,28 @@ async def test_a_body_that_is_announced_too_large_is_not_read(monkeypatch: pytes
         answer = await raw(sandbox, head(f"POST {PREFIX}/chats", "Host: localhost", length), b"x" * (2 << 20))
     assert b" 413 " in answer.split(b"\r\n")[0]
     assert sandbox.requests[0].size < 2 << 20
+
+
+@pytest.mark.asyncio
+async def test_a_body_without_a_length_has_the_same_limit() -> None:
+    """A body in chunks, which announces no length, is refused once it is over the limit."""
+    part = 'Content-Disposition: form-data; name="a"; filename="a"'
+    body = f"--b\r\n{part}\r\n\r\n{'x' * 3000}\r\n--b--\r\n".encode()
+    headers = ("Host: localhost", "Transfer-Encoding: chunked", "Content-Type: multipart/form-data; boundary=b")
+    async with Sandbox(limits=Limits(body_bytes=2500)) as sandbox:
+        chunk = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+        answer = await raw(sandbox, head(f"POST {PREFIX}/chats", *headers), chunk)
+    assert b" 413 " in answer.split(b"\r\n")[0]
+
+
+@pytest.mark.asyncio
+async def test_a_form_has_a_number_of_parts(api: Api) -> None:
+    """Parts are counted, those that carry nothing too."""
+    part = b"--b\r\nX: y\r\n\r\nx\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    replies = [await api("POST", "/chats", data=part * count + b"--b--\r\n", headers=headers) for count in (4096, 4097)]
+    details = [reply.error["detail"] for reply in replies]
+    assert details == ["Missing required parameter: send_from", "too many parts"]
 
 
 @pytest.mark.asyncio
@@ -159,10 +181,20 @@ class FullDisk(BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+class BufferOfFullDisk(BytesIO):
+    """A file whose writes are only buffered, on a disk that is full."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.mark.asyncio
-async def test_a_disk_that_is_really_full_is_a_507(api: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("disk", [FullDisk, BufferOfFullDisk])
+async def test_a_disk_that_is_really_full_is_a_507(
+    api: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, disk: type[BytesIO]
+) -> None:
     """A file that the system cannot store is refused in words, and its room is given back."""
-    monkeypatch.setattr(tempfile, "TemporaryFile", FullDisk)
+    monkeypatch.setattr(tempfile, "TemporaryFile", disk)
     reply = await upload(api, b"x" * LARGE)
     assert (reply.status, reply.error["detail"]) == (507, "The file cannot be stored: No space left on device")
     storage = sandbox._state.storage
