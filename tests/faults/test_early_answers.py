@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from linq_async import DecodeError, LinqClient, Outcome, RetryPolicy
+from linq_async import DecodeError, LinqClient, LinqError, Outcome, RetryPolicy
 
+from . import answers
 from .calls import CHAT, ask
 from .matrix import Kind
 from .messages import created_chat, response
@@ -57,3 +58,16 @@ async def test_an_answer_whose_first_packet_ends_at_the_cap(more: int) -> None:
         with pytest.raises(DecodeError) as caught:
             await linq.request("GET", CHAT)
     assert (caught.value.outcome, list(caught.value.paths)) == (Outcome.SENT, ["$"])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("status", "outcome"), [(200, "sent"), (299, "sent"), (300, "unknown")])
+async def test_the_whole_of_2xx_counts_as_taken(status: int, outcome: str) -> None:
+    """An answer that is cut is SENT from 200 to 299, and from 300 on a refusal that says little."""
+    async with (
+        ScriptedServer([answers.cut_status(status)]) as server,
+        LinqClient("token", base_url=server.url, retry=RetryPolicy.none()) as linq,
+    ):
+        with pytest.raises(LinqError) as caught:
+            await ask(linq, Kind.JSON)
+    assert caught.value.outcome.value == outcome

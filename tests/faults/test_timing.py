@@ -109,6 +109,38 @@ async def test_headers_that_are_not_read_end_by_a_typed_error() -> None:
     assert caught.value.idempotency_key == "order-1"
 
 
+async def _read_slowly(listener: socket.socket, size: int, pause: float) -> None:
+    """Take so many bytes, few at a time, and answer."""
+    loop = asyncio.get_running_loop()
+    connection, _ = await loop.sock_accept(listener)
+    with connection:
+        while size > 0:
+            size -= len(await loop.sock_recv(connection, 32 << 10))
+            await asyncio.sleep(pause)
+        await loop.sock_sendall(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_a_piece_that_takes_longer_than_the_limit_is_not_a_stalled_one() -> None:
+    """A single piece of a body may take longer than the write limit to leave, as long as some of it leaves."""
+    length, limit = 500_000, 0.25
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 10)
+    listener.setblocking(False)
+    with listener:
+        reading = asyncio.create_task(_read_slowly(listener, length, 0.02))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=_narrow)) as session:
+            timeouts = Timeouts(connect=5.0, write=limit, read=5.0)
+            linq = LinqClient("token", base_url=url, session=session, retry=RetryPolicy.none(), timeouts=timeouts)
+            started = asyncio.get_running_loop().time()
+            response = await linq.request("PUT", "/x", json={"text": "y" * length})
+            assert asyncio.get_running_loop().time() - started > 2 * limit
+        await reading
+    assert response.status == 200
+
+
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_slow_upload_is_not_a_stalled_one() -> None:
