@@ -50,7 +50,8 @@ class Sandbox:
     seconds after being sent a message shows as delivered, None for never; `imessage_interval` how many
     seconds must lie between two iMessage checks; `on_request` is called with the log entry of every request
     once it is answered or dropped; `user_emails` are the people who may own contacts, the first one by
-    default; `clock` gives the time and must be aware.
+    default; `clock` gives the time and must be aware; `normalise` is applied to the text of each message when it is
+    stored, as a server would that rewrites texts.
 
     `token` is by default `DEFAULT_TOKEN` on loopback, and a random one if `host` lets other machines in. A request
     is answered if its `Host` is `localhost`, a loopback address, the address that it came to, `host`, or one of
@@ -76,6 +77,7 @@ class Sandbox:
         clock: Callable[[], datetime] = utc_now,
         allow_hosts: Iterable[str] = (),
         limits: Limits | None = None,
+        normalise: Callable[[str], str] = str,
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
         self.token = default_token(host) if token is None else checked_token(token)
@@ -89,6 +91,7 @@ class Sandbox:
         self._runner: web.AppRunner | None = None
         users = checked_users(user_emails)
         self._state = State(self.phone_numbers, users, clock, None, 0.0, self.limits)
+        self._state.normalise = normalise
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
 

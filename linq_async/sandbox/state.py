@@ -134,6 +134,7 @@ class State:
         self.imessage_interval = imessage_interval
         self.limits = limits
         self.without_imessage: set[str] = set()
+        self.normalise: Callable[[str], str] = str
         self.base_url = ""
         self._phone_numbers = tuple(phone_numbers)
         self.users = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
@@ -227,7 +228,7 @@ class State:
         message = SandboxMessage(
             id=self.next_id("message"),
             chat_id=chat.id,
-            text=text,
+            text=self.normalise(text),
             idempotency_key=key,
             send_from=chat.send_from,
             recipients=chat.recipients,
