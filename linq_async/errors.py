@@ -22,6 +22,7 @@ The tree::
         ServerError                 5xx
         RedirectError               3xx
       DecodeError                   2xx, but not the shape promised
+      KeyReusedError                2xx, but it shows another message under the key
       DeliveryTimeoutError          wait_until_delivered gave up: nothing is wrong with the send
 
 A class names the cause; ``error.outcome`` names the effect on the message. All of them hold plain data and
@@ -33,6 +34,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class Outcome(enum.StrEnum):
@@ -282,6 +284,20 @@ class DecodeError(LinqError):
         """The HTTP status."""
         self.body = body
         """The answer's first 64 KiB, as bytes. May hold personal data."""
+
+
+class KeyReusedError(LinqError):
+    """The server shows another message under the idempotency key than the one that was to be sent.
+
+    ``outcome`` is NOT_SENT only if the server had that message before the call, and no rewriting of the text would
+    explain the difference: then send this one under a key of its own. It is UNKNOWN if that cannot be known: look at
+    ``result`` before you send it under another key.
+    """
+
+    def __init__(self, message: str = "", *, result: Any = None, outcome: Outcome = Outcome.UNKNOWN) -> None:
+        super().__init__(message, outcome=outcome)
+        self.result = result
+        """What the server shows: a CreatedChat or a SentMessage, as the method would have returned it."""
 
 
 class DeliveryTimeoutError(LinqError):

@@ -13,7 +13,7 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -22,27 +22,28 @@ from linq_async.config import Settings
 from linq_async.errors import (
     APIError,
     ClientStateError,
-    DecodeError,
     LinqError,
     NotFoundError,
     Outcome,
     RateLimitError,
 )
+from linq_async.key_memory import KeyMemory
+from linq_async.models.outgoing import NewMessage
 from linq_async.retry import may_retry, must_stop, wait_for
 from linq_async.transport.attachments import measured
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.session import Pool, Transport, spread
+from linq_async.wire.answer import Answer
 from linq_async.wire.body import NO_BODY, Body, Multipart, key_of, message_form, plain_recipe
 from linq_async.wire.converter import prepare
 from linq_async.wire.request import RawResponse, Request
-from linq_async.wire.response import decode, json_or_none, refusal, request_id
+from linq_async.wire.response import refusal
 
 if TYPE_CHECKING:
     import tenacity
 
 logger = logging.getLogger("linq_async")
 
-T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -64,49 +65,6 @@ class Call:
         return not isinstance(self.recipe, Multipart) or self.recipe.replayable
 
 
-@attrs.define(eq=False)
-class Answer:
-    """A 2xx answer, and what it took to get it."""
-
-    raw: RawResponse
-    idempotency_key: str | None
-    attempts: int
-
-    @property
-    def request_id(self) -> str | None:
-        """The server's id of the request, if it gave one."""
-        return request_id(self.raw.headers)
-
-    def shows_another(self, sent: str, shown: str | None) -> bool:
-        """Tell whether the server shows another text than was sent, and warn: no message must be lost in silence."""
-        if shown is None or shown == sent or shown.split() == sent.split():
-            return False
-        logger.warning(
-            "the key %s belongs to an earlier message with another text: this one was not sent", self.idempotency_key
-        )
-        return True
-
-    def any_json(self) -> Any:
-        """Return the JSON value of the body; None if it is empty or not JSON. Raises DecodeError if it is too large."""
-        try:
-            return json_or_none(self.raw)
-        except DecodeError as error:
-            undecodable = error
-        raise self._signed(undecodable)
-
-    def decode(self, envelope: str | None, returns: type[T]) -> T:
-        """Return the model in the body. Raises a DecodeError that knows the call."""
-        try:
-            return decode(self.raw, envelope, returns)
-        except DecodeError as error:
-            undecodable = error
-        raise self._signed(undecodable)
-
-    def _signed(self, error: DecodeError) -> DecodeError:
-        error.idempotency_key, error.attempts = self.idempotency_key, self.attempts
-        return error
-
-
 class Pipeline:
     """Sends the requests of one client. Sleep, clock and chance are given, so that tests need not wait."""
 
@@ -118,6 +76,7 @@ class Pipeline:
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        keys: KeyMemory | None = None,
     ) -> None:
         _load()
         self.transport = transport
@@ -125,10 +84,14 @@ class Pipeline:
         self.sleep = sleep
         self.clock = clock
         self.chance = chance
+        self.keys = KeyMemory() if keys is None else keys
+        """The keys that callers gave; shared by the clients of one transport."""
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """Return a pipeline with other settings on the same transport."""
-        return Pipeline(self.transport, settings, sleep=self.sleep, clock=self.clock, chance=self.chance)
+        return Pipeline(
+            self.transport, settings, sleep=self.sleep, clock=self.clock, chance=self.chance, keys=self.keys
+        )
 
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
@@ -152,11 +115,18 @@ class Pipeline:
             call.pool.slots.release()
 
     async def _form(self, call: Call) -> Multipart:
-        """Lay out a message as a form. Files are measured in threads, within the limits that a send has anyway."""
-        message, key = call.request.message, key_of(call.request)
+        """Lay out a message as a form, and measure its files if they are not measured yet."""
+        request, key = call.request, key_of(call.request)
+        message = request.message
         assert message is not None
-        sizes = await measured(message.uploads(), self.settings, lambda: call.pool.closed)
-        return message_form(message, key, sizes, f"linq-{secrets.token_hex(16)}")
+        if request.sizes is None:
+            request.sizes = await self.measure(message)
+        return message_form(message, key, request.sizes, f"linq-{secrets.token_hex(16)}")
+
+    async def measure(self, message: NewMessage) -> list[int | None]:
+        """Return the sizes of a message's files, measured in threads, within the limits that a send has anyway."""
+        pool = self.transport.pool()
+        return await measured(message.uploads(), self.settings, lambda: pool.closed)
 
     async def _enter(self, call: Call) -> None:
         """Wait for the gate of the limit group, then for a connection slot: no clock runs yet."""
@@ -312,6 +282,8 @@ class Pipeline:
 
     def _note(self, call: Call, exchange: Exchange, started: float, error: str | None, outcome: Outcome) -> None:
         call.outcome = call.outcome.joined(outcome)
+        if error is not None:
+            call.request.failed = call.outcome
         if not self._is_watched():
             return
         call.record = Attempt(

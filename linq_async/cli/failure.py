@@ -15,10 +15,12 @@ from linq_async.errors import (
     ConfigurationError,
     ErrorDetail,
     InvalidArgumentError,
+    KeyReusedError,
     LinqError,
     Outcome,
     UploadError,
 )
+from linq_async.models.chats import CreatedChat
 
 _OPTIONS = {
     "send_from": "--from",
@@ -39,6 +41,10 @@ _WAYS_ON = {
     "ConfigurationError": "Nothing was sent. linq-async doctor says what is missing.",
     "ConnectError": "Nothing was sent. Check the address and the network: linq-async doctor.",
 }
+_WAYS_ON_REUSED = {
+    Outcome.NOT_SENT: "This message was not sent. If it is a new message, give it a --key of its own.",
+    Outcome.UNKNOWN: "It may have been sent. Look at the message that the server shows before you send anything again.",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -55,12 +61,17 @@ class Failure:
     request_id: str | None = None
     retry_after: float | None = None
     details: tuple[ErrorDetail, ...] = ()
+    shown: str | None = None
+    """The message that the server shows in place of this one."""
 
     @property
     def way_on(self) -> str:
         """Say what to do now."""
+        if self.kind == KeyReusedError.__name__:
+            return _WAYS_ON_REUSED[self.outcome]
         if self.outcome is Outcome.UNKNOWN:
-            return f"It may have been sent. Repeat it with --key {plain(self.key)}: then nobody is texted twice."
+            again = f" Repeat it with --key {plain(self.key)}: then nobody is texted twice." if self.key else ""
+            return f"It may have been sent.{again}"
         if self.outcome is Outcome.SENT:
             return "The server has taken it: do not send it again."
         if self.retry_after is not None:
@@ -84,6 +95,7 @@ class Failure:
             [
                 ("outcome", self.outcome.value),
                 ("key", self.key),
+                ("shown", self.shown),
                 ("attempts", self.attempts),
                 ("request id", self.request_id),
             ]
@@ -94,7 +106,7 @@ class Failure:
         return [f"{_HEADINGS[self.outcome]}: {plain(self.message)}", *said, *known, self.way_on]
 
 
-def failure_of(error: LinqError, key: str) -> Failure:
+def failure_of(error: LinqError, key: str | None) -> Failure:
     """Tell of an error that the client raised."""
     return Failure(
         kind=type(error).__name__,
@@ -107,7 +119,14 @@ def failure_of(error: LinqError, key: str) -> Failure:
         request_id=error.request_id,
         retry_after=error.retry_after if isinstance(error, APIError) else None,
         details=error.errors if isinstance(error, APIError) else (),
+        shown=_shown(error),
     )
+
+
+def _shown(error: LinqError) -> str | None:
+    """Name the message that the server shows under a reused key."""
+    chat = error.result if isinstance(error, KeyReusedError) else None
+    return f"message {chat.message.id} in chat {chat.id}" if isinstance(chat, CreatedChat) else None
 
 
 def _message(error: LinqError) -> str:
@@ -126,7 +145,7 @@ def _option(argument: str) -> str:
     return option if number is None else f"{option} number {int(number[0]) + 1}"
 
 
-def broken_off(error: BaseException, key: str, records: list[Attempt]) -> Failure:
+def broken_off(error: BaseException, key: str | None, records: list[Attempt]) -> Failure:
     """Tell of a send that ended without a word from the client: interrupted, or stopped by a fault of ours."""
     outcome = Outcome.NOT_SENT if not records else records[-1].outcome or Outcome.UNKNOWN
     interrupted = isinstance(error, KeyboardInterrupt)

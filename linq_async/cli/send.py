@@ -19,7 +19,7 @@ from linq_async.cli.running import AsJson, TokenFile, find_token, is_exposed, ru
 from linq_async.client import LinqClient
 from linq_async.errors import LinqError
 from linq_async.models.chats import CreatedChat
-from linq_async.models.outgoing import NewChat, new_idempotency_key
+from linq_async.models.outgoing import NewChat
 from linq_async.wire.converter import to_dict
 
 HELP = """Send a message to one or more people, to the server that LINQ_BASE_URL names.
@@ -64,7 +64,6 @@ def send(
     check_given(send_from, to, to_file, text)
     if is_exposed(token_file):
         show("warning: other users of this machine can read the token file. Set its mode to 600.", err=True)
-    key = new_idempotency_key() if key is None else key  # made here, for an interrupted send must be told by its key
     new_chat = NewChat(
         send_from=send_from or "",
         phone_numbers=recipients(to, to_file),
@@ -83,7 +82,8 @@ def send(
 class Sending:
     """One send of the command line, and all that is known of its attempts."""
 
-    key: str
+    key: str | None
+    """The key of --key; without it the client makes one, which is compared with nothing."""
     as_json: bool
     token: str | None = attrs.field(default=None, repr=False)
     records: list[Attempt] = attrs.field(factory=list[Attempt])
@@ -95,10 +95,10 @@ class Sending:
             linq = LinqClient(self.token, on_attempt=self.note)
             return run(_send(linq, new_chat))
         except LinqError as error:
-            return failure_of(error, self.key)
+            return failure_of(error, error.idempotency_key or self.key)
         # A fault of ours must not leave with code 1, which says that nothing was sent.
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001
-            return broken_off(error, self.key, self.records)
+            return broken_off(error, self.records[-1].idempotency_key if self.records else self.key, self.records)
 
     def note(self, record: Attempt) -> None:
         """Keep the record of an attempt, and tell a waiting person why it takes so long."""
@@ -108,8 +108,7 @@ class Sending:
 
     def tell(self, result: CreatedChat | Failure) -> ExitCode:
         """Write the result, and return the exit code."""
-        code = ExitCode.FAILED if isinstance(result, CreatedChat) and result.key_reused else ExitCode.OK
-        code = result.code if isinstance(result, Failure) else code
+        code = result.code if isinstance(result, Failure) else ExitCode.OK
         try:
             self._write(result)
         except OSError:  # the reader of the pipe has gone: that must not make a sent message look unsent
@@ -124,9 +123,11 @@ class Sending:
         if isinstance(result, Failure):
             for line in result.lines():
                 show(hidden(line, self.token), err=True)
-        elif not self.as_json:
-            for line in _lines(result):
-                show(hidden(line, self.token))
+            return
+        for line in [] if self.as_json else _lines(result):
+            show(hidden(line, self.token))
+        for line in _warnings(result):
+            show(line, err=True)
 
 
 async def _send(linq: LinqClient, new_chat: NewChat) -> CreatedChat:
@@ -142,9 +143,13 @@ def _lines(chat: CreatedChat) -> list[str]:
         ("service", chat.service),
         ("status", message.delivery_status),
         ("key", chat.idempotency_key),
+        ("replayed", "yes: the server had it before" if chat.replayed else None),
         ("attempts", chat.attempts),
         ("request id", chat.request_id),
     ]
-    if chat.key_reused:
-        return ["not sent: this key belongs to an earlier message with another text. Use a new --key.", *facts(pairs)]
     return ["sent", *facts(pairs)]
+
+
+def _warnings(chat: CreatedChat) -> list[str]:
+    missing = {"attachments": chat.missing_attachments, "recipients": len(chat.missing_recipients)}
+    return [f"warning: the answer does not show {count} of the {what}" for what, count in missing.items() if count]

@@ -33,7 +33,7 @@ class CreatedChatMessage:
 class CreatedChat:
     """The chat that ``chats.create`` found or made, with the message that it sent.
 
-    The answer does not tell whether the chat is new, nor whether the key was known already.
+    The answer does not tell whether the chat is new.
     """
 
     id: int
@@ -48,9 +48,14 @@ class CreatedChat:
     """Whether it is a group chat."""
     chat_handles: list[ChatHandle] = attrs.field(factory=list[ChatHandle])
     """The participants."""
-    key_reused: bool = attrs.field(default=False, init=False)
-    """Whether the answer shows another text than was given: its key belongs to an earlier message, and this one was
-    not sent."""
+    replayed: bool | None = attrs.field(default=None, init=False)
+    """Whether the server had stored the message more than 2 s before this call began, by its own clock; None if it
+    cannot be known, for the answer lacks ``sent_at`` or ``Date``. Never true without a key of yours."""
+    missing_attachments: int = attrs.field(default=0, init=False)
+    """How many of the attachments that were given, URLs included, the answer does not show."""
+    missing_recipients: tuple[str, ...] = attrs.field(default=(), init=False, repr=False)
+    """The recipients, as they were given, who are not among ``chat_handles``; empty if the answer shows no handles, or
+    one that is neither a number nor an email address."""
     idempotency_key: str | None = attrs.field(default=None, init=False)
     """The key that the message was sent with."""
     attempts: int = attrs.field(default=1, init=False)

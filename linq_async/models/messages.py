@@ -77,9 +77,8 @@ class SentMessage(Message):
 
     replayed: bool = attrs.field(default=False, init=False)
     """Whether the server had it under its key already, from an earlier call or an earlier attempt of this one."""
-    key_reused: bool = attrs.field(default=False, init=False)
-    """Whether the answer shows another text than was given: its key belongs to an earlier message, and this one was
-    not sent."""
+    missing_attachments: int = attrs.field(default=0, init=False)
+    """How many of the attachments that were given, URLs included, the answer does not show."""
     idempotency_key: str | None = attrs.field(default=None, init=False)
     """The key that the message was sent with."""
     attempts: int = attrs.field(default=1, init=False)

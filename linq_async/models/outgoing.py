@@ -25,6 +25,15 @@ from linq_async.uploads.filenames import filename_problem
 _KEY = re.compile(r"[a-zA-Z0-9_-]+")
 
 
+class DerivedKey(str):
+    """A key that the package derives from an event. It may come again by design: only the answer is compared.
+
+    Internal: a bot's replies use it.
+    """
+
+    __slots__ = ()
+
+
 def new_idempotency_key() -> str:
     """Return a key that no other message has. Make it first where the send may be cancelled and repeated."""
     return secrets.token_hex(16)

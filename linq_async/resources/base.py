@@ -11,8 +11,9 @@ from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.checks import count_problems, id_problems
 from linq_async.models.common import Page
 from linq_async.models.outgoing import NewMessage
-from linq_async.pipeline import Answer, Pipeline
+from linq_async.pipeline import Pipeline
 from linq_async.resources.pager import Identified, Pager
+from linq_async.wire.answer import Answer
 from linq_async.wire.request import API, Request
 
 MAX_PER_PAGE = 100

@@ -14,6 +14,7 @@ from linq_async.models.checks import as_tuple, text_problems, texts_problems
 from linq_async.models.outgoing import NewChat, new_idempotency_key
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.pager import Pager
+from linq_async.resources.sending import send_message
 from linq_async.resources.typing_indicator import TypingIndicator
 from linq_async.uploads import Attachable
 from linq_async.wire.request import API, Request
@@ -56,26 +57,21 @@ class Chats(Resource):
     async def send(self, new_chat: NewChat) -> CreatedChat:
         """Send a message that was built before, under its own key or a new one.
 
-        Raises InvalidArgumentError or UploadError before anything is sent; else a LinqError whose ``outcome`` tells
-        what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
+        Raises InvalidArgumentError or UploadError before anything is sent, also if this client was given the key with
+        another message; KeyReusedError if the server shows another message under the key; else a LinqError whose
+        ``outcome`` says what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
         """
         problems = [_NO_NEW_CHAT] if not isinstance(new_chat, NewChat) else new_chat.problems()
         if problems:
             raise InvalidArgumentError(problems)
-        key = new_chat.idempotency_key or new_idempotency_key()
-        answer = await self._pipeline.send(
-            Request(
-                operation="chats.create",
-                method="POST",
-                path=f"{API}/chats",
-                body=new_chat,
-                idempotency_key=key,
-            )
+        request = Request(
+            operation="chats.create",
+            method="POST",
+            path=f"{API}/chats",
+            body=new_chat,
+            idempotency_key=new_chat.idempotency_key or new_idempotency_key(),
         )
-        chat = answer.decode("data", CreatedChat)
-        chat.idempotency_key, chat.attempts, chat.request_id = key, answer.attempts, answer.request_id
-        chat.key_reused = answer.shows_another(new_chat.text, chat.message.text)
-        return chat
+        return await send_message(self._pipeline, request, CreatedChat)
 
     def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:
         """List the chats of a number, from a page on. More than 100 a page are not given.

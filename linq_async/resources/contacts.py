@@ -9,9 +9,9 @@ from linq_async._unset import UNSET
 from linq_async.errors import Problem
 from linq_async.models.checks import optional_problems
 from linq_async.models.contacts import Contact, ContactFields, ContactInput, ContactList
-from linq_async.pipeline import Answer
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.pager import Pager
+from linq_async.wire.answer import Answer
 
 _CONTACT = "/contacts/{contact_id}"
 

@@ -14,6 +14,7 @@ from linq_async.models.messages import EditedMessage, Message, MessageList, Reac
 from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.pager import Pager
+from linq_async.resources.sending import send_message
 from linq_async.uploads import Attachable
 
 FIRST_POLL = 0.5
@@ -55,8 +56,9 @@ class Messages(Resource):
     def send_message(self, chat_id: int, message: NewMessage) -> Coroutine[Any, Any, SentMessage]:
         """Send a message that was built before, under its own key or a new one.
 
-        Raises InvalidArgumentError or UploadError before anything is sent; else a LinqError whose ``outcome`` tells
-        what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
+        Raises InvalidArgumentError or UploadError before anything is sent, also if this client was given the key with
+        another message; KeyReusedError if the server shows another message under the key; else a LinqError whose
+        ``outcome`` says what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
         """
         fits = isinstance(message, NewMessage) and not isinstance(message, NewChat)
         return self._sent(
@@ -72,14 +74,7 @@ class Messages(Resource):
         )
 
     async def _sent(self, draft: Draft) -> SentMessage:
-        answer = await self._send(draft)
-        message = answer.decode("data", SentMessage)
-        message.replayed = answer.raw.status == 200
-        message.idempotency_key, message.attempts = answer.idempotency_key, answer.attempts
-        message.request_id = answer.request_id
-        sent = draft.body
-        message.key_reused = isinstance(sent, NewMessage) and answer.shows_another(sent.text, message.text)
-        return message
+        return await send_message(self._pipeline, draft.request(), SentMessage)
 
     def list(
         self,

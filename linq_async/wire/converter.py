@@ -12,7 +12,7 @@ import enum
 import functools
 import types
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 
@@ -236,4 +236,4 @@ def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:
         return value.value
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return value
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value

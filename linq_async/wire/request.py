@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.errors import InvalidArgumentError, Outcome, Problem
 from linq_async.models.checks import is_field_name
 from linq_async.models.outgoing import NewMessage, key_problems
 
@@ -41,6 +41,10 @@ class Request:
     """The limit group: a 429 pauses the others of the same group."""
     spacing: float = 0.0
     """Seconds that lie between two attempts, at the least."""
+    sizes: list[int | None] | None = None
+    """The sizes of the message's attachments, once they are measured."""
+    failed: Outcome = Outcome.NOT_SENT
+    """What the attempts that have failed may have done, joined."""
 
     @property
     def message(self) -> NewMessage | None:

@@ -85,7 +85,8 @@ async def test_optional_fields_are_left_out(server: Recorder) -> None:
     """A chat without name, URLs and files has no field for them, in JSON or in multipart."""
     async with client(server) as linq:
         await linq.chats.send(_with(display_name=None))
-        await linq.chats.send(_with(display_name=None, attachments=[Upload.from_bytes(b"x", filename="a.txt")]))
+        file = Upload.from_bytes(b"x", filename="a.txt")
+        await linq.chats.send(_with(display_name=None, attachments=[file], idempotency_key="another"))
     as_json, as_form = server.seen
     assert as_json.json["chat"] == {"phone_numbers": list(EXAMPLE.phone_numbers)}
     assert set(as_json.json["message"]) == {"text", "idempotency_key"}

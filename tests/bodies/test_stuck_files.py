@@ -85,9 +85,10 @@ async def test_stuck_reads_hold_up_no_other_send(server: Recorder, workshop: Wor
             while not all(one.entered.is_set() for one in stuck):  # noqa: ASYNC110  # threads set no event of the loop
                 await asyncio.sleep(0)
             for each in (linq, other):
-                await send(each, path)
-                await send(each, workshop.enter_context(path.open("rb")))
-                await send(each, workshop.enter_context(gzip.GzipFile(packed)))  # type: ignore[arg-type]
+                await send(each, path, idempotency_key="path")
+                await send(each, workshop.enter_context(path.open("rb")), idempotency_key="handle")
+                unpacked: Any = workshop.enter_context(gzip.GzipFile(packed))
+                await send(each, unpacked, idempotency_key="unpacked")
         assert not any(task.done() for task in waiting)
         for one in stuck:
             one.released.set()

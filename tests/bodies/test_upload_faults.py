@@ -293,7 +293,7 @@ async def test_a_handle_survives_a_cancelled_upload(server: Recorder, workshop: 
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
-        await send(linq, Upload.from_file(handle, filename="a.bin"))
+        await send(linq, Upload.from_file(handle, filename="a.bin"), idempotency_key="another")
     assert not handle.closed
     assert handle.tell() == stood
     assert server.seen[-1].body.count(BIG[stood:]) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,69 @@ def test_the_same_key_is_stored_once(run: Run, sandbox: Sandbox, to_sandbox: dic
 
 
 def test_a_reused_key_is_not_called_sent(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
-    """Another text under a used key is not sent, and the command says so and fails."""
+    """Another text under a used key exits with 1 and asks for another key only once it is certain that it is unsent."""
     assert run(*ARGUMENTS, "--key", "order-1", env=to_sandbox).exit_code == 0
-    result = run("send", "--from", SENDER, "--to", RECIPIENT, "--text", "Bye!", "--key", "order-1", env=to_sandbox)
-    assert result.exit_code == 1
-    assert result.stdout.startswith("not sent: this key belongs to an earlier message")
+    bye = ("send", "--from", SENDER, "--to", RECIPIENT, "--text", "Bye!", "--key", "order-1")
+    at_once = run(*bye, env=to_sandbox)
+    assert (at_once.exit_code, "--key of its own" in at_once.stderr) == (3, False)
+    assert at_once.stderr.startswith("outcome unknown: the key may belong to an earlier message")
+    sandbox.messages[0].sent_at -= timedelta(minutes=1)
+    later = run(*bye, env=to_sandbox)
+    assert (later.exit_code, "--key of its own" in later.stderr) == (1, True)
+    assert later.stderr.startswith("not sent: the key belongs to an earlier message")
+    for result in (at_once, later):
+        assert f"message {sandbox.messages[0].id} in chat {sandbox.chats[0].id}" in result.stderr
+        assert result.stdout == ""
     assert len(sandbox.messages) == 1
+
+
+def test_a_repeated_key_says_that_the_server_had_it(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
+    """A repeat of a message that was stored before exits with 0, and says that it was."""
+    for replayed in (False, True):
+        result = run(*ARGUMENTS, "--key", "order-1", env=to_sandbox)
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "sent")
+        assert ("replayed" in result.stdout) is replayed
+        sandbox.messages[0].sent_at -= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("key", [(), ("--key", "order-1")])
+def test_a_server_that_rewrites_texts(
+    run: Run, sandbox: Sandbox, to_sandbox: dict[str, str], key: tuple[str, ...]
+) -> None:
+    """A message that the server stores with another spelling was sent: the command says so, and exits with 0."""
+    sandbox._state.normalise = lambda text: f"{text[:3]}\u2019 Reply STOP"
+    result = run(*ARGUMENTS, *key, env=to_sandbox)
+    assert (result.exit_code, result.stdout.splitlines()[0], result.stderr) == (0, "sent", "")
+
+
+@pytest.mark.usefixtures("one_attempt")
+def test_a_message_that_may_be_stored_is_given_no_new_key(
+    run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]
+) -> None:
+    """A lost message that the server has cut is repeated under its key as unknown, exit 3, and no new key is named."""
+    sandbox._state.normalise = lambda text: text[:3]
+    sandbox.faults.drop_after_storing()
+    assert run(*ARGUMENTS, "--key", "order-1", env=to_sandbox).exit_code == 3
+    sandbox.messages[0].sent_at -= timedelta(minutes=1)
+    result = run(*ARGUMENTS, "--key", "order-1", "--json", env=to_sandbox)
+    error = json.loads(result.stdout)["error"]
+    assert (result.exit_code, error["type"], error["outcome"]) == (3, "KeyReusedError", "unknown")
+    assert error["shown"] == f"message {sandbox.messages[0].id} in chat {sandbox.chats[0].id}"
+    assert "--key" not in result.stderr
+
+
+def test_what_the_answer_lacks_is_warned_of(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
+    """Recipients and attachments that the answer does not show are counted on standard error; the exit code is 0."""
+    handles = [{"id": 1, "phone_number": RECIPIENT}]
+    shown = {"id": 45, "chat_handles": handles, "chat_messages": {"id": 7, "text": "Hello!", "attachments": []}}
+    sandbox.faults.answer(200, json={"data": shown})
+    more = ("--to", "sam@example.com", "--attach-url", "https://example.com/menu.pdf")
+    result = run(*ARGUMENTS, *more, env=to_sandbox)
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "sent")
+    assert result.stderr.splitlines() == [
+        "warning: the answer does not show 1 of the attachments",
+        "warning: the answer does not show 1 of the recipients",
+    ]
 
 
 def test_json_is_one_object_alone(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
@@ -273,7 +331,7 @@ def test_a_fault_of_our_own_does_not_look_unsent(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("linq_async.pipeline.Answer.decode", broken)
+    monkeypatch.setattr("linq_async.wire.answer.Answer.decode", broken)
     result = run(*ARGUMENTS, "--key", "order-1", env=to_sandbox)
     assert len(sandbox.messages) == 1
     assert result.exit_code == 4

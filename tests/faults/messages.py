@@ -62,8 +62,8 @@ def created_chat(message_id: int, text: str) -> dict[str, Any]:
     """Return the answer of the page "Create Chat" to a message."""
     joined = "2025-05-21T15:30:00.000-05:00"
     handles = [
-        {"id": 123, "phone_number": "+15551234567", "service": "iMessage", "joined_at": joined},
-        {"id": 124, "phone_number": "+15559876543", "service": "iMessage", "joined_at": joined},
+        {"id": 123, "phone_number": "+13343284472", "service": "iMessage", "joined_at": joined},
+        {"id": 124, "phone_number": "+13344713465", "service": "iMessage", "joined_at": joined},
     ]
     message = {
         "id": message_id,

@@ -19,6 +19,7 @@ ROOMS = {
     "uploads": 1,
     "models": 1,
     "wire": 2,
+    "key_memory": 2,
     "retry": 3,
     "transport": 3,
     "pipeline": 4,

@@ -77,6 +77,7 @@ def test_every_example_is_known_to_the_suite() -> None:
 
 SCRIPTS = {
     "linq_async": (1, "pending"),
+    "One key, one message": (1, "unknown: message 900001 has this key"),
     "Files": (1, "quote.pdf"),
     "In a bot": (5, ""),
     "In a bulk-send script": (200, "Counter({'CreatedChat': 200})"),

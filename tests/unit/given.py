@@ -20,7 +20,12 @@ T = TypeVar("T")
 
 TOKEN = "token-of-the-tests"
 TEXT = "Hello! This is a sample message from Linq API v2."
-MESSAGE: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": ["+13343284472"], "text": TEXT}
+MESSAGE: dict[str, Any] = {
+    "send_from": "+15175269229",
+    "phone_numbers": ["+15551234567", "+15559876543"],
+    "text": TEXT,
+}
+"""What the answer of the page "Create Chat" shows."""
 ONCE = RetryPolicy.none()
 AT_ONCE = RetryPolicy(initial_delay=0.0)
 

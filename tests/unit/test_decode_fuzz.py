@@ -75,6 +75,8 @@ def _is_declared(value: Any, kind: Any) -> bool:
         return any(_is_declared(value, member) for member in typing.get_args(kind))
     if origin is list:
         return type(value) is list and all(_is_declared(item, *typing.get_args(kind)) for item in value)
+    if origin is tuple:
+        return type(value) is tuple and all(_is_declared(item, typing.get_args(kind)[0]) for item in value)
     if attrs.has(kind):
         return type(value) is kind and _is_true(value)
     if kind is datetime:

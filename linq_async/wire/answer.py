@@ -1,0 +1,47 @@
+"""The answer to a whole call, over however many attempts."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import attrs
+
+from linq_async.errors import DecodeError
+from linq_async.wire.request import RawResponse
+from linq_async.wire.response import decode, json_or_none, request_id
+
+T = TypeVar("T")
+
+
+@attrs.define(eq=False)
+class Answer:
+    """A 2xx answer, and what it took to get it."""
+
+    raw: RawResponse
+    idempotency_key: str | None
+    attempts: int
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request, if it gave one."""
+        return request_id(self.raw.headers)
+
+    def any_json(self) -> Any:
+        """Return the JSON value of the body; None if it is empty or not JSON. Raises DecodeError if it is too large."""
+        try:
+            return json_or_none(self.raw)
+        except DecodeError as error:
+            undecodable = error
+        raise self._signed(undecodable)
+
+    def decode(self, envelope: str | None, returns: type[T]) -> T:
+        """Return the model in the body. Raises a DecodeError that knows the call."""
+        try:
+            return decode(self.raw, envelope, returns)
+        except DecodeError as error:
+            undecodable = error
+        raise self._signed(undecodable)
+
+    def _signed(self, error: DecodeError) -> DecodeError:
+        error.idempotency_key, error.attempts = self.idempotency_key, self.attempts
+        return error
