@@ -14,16 +14,19 @@ import attrs
 from aiohttp import web
 
 from . import numbers
-from .answers import Answer, RefusalError, error_answer, storage_full, too_large
-from .call import Call
+from .api.call import ApiCall
+from .api.fields import whole_number
+from .api.routes import PREFIX, ROUTES, Route, no_route
 from .faults import NO_FAULT, Faults, Plan
-from .fields import whole_number
 from .files import serving_headers
 from .guard import Guard
 from .limits import StorageFullError
 from .log import LoggedRequest, RequestLog
-from .params import Form, Params, params_of_pairs, read_form
-from .routes import PREFIX, ROUTES, Route, no_route
+from .rack.body import read_form
+from .rack.form import Form
+from .rack.params import Params, params_of_pairs
+from .refusals import RefusalError, storage_full, too_large
+from .responses import ApiResponse, error_response
 from .state import State
 
 # On, for no seconds: the system then closes by a reset.
@@ -136,7 +139,7 @@ async def _exchange(
     if key is not None:
         edge.log.note_key(entry, key)
     query, query_refusal = _query_of(request)
-    call = Call(edge.state, dict(request.match_info), query, form.params)
+    call = ApiCall(edge.state, dict(request.match_info), query, form.params)
     plan = edge.faults.take(request.method, request.path, partial(_numbers_of, call))
     entry.fault = plan.name
     answer = plan.answer
@@ -147,7 +150,7 @@ async def _exchange(
     return await _send(request, plan, answer, entry, keep=whole)
 
 
-async def _refuse(request: web.Request, answer: Answer, form: Form, entry: LoggedRequest) -> web.StreamResponse:
+async def _refuse(request: web.Request, answer: ApiResponse, form: Form, entry: LoggedRequest) -> web.StreamResponse:
     """Answer a request of which nothing is to be read, and close its connection if there is more to come."""
     whole = await _drain(request, form)
     return await _send(request, NO_FAULT, answer, entry, keep=whole)
@@ -199,7 +202,7 @@ def _query_of(request: web.Request) -> tuple[Params, RefusalError | None]:
         return {}, refusal
 
 
-def _answer(route: Route, call: Call, refusal: RefusalError | None) -> Answer:
+def _answer(route: Route, call: ApiCall, refusal: RefusalError | None) -> ApiResponse:
     """Do what the request asks, or refuse it."""
     try:
         if refusal is not None:
@@ -219,7 +222,7 @@ def _key_of(params: Params) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def _numbers_of(call: Call) -> frozenset[str]:
+def _numbers_of(call: ApiCall) -> frozenset[str]:
     """Every number and address that a request concerns, for faults that ask for one."""
     chat_id = whole_number(call.ids.get("chat_id"))
     chat = call.state.chats.get(chat_id) if chat_id is not None else None
@@ -245,7 +248,7 @@ def _texts(params: Params) -> list[str]:
 
 
 async def _send(
-    request: web.Request, plan: Plan, answer: Answer | None, entry: LoggedRequest, *, keep: bool
+    request: web.Request, plan: Plan, answer: ApiResponse | None, entry: LoggedRequest, *, keep: bool
 ) -> web.StreamResponse:
     """Send the answer, or spoil it as the plan says; without `keep`, the connection ends with it."""
     entry.replayed = answer is not None and answer.replayed
@@ -274,7 +277,7 @@ def _reset(request: web.Request) -> None:
     transport.abort()
 
 
-async def _send_half(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
+async def _send_half(request: web.Request, answer: ApiResponse, headers: dict[str, str]) -> web.StreamResponse:
     """Send the head and half of the body, and close.
 
     A reset could overtake the half that is under way, so this closes in the ordinary manner.
@@ -292,11 +295,11 @@ async def _welcome(edge: Edge, request: web.Request) -> web.StreamResponse:
     """Say what this is to somebody who looks at it with a browser."""
     refusal = _foreign(edge, request)
     if refusal is not None:
-        return _plain(error_answer(refusal))
+        return _plain(error_response(refusal))
     return web.Response(body=WELCOME, headers=WELCOME_HEADERS)
 
 
-def _plain(answer: Answer) -> web.Response:
+def _plain(answer: ApiResponse) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
 
@@ -304,10 +307,10 @@ async def _serve_file(edge: Edge, request: web.Request) -> web.StreamResponse:
     """Serve an uploaded file; its URL is its secret, as that of Linq's storage is."""
     foreign = _foreign(edge, request, embeddable=True)
     if foreign is not None:
-        return _plain(error_answer(foreign))
+        return _plain(error_response(foreign))
     attachment = edge.state.attachments.get(request.match_info["id"])
     if attachment is None or attachment.file is None:
-        return _plain(error_answer(RefusalError(404, "not_found", "File not found")))
+        return _plain(error_response(RefusalError(404, "not_found", "File not found")))
     response = web.StreamResponse(headers=serving_headers(attachment))
     response.content_length = attachment.size
     await response.prepare(request)

@@ -9,8 +9,9 @@ from typing import TypedDict, Unpack
 
 import attrs
 
-from .answers import JSON_TYPE, Answer, RefusalError, error_answer
 from .numbers import participant
+from .refusals import RefusalError
+from .responses import JSON_TYPE, ApiResponse, error_response
 
 
 class Which(TypedDict, total=False):
@@ -29,7 +30,7 @@ class Fault:
     name: str
     times: int
     seconds: float
-    answer: Answer | None
+    answer: ApiResponse | None
     phone_number: str | None
     path: str | None
     method: str | None
@@ -63,7 +64,7 @@ class Plan:
         return " + ".join(str(one) for one in (self.delay, self.fault) if one) or None
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> ApiResponse | None:
         """The scripted answer, if there is one."""
         return self.fault.answer if self.fault else None
 
@@ -116,7 +117,7 @@ class Faults:
         **which: Unpack[Which],
     ) -> None:
         """Answer the next requests with this status, doing nothing; without a body, with an error in JSON."""
-        self._add("answer", which, answer=scripted_answer(status, headers or {}, json, body))
+        self._add("answer", which, answer=scripted_response(status, headers or {}, json, body))
 
     def delay(self, seconds: float, **which: Unpack[Which]) -> None:
         """Hold back the answers to the next requests; the message is stored before the wait."""
@@ -141,7 +142,7 @@ class Faults:
         with self._lock:
             self._queue.clear()
 
-    def _add(self, name: str, which: Which, *, seconds: float = 0.0, answer: Answer | None = None) -> None:
+    def _add(self, name: str, which: Which, *, seconds: float = 0.0, answer: ApiResponse | None = None) -> None:
         unknown = which.keys() - Which.__annotations__.keys()
         if unknown:
             raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
@@ -205,7 +206,7 @@ def checked_number(text: str | None) -> str | None:
     return number
 
 
-def scripted_answer(status: int, headers: Mapping[str, str], value: object, body: str | bytes | None) -> Answer:
+def scripted_response(status: int, headers: Mapping[str, str], value: object, body: str | bytes | None) -> ApiResponse:
     """Make the answer of a fault, checking what was asked for."""
     _check_status(status)
     if value is not None and body is not None:
@@ -214,10 +215,10 @@ def scripted_answer(status: int, headers: Mapping[str, str], value: object, body
         raise ValueError("headers must not hold line breaks")
     if body is not None:
         data = body.encode() if isinstance(body, str) else body
-        return Answer(status, data, {"Content-Type": "text/html; charset=utf-8", **headers})
+        return ApiResponse(status, data, {"Content-Type": "text/html; charset=utf-8", **headers})
     if value is not None:
-        return Answer(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE, **headers})
-    return _default_answer(status, headers)
+        return ApiResponse(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE, **headers})
+    return _default_response(status, headers)
 
 
 def _check_status(status: object) -> None:
@@ -225,12 +226,12 @@ def _check_status(status: object) -> None:
         raise ValueError(f"status must be a whole number from 200 to 599, not {status!r}")
 
 
-def _default_answer(status: int, headers: Mapping[str, str]) -> Answer:
+def _default_response(status: int, headers: Mapping[str, str]) -> ApiResponse:
     if status < 400:
-        return Answer(status, b"", headers)
+        return ApiResponse(status, b"", headers)
     try:
         code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
     except ValueError:
         code = "error"
-    plain = error_answer(RefusalError(status, code, "Scripted by the sandbox"))
+    plain = error_response(RefusalError(status, code, "Scripted by the sandbox"))
     return attrs.evolve(plain, headers={**plain.headers, **headers})

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import attrs
 
-from .answers import RefusalError
+from .refusals import RefusalError
 
 TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")

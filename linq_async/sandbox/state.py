@@ -11,7 +11,7 @@ from .limits import Limits, Storage, cost
 
 
 @attrs.define(kw_only=True)
-class Line:
+class PhoneNumber:
     """One of the organisation's own numbers."""
 
     id: int
@@ -147,7 +147,7 @@ class State:
         self.close_files()
         # A new one: what is under way gives its room back to the old one.
         self.storage = Storage(self.limits)
-        self.lines = {id_: Line(id=id_, phone_number=n) for id_, n in enumerate(self._phone_numbers, 11)}
+        self.lines = {id_: PhoneNumber(id=id_, phone_number=n) for id_, n in enumerate(self._phone_numbers, 11)}
         self.chats: dict[int, SandboxChat] = {}
         self.messages = {}
         self.reactions: dict[int, Reaction] = {}

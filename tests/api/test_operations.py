@@ -10,7 +10,7 @@ import pytest
 
 from linq_async import DecodeError, Outcome, Page
 from linq_async.sandbox import Sandbox
-from linq_async.sandbox.routes import PREFIX, ROUTES
+from linq_async.sandbox.api.routes import PREFIX, ROUTES
 
 from .given import Clock, World, client_on, failure_of
 from .operations import OPERATIONS, Operation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from linq_async.sandbox.routes import PREFIX, ROUTES
+from linq_async.sandbox.api.routes import PREFIX, ROUTES
 
 from .document import ANYTHING, FILE, JSON, NOTHING, OPTIONAL, bare, contract
 

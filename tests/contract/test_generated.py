@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.core.failures import FailureGroup
 
-import linq_async.sandbox.lines
+import linq_async.sandbox.api.phone_numbers
 from linq_async.sandbox import Sandbox
-from linq_async.sandbox.lines import line_data
-from linq_async.sandbox.params import Params
-from linq_async.sandbox.state import Line
+from linq_async.sandbox.api.phone_numbers import phone_number_data
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.state import PhoneNumber
 
 from .document import contract
 from .generated import ANY_CASE, CHECKS, call, cases, fill, schema
@@ -66,20 +66,20 @@ def test_a_few_requests(name: str, send: Send, recorder: Recorder) -> None:
     assert _try(name, send, recorder, 8)
 
 
-def _with_another_member(line: Line) -> Params:
-    return {**line_data(line), "surplus": 1}
+def _with_another_member(line: PhoneNumber) -> Params:
+    return {**phone_number_data(line), "surplus": 1}
 
 
-def _failing(line: Line) -> Params:
+def _failing(line: PhoneNumber) -> Params:
     raise RuntimeError(line.phone_number)
 
 
 @pytest.mark.parametrize("broken", [_with_another_member, _failing])
 def test_a_defect_is_found(
-    broken: Callable[[Line], Params], send: Send, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    broken: Callable[[PhoneNumber], Params], send: Send, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer outside the contract, and a 5xx, fail the made-up requests, and the recorder sees them, too."""
-    monkeypatch.setattr(linq_async.sandbox.lines, "line_data", broken)
+    monkeypatch.setattr(linq_async.sandbox.api.phone_numbers, "phone_number_data", broken)
     with pytest.raises(FailureGroup):
         _try("listPhoneNumbers", send, recorder, 8)
     assert recorder.failures()

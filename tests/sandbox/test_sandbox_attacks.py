@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from linq_async.sandbox import Sandbox, app, server
-from linq_async.sandbox.answers import RefusalError
-from linq_async.sandbox.params import MAX_CONTAINERS, params_of_json
+from linq_async.sandbox.rack.params import MAX_CONTAINERS, params_of_json
+from linq_async.sandbox.refusals import RefusalError
 
 from .calls import HEADERS, LINE, MIRA, PREFIX, Api, head, raw
 

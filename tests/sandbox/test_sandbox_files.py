@@ -11,7 +11,7 @@ from werkzeug.formparser import parse_form_data
 from werkzeug.test import EnvironBuilder
 
 from linq_async.sandbox import Sandbox
-from linq_async.sandbox.multipart import MultipartReader, PartEnd, PartHead, file_name_as_rack_reads_it, read_head
+from linq_async.sandbox.rack.multipart import MultipartReader, PartEnd, PartHead, file_name_as_rack_reads_it, read_head
 
 from .calls import CHAT_FIELDS, Api, Reply, form
 

@@ -3,25 +3,27 @@
 from collections.abc import Callable
 from typing import cast
 
-from . import numbers
-from .answers import Answer, RefusalError, invalid, json_answer, missing, office_time, page_of
-from .call import Call
+from linq_async.sandbox import numbers
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.refusals import RefusalError, invalid, missing
+from linq_async.sandbox.responses import ApiResponse, json_response, office_time, page_of
+from linq_async.sandbox.state import Contact, State, User
+
+from .call import ApiCall
 from .fields import optional_text, paging, read_number
-from .params import Params
-from .state import Contact, State, User
 
 NAMING_FIELDS = ("first_name", "last_name", "email", "phone_number")
 FIELDS = (*NAMING_FIELDS, "company", "title", "location")
 
 
-def list_contacts(call: Call) -> Answer:
+def list_contacts(call: ApiCall) -> ApiResponse:
     """Answer with one page of the contacts."""
     page = page_of(list(call.state.contacts.values()), *paging(call.query))
     contacts = [contact_data(contact) for contact in page.items]
-    return json_answer(200, {"contacts": contacts, "pagination": page.pagination})
+    return json_response(200, {"contacts": contacts, "pagination": page.pagination})
 
 
-def create_contact(call: Call) -> Answer:
+def create_contact(call: ApiCall) -> ApiResponse:
     """Store a contact; one of four fields is needed."""
     state = call.state
     fields = _without_blanks(_written_fields(call.params))
@@ -31,10 +33,10 @@ def create_contact(call: Call) -> Answer:
     now = state.now()
     contact = Contact(id=state.next_id("contact"), fields=fields, owner=owner, created_at=now, updated_at=now)
     state.contacts[contact.id] = contact
-    return json_answer(201, {"data": contact_data(contact)})
+    return json_response(201, {"data": contact_data(contact)})
 
 
-def find_contact(call: Call) -> Answer:
+def find_contact(call: ApiCall) -> ApiResponse:
     """Answer with the first contact that has the email or the number, bare, or with null."""
     wanted = {
         "email": _searched(call.query, "email", numbers.email),
@@ -44,8 +46,8 @@ def find_contact(call: Call) -> Answer:
         raise missing("email or phone_number")
     for contact in call.state.contacts.values():
         if any(value and contact.fields.get(name) == value for name, value in wanted.items()):
-            return json_answer(200, contact_data(contact))
-    return json_answer(200, {"contact": None})
+            return json_response(200, contact_data(contact))
+    return json_response(200, {"contact": None})
 
 
 def _searched(query: Params, name: str, read: Callable[[str], str | None]) -> str | None:
@@ -58,12 +60,12 @@ def _searched(query: Params, name: str, read: Callable[[str], str | None]) -> st
     return value
 
 
-def get_contact(call: Call) -> Answer:
+def get_contact(call: ApiCall) -> ApiResponse:
     """Answer with a contact."""
-    return json_answer(200, {"data": contact_data(_contact(call))})
+    return json_response(200, {"data": contact_data(_contact(call))})
 
 
-def update_contact(call: Call) -> Answer:
+def update_contact(call: ApiCall) -> ApiResponse:
     """Change the given members of a contact; one of four fields must be among them."""
     contact = _contact(call)
     given = _written_fields(call.params)
@@ -76,17 +78,17 @@ def update_contact(call: Call) -> Answer:
     contact.owner = owner
     contact.fields = fields
     contact.updated_at = call.state.now()
-    return json_answer(200, {"data": contact_data(contact)})
+    return json_response(200, {"data": contact_data(contact)})
 
 
-def delete_contact(call: Call) -> Answer:
+def delete_contact(call: ApiCall) -> ApiResponse:
     """Remove a contact."""
     contact = call.state.contacts.pop(_contact(call).id)
     call.state.replace_texts(contact.fields.values(), (), things=-1)
-    return Answer(204)
+    return ApiResponse(204)
 
 
-def _contact(call: Call) -> Contact:
+def _contact(call: ApiCall) -> Contact:
     refusal = RefusalError(404, "contact_not_found", "Contact not found")
     contact = call.state.contacts.get(call.id("id", refusal))
     if contact is None:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from .limits import StorageFullError
+from .refusals import RefusalError
 
 JSON_TYPE = "application/json; charset=utf-8"
 T = TypeVar("T")
@@ -16,7 +16,7 @@ OFFICE = timezone(timedelta(hours=-5))
 
 
 @attrs.frozen
-class Answer:
+class ApiResponse:
     """A status, a body and headers, before they become an HTTP response."""
 
     status: int
@@ -26,58 +26,12 @@ class Answer:
     """Whether it shows a message that was stored under its key before."""
 
 
-class RefusalError(Exception):
-    """A request is refused with a status and a reason; the route picks the error format."""
-
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers = dict(headers or {})
-
-
-def missing(name: str) -> RefusalError:
-    """Refuse with 400 for a parameter that is not there."""
-    return RefusalError(400, "missing_params", f"Missing required parameter: {name}")
-
-
-def missing_phone(name: str) -> RefusalError:
-    """Refuse with the documented 400 for a sender's or a line's number that is not there."""
-    return RefusalError(400, "missing_phone", f"Missing required parameter: {name}")
-
-
-def malformed(detail: str) -> RefusalError:
-    """Refuse with 400 for a request that cannot be read as what it has to be."""
-    return RefusalError(400, "bad_request", detail)
-
-
-def invalid(detail: str) -> RefusalError:
-    """Refuse with the documented 422 for a value that is understood and rejected."""
-    return RefusalError(422, "invalid_params", detail)
-
-
-def too_large(detail: str) -> RefusalError:
-    """Refuse with 413 for a body, or a part of it, that is over a limit."""
-    return RefusalError(413, "payload_too_large", detail)
-
-
-def storage_full(error: StorageFullError) -> RefusalError:
-    """Refuse with 507 for what there is no room to store."""
-    return RefusalError(507, "insufficient_storage", str(error))
-
-
-def not_found(what: str) -> RefusalError:
-    """Refuse with the documented 404."""
-    return RefusalError(404, "not_found", f"{what} not found")
-
-
-def json_answer(status: int, body: object, *, replayed: bool = False) -> Answer:
+def json_response(status: int, body: object, *, replayed: bool = False) -> ApiResponse:
     """Make an answer that carries JSON."""
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE}, replayed)
+    return ApiResponse(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE}, replayed)
 
 
-def error_answer(refusal: RefusalError) -> Answer:
+def error_response(refusal: RefusalError) -> ApiResponse:
     """Make an answer in the format of most operations: `errors` holds objects."""
     detail = {
         "status": refusal.status,
@@ -85,10 +39,10 @@ def error_answer(refusal: RefusalError) -> Answer:
         "title": refusal.code.replace("_", " ").title(),
         "detail": refusal.detail,
     }
-    return _with_headers(json_answer(refusal.status, {"errors": [detail]}), refusal)
+    return _with_headers(json_response(refusal.status, {"errors": [detail]}), refusal)
 
 
-def standard_error_answer(refusal: RefusalError) -> Answer:
+def standard_error_response(refusal: RefusalError) -> ApiResponse:
     """Make an answer in the format of contacts and subscriptions: `errors` holds strings."""
     body = {
         "status": "error",
@@ -96,10 +50,10 @@ def standard_error_answer(refusal: RefusalError) -> Answer:
         "message": refusal.code.replace("_", " ").capitalize(),
         "errors": [refusal.detail],
     }
-    return _with_headers(json_answer(refusal.status, body), refusal)
+    return _with_headers(json_response(refusal.status, body), refusal)
 
 
-def _with_headers(answer: Answer, refusal: RefusalError) -> Answer:
+def _with_headers(answer: ApiResponse, refusal: RefusalError) -> ApiResponse:
     return attrs.evolve(answer, headers={**answer.headers, **refusal.headers})
 
 

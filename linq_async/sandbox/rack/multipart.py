@@ -1,11 +1,19 @@
 """Read multipart/form-data as it arrives, in the manner of Rack."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import unquote_to_bytes
 
 import attrs
 
+from linq_async.sandbox.files import UploadedFile
+from linq_async.sandbox.limits import StorageFullError
+from linq_async.sandbox.refusals import malformed, storage_full, too_large
+
+from .form import Form
+from .params import MAX_PARTS, params_of_pairs
+
+MAX_FILES = 128
 MAX_HEAD = 64 * 1024
 # Rack since 3.1 overlooks a longer one, and so loses its part.
 MAX_DISPOSITION = 1536
@@ -163,3 +171,87 @@ def file_name_as_rack_reads_it(raw: str) -> str:
 def _base_name(name: str) -> str:
     pieces = [piece for piece in re.split(r"[/\\]", name) if piece]
     return pieces[-1] if pieces else ""
+
+
+async def read_multipart(form: Form, content_type: str, chunks: AsyncIterator[bytes]) -> None:
+    """Read a multipart body into the form.
+
+    Raises:
+        RefusalError: If the body is not valid, or over a limit.
+    """
+    collector = _PartCollector(form)
+    try:
+        reader = MultipartReader(boundary_of(content_type))
+        async for chunk in chunks:
+            form.size += len(chunk)
+            if form.size > form.limits.body_bytes:
+                raise too_large(f"The body must not be over {form.limits.body_bytes} bytes")
+            collector.collect(reader.feed(chunk))
+    except MultipartError as error:
+        raise malformed(str(error)) from None
+    except StorageFullError as error:
+        raise storage_full(error) from None
+    if not reader.done:
+        raise malformed("The multipart body ends too early")
+    form.params = params_of_pairs(collector.pairs)
+
+
+class _PartCollector:
+    """Collects the parts of one form: text as strings, files as uploads."""
+
+    def __init__(self, form: Form) -> None:
+        self.pairs: list[tuple[str, object]] = []
+        self._form = form
+        self._text = bytearray()
+        self._text_size = 0
+        self._parts = 0
+        self._head = PartHead(None, None, None)
+        self._file: UploadedFile | None = None
+
+    def collect(self, events: Iterator[Event]) -> None:
+        for event in events:
+            if isinstance(event, PartHead):
+                self._open(event)
+            elif isinstance(event, PartEnd):
+                self._close()
+            else:
+                self._write(event)
+
+    def _open(self, head: PartHead) -> None:
+        self._head, self._text, self._file = head, bytearray(), None
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise MultipartError("too many parts")
+        self._count_text(len(head.name or "") + len(head.filename or ""))
+        # Rack drops a part whose file name is empty: no file was chosen.
+        if head.name and head.filename:
+            if len(self._form.files) >= MAX_FILES:
+                raise MultipartError("too many files")
+            self._file = UploadedFile(head.filename, head.content_type, self._form.storage)
+            self._form.files.append(self._file)
+
+    def _write(self, data: bytes) -> None:
+        if self._file is not None:
+            if self._file.size + len(data) > self._form.limits.file_bytes:
+                raise too_large(f"A file must not be over {self._form.limits.file_bytes} bytes")
+            self._file.write(data)
+        elif self._head.name and self._head.filename is None:
+            self._count_text(len(data))
+            self._text += data
+
+    def _count_text(self, size: int) -> None:
+        self._text_size += size
+        if self._text_size > self._form.limits.text_bytes:
+            raise too_large(f"The text of a form must not be over {self._form.limits.text_bytes} bytes")
+
+    def _close(self) -> None:
+        if not self._head.name or self._head.filename == "":
+            return
+        self.pairs.append((self._head.name, self._file or _text_of(self._head.name, self._text)))
+
+
+def _text_of(name: str, data: bytearray) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MultipartError(f"{name} is not valid UTF-8") from None

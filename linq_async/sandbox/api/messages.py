@@ -5,18 +5,13 @@ from datetime import datetime
 
 import attrs
 
-from .answers import (
-    Answer,
-    invalid,
-    json_answer,
-    malformed,
-    missing,
-    not_found,
-    office_time,
-    office_time_or_none,
-    page_of,
-)
-from .call import Call, find_message
+from linq_async.sandbox.files import SandboxAttachment, UploadedFile, linked_attachment, stored_attachment
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.refusals import invalid, malformed, missing, not_found
+from linq_async.sandbox.responses import ApiResponse, json_response, office_time, office_time_or_none, page_of
+from linq_async.sandbox.state import Reaction, SandboxChat, SandboxMessage, State
+
+from .call import ApiCall, find_message
 from .fields import (
     optional_key,
     optional_list,
@@ -28,15 +23,12 @@ from .fields import (
     required_text,
     web_url,
 )
-from .files import SandboxAttachment, UploadedFile, linked_attachment, stored_attachment
-from .params import Params
-from .state import Reaction, SandboxChat, SandboxMessage, State
 
 REACTIONS = ("love", "like", "dislike", "laugh", "emphasize", "question")
 
 
 @attrs.frozen
-class Draft:
+class MessageParams:
     """A message that was read from parameters and not stored yet."""
 
     text: str
@@ -45,10 +37,10 @@ class Draft:
     urls: list[str]
 
 
-def read_draft(params: Params) -> Draft:
+def read_message_params(params: Params) -> MessageParams:
     """Read the `message` object of a request."""
     message = required_object(params, "message")
-    return Draft(
+    return MessageParams(
         text=required_text(message, "text"),
         key=optional_key(message),
         files=[_uploaded(item) for item in optional_list(message, "attachments")],
@@ -63,20 +55,20 @@ def _uploaded(item: object) -> UploadedFile:
     return item
 
 
-def reserve(state: State, draft: Draft, of_chat: Sequence[str | None] = ()) -> None:
+def reserve(state: State, draft: MessageParams, of_chat: Sequence[str | None] = ()) -> None:
     """Reserve room for a draft, and for the texts of a chat that is opened for it."""
     texts = (draft.text, draft.key, *draft.urls, *of_chat)
     state.replace_texts((), texts, 1 + len(draft.files) + len(draft.urls) + len(of_chat))
 
 
-def store(state: State, chat: SandboxChat, draft: Draft) -> SandboxMessage:
+def store(state: State, chat: SandboxChat, draft: MessageParams) -> SandboxMessage:
     """Store a draft in a chat."""
     stored = [stored_attachment(file, state.base_url) for file in draft.files]
     linked = [linked_attachment(url) for url in draft.urls]
     return state.add_message(chat, draft.text, draft.key, (*stored, *linked))
 
 
-def list_messages(call: Call) -> Answer:
+def list_messages(call: ApiCall) -> ApiResponse:
     """Answer with one page of a chat's messages."""
     chat = call.chat()
     before, after = optional_moment(call.query, "before"), optional_moment(call.query, "after")
@@ -85,7 +77,7 @@ def list_messages(call: Call) -> Answer:
         found.reverse()
     page = page_of(found, *paging(call.query))
     data = [full_message(call.state, message) for message in page.items]
-    return json_answer(200, {"data": data, "meta": page.meta})
+    return json_response(200, {"data": data, "meta": page.meta})
 
 
 def _between(moment: datetime, after: datetime | None, before: datetime | None) -> bool:
@@ -99,30 +91,30 @@ def _descending(query: Params) -> bool:
     return sort == "desc"
 
 
-def send_message(call: Call) -> Answer:
+def send_message(call: ApiCall) -> ApiResponse:
     """Store a message in a chat, or answer 200 with the one that has the key already."""
     chat = call.chat()
-    draft = read_draft(call.params)
+    draft = read_message_params(call.params)
     earlier = call.state.message_with_key(draft.key)
     if earlier is None:
         reserve(call.state, draft)
     message = earlier or store(call.state, chat, draft)
     shown = full_message(call.state, message, as_sent=True)
-    return json_answer(200 if earlier else 201, {"data": shown}, replayed=earlier is not None)
+    return json_response(200 if earlier else 201, {"data": shown}, replayed=earlier is not None)
 
 
-def get_message(call: Call) -> Answer:
+def get_message(call: ApiCall) -> ApiResponse:
     """Answer with a message."""
-    return json_answer(200, {"data": full_message(call.state, call.message())})
+    return json_response(200, {"data": full_message(call.state, call.message())})
 
 
-def delete_message(call: Call) -> Answer:
+def delete_message(call: ApiCall) -> ApiResponse:
     """Hide a message from now on."""
     call.message().deleted = True
-    return json_answer(200, {"message": "Message deleted successfully"})
+    return json_response(200, {"message": "Message deleted successfully"})
 
 
-def edit_message(call: Call) -> Answer:
+def edit_message(call: ApiCall) -> ApiResponse:
     """Change the text of a message."""
     message = call.message()
     text = required_text(call.params, "text")
@@ -130,16 +122,16 @@ def edit_message(call: Call) -> Answer:
     message.text = text
     message.edited_at = call.state.now()
     data = {"id": message.id, "text": message.text}
-    return json_answer(200, {"message": "Message edited successfully", "data": data})
+    return json_response(200, {"message": "Message edited successfully", "data": data})
 
 
-def react(call: Call) -> Answer:
+def react(call: ApiCall) -> ApiResponse:
     """Add or remove the line's reaction to a message."""
     message = find_message(call, "chat_message_id")
     kind = _one_of(call.params, "type", REACTIONS)
     operation = _one_of(call.params, "operation", ("add", "remove"))
     change = _add_reaction if operation == "add" else _remove_reaction
-    return json_answer(201, {"data": reaction_data(change(call.state, message, kind))})
+    return json_response(201, {"data": reaction_data(change(call.state, message, kind))})
 
 
 def _one_of(params: Params, name: str, choices: tuple[str, ...]) -> str:
@@ -178,13 +170,13 @@ def _remove_reaction(state: State, message: SandboxMessage, kind: str) -> Reacti
     return reaction
 
 
-def get_reaction(call: Call) -> Answer:
+def get_reaction(call: ApiCall) -> ApiResponse:
     """Answer with a reaction."""
     refusal = not_found("Reaction")
     reaction = call.state.reactions.get(call.id("reaction_id", refusal))
     if reaction is None:
         raise refusal
-    return json_answer(200, {"data": reaction_data(reaction)})
+    return json_response(200, {"data": reaction_data(reaction)})
 
 
 def short_message(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:

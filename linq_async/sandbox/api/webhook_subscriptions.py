@@ -1,10 +1,12 @@
 """Operations on webhook subscriptions, which are stored; nothing is delivered."""
 
-from .answers import Answer, RefusalError, invalid, json_answer, missing, utc_time
-from .call import Call
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.refusals import RefusalError, invalid, missing
+from linq_async.sandbox.responses import ApiResponse, json_response, utc_time
+from linq_async.sandbox.state import Subscription
+
+from .call import ApiCall
 from .fields import optional_text, optional_texts, required_object, required_text, web_url
-from .params import Params
-from .state import Subscription
 
 EVENTS = frozenset(
     {
@@ -26,13 +28,13 @@ EVENTS = frozenset(
 )
 
 
-def list_subscriptions(call: Call) -> Answer:
+def list_subscriptions(call: ApiCall) -> ApiResponse:
     """Answer with all subscriptions, without paging."""
     found = [subscription_data(one) for one in call.state.subscriptions.values()]
-    return json_answer(200, {"webhook_subscriptions": found})
+    return json_response(200, {"webhook_subscriptions": found})
 
 
-def create_subscription(call: Call) -> Answer:
+def create_subscription(call: ApiCall) -> ApiResponse:
     """Store a subscription; equal ones are not merged."""
     given, now = required_object(call.params, "webhook_subscription"), call.state.now()
     url, events, version = _required_members(given)
@@ -49,10 +51,10 @@ def create_subscription(call: Call) -> Answer:
         updated_at=now,
     )
     call.state.subscriptions[subscription.id] = subscription
-    return json_answer(201, {"webhook_subscription": subscription_data(subscription)})
+    return json_response(201, {"webhook_subscription": subscription_data(subscription)})
 
 
-def update_subscription(call: Call) -> Answer:
+def update_subscription(call: ApiCall) -> ApiResponse:
     """Replace URL, events and version; secret and state stay where they are not given."""
     subscription = _subscription(call)
     given = required_object(call.params, "webhook_subscription")
@@ -64,17 +66,17 @@ def update_subscription(call: Call) -> Answer:
     subscription.secret = secret
     subscription.active = subscription.active if active is None else active
     subscription.updated_at = call.state.now()
-    return json_answer(200, {"webhook_subscription": subscription_data(subscription)})
+    return json_response(200, {"webhook_subscription": subscription_data(subscription)})
 
 
-def delete_subscription(call: Call) -> Answer:
+def delete_subscription(call: ApiCall) -> ApiResponse:
     """Remove a subscription."""
     subscription = call.state.subscriptions.pop(_subscription(call).id)
     call.state.replace_texts(_texts(subscription), (), things=-1)
-    return Answer(204)
+    return ApiResponse(204)
 
 
-def _subscription(call: Call) -> Subscription:
+def _subscription(call: ApiCall) -> Subscription:
     refusal = RefusalError(404, "subscription_not_found", "Webhook subscription not found")
     subscription = call.state.subscriptions.get(call.id("webhook_subscription_id", refusal))
     if subscription is None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import urlsplit
 
-from . import numbers
-from .answers import invalid, malformed, missing
-from .params import Params
+from linq_async.sandbox import numbers
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.refusals import invalid, malformed, missing
 
 IDEMPOTENCY_KEY = re.compile(r"[a-zA-Z0-9_-]+")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")

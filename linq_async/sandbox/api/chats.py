@@ -1,24 +1,26 @@
 """Operations on chats, and how a chat looks in answers."""
 
-from . import numbers
-from .answers import Answer, invalid, json_answer, missing_phone, office_time, page_of
-from .call import Call
+from linq_async.sandbox import numbers
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.refusals import invalid, missing_phone
+from linq_async.sandbox.responses import ApiResponse, json_response, office_time, page_of
+from linq_async.sandbox.state import SandboxChat, State
+
+from .call import ApiCall
 from .fields import optional_text, optional_texts, paging, read_number, required_object
-from .messages import read_draft, reserve, short_message, store
-from .params import Params
-from .state import SandboxChat, State
+from .messages import read_message_params, reserve, short_message, store
 
 NO_RECIPIENT = "Phone number is required"
 
 
-def create_chat(call: Call) -> Answer:
+def create_chat(call: ApiCall) -> ApiResponse:
     """Find or create a chat and store its message; always 200."""
     state, params = call.state, call.params
     send_from = _required_line(state, params, "send_from")
     wanted = required_object(params, "chat")
     recipients = _recipients(wanted, send_from)
     display_name = optional_text(wanted, "display_name")
-    draft = read_draft(params)
+    draft = read_message_params(params)
     earlier = message = state.message_with_key(draft.key)
     if message is None:
         chat = state.find_chat(send_from, recipients)
@@ -27,7 +29,7 @@ def create_chat(call: Call) -> Answer:
         message = store(state, chat or state.add_chat(send_from, recipients, display_name), draft)
     chat = state.chats[message.chat_id]
     shown = {**chat_data(state, chat), "chat_messages": short_message(state, message, as_sent=True)}
-    return json_answer(200, {"data": shown}, replayed=earlier is not None)
+    return json_response(200, {"data": shown}, replayed=earlier is not None)
 
 
 def _required_number(params: Params, name: str) -> str:
@@ -54,52 +56,52 @@ def _recipients(params: Params, send_from: str) -> list[str]:
     return list(people)
 
 
-def list_chats(call: Call) -> Answer:
+def list_chats(call: ApiCall) -> ApiResponse:
     """Answer with one page of the chats in which a number takes part."""
     text = _required_number(call.query, "phone_number")
     number = numbers.email(text) or read_number(text, "phone_number", numbers.searched_number)
     page = page_of(list(call.state.chats_with(number)), *paging(call.query))
     data = [listed_chat(call.state, chat) for chat in page.items]
-    return json_answer(200, {"data": data, "meta": page.meta})
+    return json_response(200, {"data": data, "meta": page.meta})
 
 
-def find_chat(call: Call) -> Answer:
+def find_chat(call: ApiCall) -> ApiResponse:
     """Answer with the chat of a line and exactly these people, or with null."""
     send_from = read_number(_required_number(call.query, "phone_number"), "phone_number")
     chat = call.state.find_chat(send_from, _recipients(call.query, send_from))
     if chat is None:
-        return json_answer(200, {"data": {"chat": None, "messages": []}})
-    return json_answer(200, {"data": {"chat": listed_chat(call.state, chat)}})
+        return json_response(200, {"data": {"chat": None, "messages": []}})
+    return json_response(200, {"data": {"chat": listed_chat(call.state, chat)}})
 
 
-def get_chat(call: Call) -> Answer:
+def get_chat(call: ApiCall) -> ApiResponse:
     """Answer with a chat."""
-    return json_answer(200, {"data": listed_chat(call.state, call.chat())})
+    return json_response(200, {"data": listed_chat(call.state, call.chat())})
 
 
-def mark_as_read(call: Call) -> Answer:
+def mark_as_read(call: ApiCall) -> ApiResponse:
     """Mark every message of a chat as read."""
     for message in call.chat().messages:
         message.is_read = True
-    return Answer(204)
+    return ApiResponse(204)
 
 
-def start_typing(call: Call) -> Answer:
+def start_typing(call: ApiCall) -> ApiResponse:
     """Show the typing indicator."""
     call.chat().typing = True
-    return Answer(201)
+    return ApiResponse(201)
 
 
-def stop_typing(call: Call) -> Answer:
+def stop_typing(call: ApiCall) -> ApiResponse:
     """Hide the typing indicator."""
     call.chat().typing = False
-    return Answer(204)
+    return ApiResponse(204)
 
 
-def share_contact(call: Call) -> Answer:
+def share_contact(call: ApiCall) -> ApiResponse:
     """Count that the contact card was shared."""
     call.chat().contact_shared += 1
-    return Answer(201)
+    return ApiResponse(201)
 
 
 def service_of(state: State, recipients: tuple[str, ...]) -> str:

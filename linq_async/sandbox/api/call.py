@@ -2,14 +2,15 @@
 
 import attrs
 
-from .answers import RefusalError, not_found
+from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.refusals import RefusalError, not_found
+from linq_async.sandbox.state import SandboxChat, SandboxMessage, State
+
 from .fields import whole_number
-from .params import Params
-from .state import SandboxChat, SandboxMessage, State
 
 
 @attrs.frozen
-class Call:
+class ApiCall:
     """What an operation is given: the state, and the request as plain data."""
 
     state: State
@@ -41,7 +42,7 @@ class Call:
         return message
 
 
-def find_message(call: Call, name: str) -> SandboxMessage:
+def find_message(call: ApiCall, name: str) -> SandboxMessage:
     """Find the message that the path names, unless it was deleted."""
     refusal = not_found("Message")
     message = call.state.messages.get(call.id(name, refusal))

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import attrs
 
-from . import chats, contacts, lines, messages, subscriptions
-from .answers import Answer, RefusalError, error_answer, standard_error_answer
-from .call import Call
+from linq_async.sandbox.refusals import RefusalError
+from linq_async.sandbox.responses import ApiResponse, error_response, standard_error_response
+
+from . import chats, contacts, imessage, messages, phone_numbers, webhook_subscriptions
+from .call import ApiCall
 
 PREFIX = "/api/partner/v2"
 
@@ -17,16 +19,16 @@ class Route:
 
     method: str
     path: str
-    operation: Callable[[Call], Answer]
+    operation: Callable[[ApiCall], ApiResponse]
 
     @property
     def in_standard_format(self) -> bool:
-        """Whether its errors have the format of contacts and subscriptions."""
+        """Whether its errors have the format of contacts and webhook_subscriptions."""
         return self.path.startswith(("/contacts", "/webhook_subscriptions"))
 
-    def refuse(self, refusal: RefusalError) -> Answer:
+    def refuse(self, refusal: RefusalError) -> ApiResponse:
         """Answer with an error in the format of this operation."""
-        return (standard_error_answer if self.in_standard_format else error_answer)(refusal)
+        return (standard_error_response if self.in_standard_format else error_response)(refusal)
 
 
 CHAT = "/chats/{chat_id}"
@@ -58,17 +60,17 @@ ROUTES = (
     Route("PUT", CONTACT, contacts.update_contact),
     Route("PATCH", CONTACT, contacts.update_contact),
     Route("DELETE", CONTACT, contacts.delete_contact),
-    Route("GET", "/phone_numbers", lines.list_phone_numbers),
-    Route("PUT", "/phone_numbers/{id}", lines.update_phone_number),
-    Route("GET", "/webhook_subscriptions", subscriptions.list_subscriptions),
-    Route("POST", "/webhook_subscriptions", subscriptions.create_subscription),
-    Route("PUT", SUBSCRIPTION, subscriptions.update_subscription),
-    Route("DELETE", SUBSCRIPTION, subscriptions.delete_subscription),
-    Route("POST", "/i_message_availability/check", lines.check_imessage),
+    Route("GET", "/phone_numbers", phone_numbers.list_phone_numbers),
+    Route("PUT", "/phone_numbers/{id}", phone_numbers.update_phone_number),
+    Route("GET", "/webhook_subscriptions", webhook_subscriptions.list_subscriptions),
+    Route("POST", "/webhook_subscriptions", webhook_subscriptions.create_subscription),
+    Route("PUT", SUBSCRIPTION, webhook_subscriptions.update_subscription),
+    Route("DELETE", SUBSCRIPTION, webhook_subscriptions.delete_subscription),
+    Route("POST", "/i_message_availability/check", imessage.check_availability),
 )
 
 
-def no_route(call: Call) -> Answer:
+def no_route(call: ApiCall) -> ApiResponse:
     """Refuse a path that is no operation."""
     del call
     raise RefusalError(404, "not_found", "No such path")

@@ -1,0 +1,38 @@
+"""The check whether a number is on iMessage."""
+
+import math
+from datetime import timedelta
+
+from linq_async.sandbox import numbers
+from linq_async.sandbox.refusals import RefusalError, missing_phone
+from linq_async.sandbox.responses import ApiResponse, json_response
+from linq_async.sandbox.state import State
+
+from .call import ApiCall
+from .fields import optional_text, read_number
+
+
+def check_availability(call: ApiCall) -> ApiResponse:
+    """Say whether a number is on iMessage; asked too soon again, answer 429."""
+    _pass_limit(call.state)
+    text = optional_text(call.params, "phone_number")
+    if not text:
+        raise missing_phone("phone_number")
+    number = read_number(text, "phone_number", numbers.participant)
+    available = number not in call.state.without_imessage
+    return json_response(200, {"available": available, "phone_number": number})
+
+
+def _pass_limit(state: State) -> None:
+    now, last = state.clock(), state.imessage_checked_at
+    if last is not None:
+        left = (last + timedelta(seconds=state.imessage_interval) - now).total_seconds()
+        if left > 0:
+            headers = {"Retry-After": _seconds(left, state.imessage_interval)}
+            raise RefusalError(429, "rate_limit_exceeded", "Too many requests", headers)
+    state.imessage_checked_at = now
+
+
+def _seconds(left: float, interval: float) -> str:
+    # Whole seconds, as HTTP wants them; an interval shortened for a test would be drowned by that.
+    return str(math.ceil(left)) if interval >= 1 else f"{math.ceil(left * 1000) / 1000:.3f}"

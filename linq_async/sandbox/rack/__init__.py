@@ -1,0 +1,1 @@
+"""Bodies and parameters, read as Rack and Rails read them."""
