@@ -85,8 +85,8 @@ def _between(moment: datetime, after: datetime | None, before: datetime | None) 
 
 
 def _descending(query: Params) -> bool:
-    sort = optional_text(query, "sort") or "asc"
-    if sort not in ("asc", "desc"):
+    sort = optional_text(query, "sort")
+    if sort not in (None, "asc", "desc"):
         raise invalid("sort must be asc or desc")
     return sort == "desc"
 
