@@ -33,7 +33,7 @@ def test_each_message_is_stored_once(run: Run) -> None:
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("columns", [60, *[pytest.param(columns, marks=pytest.mark.slow) for columns in (40, 80, 120)]])
 def test_fits_the_terminal(run: Run, columns: int) -> None:
     """No word is cut in a narrow terminal, and no line of a table is wider than it."""
     shown = run("demo", env={"COLUMNS": str(columns)}).stdout

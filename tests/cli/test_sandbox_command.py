@@ -58,6 +58,7 @@ def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
     raise AssertionError(process.stderr.read() if process.stderr else "")
 
 
+@pytest.mark.slow
 def test_from_paste_to_the_end(served: subprocess.Popen[str]) -> None:
     """The pasted lines lead a send to the sandbox, each request is one line at once, and Ctrl-C ends it with 0."""
     settings = read_settings(served)
@@ -80,6 +81,7 @@ def test_from_paste_to_the_end(served: subprocess.Popen[str]) -> None:
     assert said not in rest
 
 
+@pytest.mark.slow
 def test_a_supervisor_may_end_it(served: subprocess.Popen[str]) -> None:
     """SIGTERM ends the sandbox as Ctrl-C does."""
     read_settings(served)
@@ -217,6 +219,7 @@ def test_version(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (0, f"linq-async {__version__}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that takes nothing")
 def test_a_lost_output_does_not_look_unsent(sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
     """A message that was sent exits with 4 where its result cannot be written, not with 1."""

@@ -68,7 +68,9 @@ def _narrow(address: Any) -> socket.socket:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("length", [20_000, 100_000, 300_000, 600_000])
+@pytest.mark.parametrize(
+    "length", [20_000, *[pytest.param(length, marks=pytest.mark.slow) for length in (100_000, 300_000, 600_000)]]
+)
 async def test_json_that_is_not_read_ends_by_a_limit_of_its_own(length: int) -> None:
     """JSON of any length, on a line that takes none of it, ends by the limit of its phase: never by connect's."""
     silent = socket.create_server(("127.0.0.1", 0))

@@ -125,6 +125,7 @@ def test_the_table_of_errors_names_every_status() -> None:
         assert [error.outcome.name in row.rpartition(" | ")[2] for row in found] == [True], status
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_bulk_script_twice(tmp_path: Path) -> None:
     """The bulk script can be run again: nobody is texted twice."""

@@ -115,7 +115,9 @@ async def test_messages_are_listed_in_pages_and_either_order(api: Api) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("query", [{"sort": "up"}, {"sort": ""}, {"before": "yesterday"}, {"after": "2026-01-02T03:04:05 05:00"}])
+@pytest.mark.parametrize(
+    "query", [{"sort": "up"}, {"sort": ""}, {"before": "yesterday"}, {"after": "2026-01-02T03:04:05 05:00"}]
+)
 async def test_wrong_filters_are_refused(api: Api, query: dict[str, str]) -> None:
     """An unknown order or a malformed moment is a 422."""
     chat_id, _ = await api.new_message()

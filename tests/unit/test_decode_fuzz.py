@@ -146,7 +146,7 @@ def test_any_json(value: Any) -> None:
     _decode(json.dumps({"data": value}).encode())
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=100)
 @given(mutated())
 def test_mutated_answers(answer: Any) -> None:
     """A real answer with any values changed gives fields of exactly the declared types, or a DecodeError."""

@@ -321,6 +321,7 @@ async def test_those_who_leave_the_line_take_no_place(time: GivenTime) -> None:
     assert (chat.attempts, len(server.seen)) == (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_waiting_in_line_is_no_timeout() -> None:
     """A thousand sends over ten connections all succeed, though all but the first wait longer than a read may take."""
