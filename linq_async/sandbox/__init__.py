@@ -1,15 +1,21 @@
 """A local Linq: a real HTTP server on loopback that plays Linq Partner API v2."""
 
+from .changes import Change, Changes, ChangesLostError
+from .events import Event
 from .faults import Faults
 from .files import SandboxAttachment
 from .limits import Limits
 from .log import LoggedRequest, RequestLog
+from .records import SandboxChat, SandboxMessage
 from .server import DEFAULT_PHONE_NUMBERS, DEFAULT_TOKEN, Sandbox
-from .state import SandboxChat, SandboxMessage
 
 __all__ = [
     "DEFAULT_PHONE_NUMBERS",
     "DEFAULT_TOKEN",
+    "Change",
+    "Changes",
+    "ChangesLostError",
+    "Event",
     "Faults",
     "Limits",
     "LoggedRequest",

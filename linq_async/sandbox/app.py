@@ -17,6 +17,7 @@ from . import numbers
 from .api.call import ApiCall
 from .api.fields import whole_number
 from .api.routes import PREFIX, ROUTES, Route, no_route
+from .delivery_timer import DeliveryTimer
 from .faults import NO_FAULT, Faults, Plan
 from .files import serving_headers
 from .guard import Guard
@@ -64,6 +65,7 @@ class Edge:
     faults: Faults
     guard: Guard
     on_request: OnRequest | None
+    delivery_timer: DeliveryTimer
 
 
 def make_app(edge: Edge) -> web.Application:
@@ -93,6 +95,8 @@ async def _serve(edge: Edge, route: Route, request: web.Request) -> web.StreamRe
     finally:
         form.drop_files()
         entry.size = form.size
+        edge.delivery_timer.update()
+        edge.log.finish(entry)
         _tell(edge, entry)
 
 

@@ -4,11 +4,14 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from itertools import count
 from threading import Lock
 from typing import TypedDict, Unpack
 
 import attrs
 
+from .changes import publish_nothing
+from .events import Event, FaultsCleared, FaultScripted, FaultUsed
 from .numbers import participant
 from .refusals import RefusalError
 from .responses import JSON_TYPE, ApiResponse, error_response
@@ -27,6 +30,7 @@ class Which(TypedDict, total=False):
 class Fault:
     """One scripted fault: a delay, an answer, or a way to lose the answer."""
 
+    id: int
     name: str
     times: int
     seconds: float
@@ -94,8 +98,10 @@ class Faults:
     `phone_number`, have a `method`, or whose path ends in `path`. A delay combines with the fault after it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, publish: Callable[[Event], object] = publish_nothing) -> None:
         self._queue: list[Fault] = []
+        self._publish = publish
+        self._ids = count(1)
         self._lock = Lock()  # a test scripts them in its own thread, and the server may use them up in another
 
     def __repr__(self) -> str:
@@ -141,12 +147,14 @@ class Faults:
         """Forget all faults that are still to come."""
         with self._lock:
             self._queue.clear()
+            self._publish(FaultsCleared())
 
     def _add(self, name: str, which: Which, *, seconds: float = 0.0, answer: ApiResponse | None = None) -> None:
         unknown = which.keys() - Which.__annotations__.keys()
         if unknown:
             raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
         fault = Fault(
+            id=next(self._ids),
             name=name,
             times=checked_times(which.get("times", 1)),
             seconds=seconds,
@@ -157,6 +165,7 @@ class Faults:
         )
         with self._lock:
             self._queue.append(fault)
+            self._publish(FaultScripted(fault_id=fault.id, description=str(fault), times=fault.times))
 
     def take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
         """Use up the faults of one request; `numbers` gives those that it concerns."""
@@ -180,6 +189,7 @@ class Faults:
         fault.times -= 1
         if not fault.times:
             self._queue.remove(fault)
+        self._publish(FaultUsed(fault_id=fault.id, remaining=fault.times))
         return fault
 
 

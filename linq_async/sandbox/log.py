@@ -1,9 +1,12 @@
 """The log of the requests that came in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
 import attrs
+
+from .changes import publish_nothing
+from .events import Event, RequestFinished, RequestReceived
 
 LONGEST_KEY = 1024
 
@@ -38,8 +41,9 @@ class RequestLog(Sequence[LoggedRequest]):
     It keeps the last `limit` requests, and counts attempts for the last `10 * limit` idempotency keys.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = 10_000, publish: Callable[[Event], object] = publish_nothing) -> None:
         self._limit = limit
+        self._publish = publish
         self._entries: list[LoggedRequest] = []
         self._attempts: dict[str, int] = {}
         self._total = 0
@@ -80,6 +84,21 @@ class RequestLog(Sequence[LoggedRequest]):
         self._entries.append(entry)
         if len(self._entries) > self._limit:
             del self._entries[0]
+        self._publish(RequestReceived(request_id=entry.request_id, method=entry.method, path=entry.path))
+
+    def finish(self, entry: LoggedRequest) -> None:
+        """Publish what became of a request, once it is answered or its connection is dropped."""
+        self._publish(
+            RequestFinished(
+                request_id=entry.request_id,
+                status=entry.status,
+                idempotency_key=entry.idempotency_key,
+                attempt=entry.attempt,
+                replayed=entry.replayed,
+                size=entry.size,
+                fault=entry.fault,
+            )
+        )
 
     def note_key(self, entry: LoggedRequest, key: str) -> None:
         """Note the key of a request once its body is read, and which attempt it is; too long a key is left out."""

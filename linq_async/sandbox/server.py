@@ -12,11 +12,14 @@ from aiohttp.http import HttpProcessingError
 
 from . import numbers
 from .app import Edge, OnRequest, make_app
+from .changes import Changes
+from .delivery_timer import DeliveryTimer
 from .faults import Faults
 from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback
 from .limits import Limits
 from .log import RequestLog
-from .state import SandboxChat, SandboxMessage, State
+from .records import SandboxChat, SandboxMessage
+from .state import State
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
 DEFAULT_PHONE_NUMBERS = ("+15175269229", "+12025550101")
@@ -59,8 +62,10 @@ class Sandbox:
     bound what a request may carry and what is kept. Times in answers have the offset -05:00, those of webhook
     subscriptions are in UTC, as in the documentation of the API; they are the same moments.
 
+    `changes` numbers everything that happens, for readers that follow it: see `Changes`.
+
     Raises:
-        ValueError: A setting cannot be used.
+        ValueError: If a setting cannot be used.
     """
 
     def __init__(
@@ -83,15 +88,17 @@ class Sandbox:
         self.token = default_token(host) if token is None else checked_token(token)
         self.phone_numbers = checked_numbers(phone_numbers)
         self.limits = Limits() if limits is None else limits
-        self.faults = Faults()
-        self.requests = RequestLog(self.limits.logged_requests)
+        self.changes = Changes()
+        self.faults = Faults(self.changes.publish)
+        self.requests = RequestLog(self.limits.logged_requests, self.changes.publish)
         self._host = host
         self._port = port
         self._on_request = on_request
         self._runner: web.AppRunner | None = None
         users = checked_users(user_emails)
-        self._state = State(self.phone_numbers, users, clock, None, 0.0, self.limits)
+        self._state = State(self.phone_numbers, users, clock, 0.0, self.limits, self.changes)
         self._state.normalise = normalise
+        self._delivery_timer = DeliveryTimer(self._state)
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
 
@@ -103,6 +110,7 @@ class Sandbox:
     @deliver_after.setter
     def deliver_after(self, seconds: float | None) -> None:
         self._state.deliver_after = None if seconds is None else checked_seconds("deliver_after", seconds)
+        self._delivery_timer.update()
 
     @property
     def imessage_interval(self) -> float:
@@ -140,7 +148,7 @@ class Sandbox:
         if self._runner is not None:
             raise RuntimeError("the sandbox runs already")
         guard = Guard(self.token, self._hosts)
-        edge = Edge(self._state, self.requests, self.faults, guard, self._on_request)
+        edge = Edge(self._state, self.requests, self.faults, guard, self._on_request, self._delivery_timer)
         runner = web.AppRunner(
             make_app(edge),
             logger=http_logger,
@@ -157,21 +165,23 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._runner = runner
+        self._delivery_timer.start()
         self._state.base_url = f"http://{_callable_host(self._host)}:{runner.addresses[0][1]}"
 
     async def close(self) -> None:
         """Stop at once, breaking off what is under way, and delete the uploaded files."""
         runner, self._runner = self._runner, None
         self._state.base_url = ""
+        self._delivery_timer.stop()
         if runner is not None:
             await runner.cleanup()
         self._state.close_files()
 
     def reset(self) -> None:
         """Forget all messages, chats, contacts, requests and faults; the server keeps running."""
-        self._state.clear()
         self.requests.clear()
         self.faults.clear()
+        self._state.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()

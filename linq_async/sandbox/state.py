@@ -1,4 +1,7 @@
-"""What the sandbox remembers, and nothing of HTTP."""
+"""What a sandbox stores, without HTTP.
+
+Every change goes through a method of `State`, which publishes it.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -6,164 +9,90 @@ from itertools import count
 
 import attrs
 
+from .changes import Changes
+from .events import (
+    ChatCreated,
+    ContactCardShared,
+    ContactCreated,
+    ContactDeleted,
+    ContactUpdated,
+    DeliveryChanged,
+    MessageDeleted,
+    MessageEdited,
+    MessageRead,
+    MessageStored,
+    PhoneNumberUpdated,
+    ReactionAdded,
+    ReactionRemoved,
+    SandboxReset,
+    SubscriptionCreated,
+    SubscriptionDeleted,
+    SubscriptionUpdated,
+    TypingChanged,
+)
 from .files import SandboxAttachment
 from .limits import Limits, Storage, cost
-
-
-@attrs.define(kw_only=True)
-class PhoneNumber:
-    """One of the organisation's own numbers."""
-
-    id: int
-    phone_number: str
-    forwarding_number: str | None = None
-
-
-@attrs.define(kw_only=True)
-class Reaction:
-    """The line's reaction to a message."""
-
-    id: int
-    message_id: int
-    kind: str
-    from_phone: str
-    sent_at: datetime
-
-
-@attrs.define(kw_only=True)
-class SandboxMessage:
-    """A message that the sandbox accepted and stored."""
-
-    id: int
-    chat_id: int
-    text: str
-    idempotency_key: str | None
-    send_from: str
-    recipients: tuple[str, ...]
-    attachments: tuple[SandboxAttachment, ...]
-    sent_at: datetime
-    edited_at: datetime | None = None
-    is_read: bool = False
-    deleted: bool = False
-    reaction: Reaction | None = None
-
-
-@attrs.define(kw_only=True)
-class Handle:
-    """A participant of a chat."""
-
-    id: int
-    phone_number: str
-
-
-@attrs.define(kw_only=True)
-class SandboxChat:
-    """A chat between one line and a set of people."""
-
-    id: int
-    send_from: str
-    display_name: str
-    handles: tuple[Handle, ...]
-    line_handle_id: int
-    created_at: datetime
-    typing: bool = False
-    contact_shared: int = 0
-    messages: list[SandboxMessage] = attrs.field(factory=list[SandboxMessage], repr=False)
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """Numbers and addresses of the people in the chat."""
-        return tuple(handle.phone_number for handle in self.handles)
-
-    @property
-    def visible_messages(self) -> list[SandboxMessage]:
-        """Its messages but for the deleted ones."""
-        return [message for message in self.messages if not message.deleted]
-
-
-@attrs.define(kw_only=True)
-class User:
-    """Somebody of the organisation, who may own contacts."""
-
-    id: int
-    email: str
-
-
-@attrs.define(kw_only=True)
-class Contact:
-    """An entry of the address book; `fields` holds only what was given."""
-
-    id: int
-    fields: dict[str, str]
-    owner: User
-    created_at: datetime
-    updated_at: datetime
-
-
-@attrs.define(kw_only=True)
-class Subscription:
-    """A registered webhook endpoint; nothing is delivered to it."""
-
-    id: int
-    webhook_url: str
-    events: list[str]
-    version: int
-    secret: str | None = attrs.field(repr=False)
-    active: bool
-    created_at: datetime
-    updated_at: datetime
-
+from .records import Contact, Handle, PhoneNumber, Reaction, SandboxChat, SandboxMessage, Subscription, User
 
 ChatKey = tuple[str, frozenset[str]]
+FIRST_IDS = {
+    "chat": 8101,
+    "message": 900001,
+    "handle": 5501,
+    "reaction": 301,
+    "contact": 7001,
+    "subscription": 640,
+}
 
 
 class State:
-    """All that one sandbox holds; `clear()` empties it."""
+    """Everything that one sandbox stores."""
 
     def __init__(
         self,
         phone_numbers: Iterable[str],
         user_emails: Iterable[str],
         clock: Callable[[], datetime],
-        deliver_after: float | None,
         imessage_interval: float,
         limits: Limits,
+        changes: Changes,
     ) -> None:
         self.clock = clock
-        self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
         self.limits = limits
-        self.without_imessage: set[str] = set()
+        self.changes = changes
         self.normalise: Callable[[str], str] = str
+        self.without_imessage: set[str] = set()
         self.base_url = ""
-        self._phone_numbers = tuple(phone_numbers)
         self.users = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
-        self.messages: dict[int, SandboxMessage] = {}
-        self.attachments: dict[str, SandboxAttachment] = {}
-        self.clear()
+        self._deliver_after: float | None = None
+        self._phone_numbers = tuple(phone_numbers)
+        self._start_empty()
 
-    def clear(self) -> None:
-        """Forget everything but the settings, and start all ids anew."""
-        self.close_files()
-        # A new one: what is under way gives its room back to the old one.
+    def _start_empty(self) -> None:
+        # A new one: requests in progress give their room back to the old one.
         self.storage = Storage(self.limits)
-        self.lines = {id_: PhoneNumber(id=id_, phone_number=n) for id_, n in enumerate(self._phone_numbers, 11)}
+        self.attachments: dict[str, SandboxAttachment] = {}
+        self.phone_numbers = {
+            id_: PhoneNumber(id=id_, phone_number=number) for id_, number in enumerate(self._phone_numbers, 11)
+        }
         self.chats: dict[int, SandboxChat] = {}
-        self.messages = {}
+        self.messages: dict[int, SandboxMessage] = {}
         self.reactions: dict[int, Reaction] = {}
         self.contacts: dict[int, Contact] = {}
         self.subscriptions: dict[int, Subscription] = {}
         self.imessage_checked_at: datetime | None = None
         self._chats_by_people: dict[ChatKey, SandboxChat] = {}
         self._messages_by_key: dict[str, SandboxMessage] = {}
-        self._ids = {
-            "chat": count(8101),
-            "message": count(900001),
-            "handle": count(5501),
-            "reaction": count(301),
-            "contact": count(7001),
-            "subscription": count(640),
-        }
+        self._undelivered: dict[int, SandboxMessage] = {}
+        self._ids = {kind: count(first) for kind, first in FIRST_IDS.items()}
+
+    def clear(self) -> None:
+        """Drop everything but the settings, and start all ids from the first one again."""
+        self.close_files()
+        self._start_empty()
+        self.changes.forget()
+        self.changes.publish(SandboxReset())
 
     def close_files(self) -> None:
         """Delete every uploaded file."""
@@ -173,31 +102,43 @@ class State:
         self.attachments = {}
 
     def replace_texts(self, old: Iterable[str | None], new: Iterable[str | None], things: int = 0) -> None:
-        """Reserve memory for texts and a number of things, less what old texts gave back.
+        """Reserve memory for texts and a number of things, less what the old texts gave back.
 
-        Raises StorageFullError, and reserves nothing, if there is not enough.
+        Raises:
+            StorageFullError: If there is not enough; then nothing is reserved.
         """
         self.storage.memory.take(cost(new, things) - cost(old, 0))
 
     def next_id(self, kind: str) -> int:
-        """Give a fresh id of a kind."""
+        """Return a new id of a kind."""
         return next(self._ids[kind])
 
     def now(self) -> datetime:
-        """Give the time, to the millisecond, which is all that answers show."""
+        """Return the time in milliseconds, which is what responses show."""
         moment = self.clock()
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
-    def has_line(self, number: str) -> bool:
-        """Whether a number is one of the organisation's own."""
-        return any(line.phone_number == number for line in self.lines.values())
+    def has_phone_number(self, number: str) -> bool:
+        """Return whether a number is one of the organisation's own."""
+        return any(own.phone_number == number for own in self.phone_numbers.values())
+
+    def set_forwarding_number(self, phone_number_id: int, forwarding_number: str | None) -> PhoneNumber:
+        """Set or clear the forwarding number of a phone number."""
+        changed = attrs.evolve(self.phone_numbers[phone_number_id], forwarding_number=forwarding_number)
+        self.phone_numbers[phone_number_id] = changed
+        self.changes.publish(PhoneNumberUpdated(changed))
+        return changed
+
+    def record_imessage_check(self, moment: datetime) -> None:
+        """Remember when an iMessage check was last allowed."""
+        self.imessage_checked_at = moment
 
     def find_chat(self, send_from: str, recipients: Iterable[str]) -> SandboxChat | None:
-        """Give the chat of a line with exactly these people."""
+        """Return the chat of a phone number with exactly these people, or None if there is none."""
         return self._chats_by_people.get((send_from, frozenset(recipients)))
 
     def add_chat(self, send_from: str, recipients: Iterable[str], display_name: str | None) -> SandboxChat:
-        """Open a chat."""
+        """Create a chat."""
         people = tuple(dict.fromkeys(recipients))
         chat = SandboxChat(
             id=self.next_id("chat"),
@@ -209,16 +150,36 @@ class State:
         )
         self.chats[chat.id] = chat
         self._chats_by_people[send_from, frozenset(people)] = chat
+        self.changes.publish(
+            ChatCreated(
+                chat_id=chat.id,
+                send_from=send_from,
+                display_name=chat.display_name,
+                handles=chat.handles,
+                created_at=chat.created_at,
+            )
+        )
         return chat
 
     def chats_with(self, number: str) -> Iterator[SandboxChat]:
-        """Chats in which a number takes part, on either side."""
+        """Yield the chats in which a number takes part, on either side."""
         for chat in self.chats.values():
             if number == chat.send_from or number in chat.recipients:
                 yield chat
 
+    def set_typing(self, chat: SandboxChat, typing: bool) -> None:
+        """Show or hide the typing indicator of a chat."""
+        if chat.typing != typing:
+            chat.typing = typing
+            self.changes.publish(TypingChanged(chat_id=chat.id, typing=typing))
+
+    def share_contact_card(self, chat: SandboxChat) -> None:
+        """Count that the contact card was shared in a chat."""
+        chat.contact_shared += 1
+        self.changes.publish(ContactCardShared(chat_id=chat.id, count=chat.contact_shared))
+
     def message_with_key(self, key: str | None) -> SandboxMessage | None:
-        """Give the message stored under an idempotency key."""
+        """Return the message that was stored under an idempotency key, or None if there is none."""
         return None if key is None else self._messages_by_key.get(key)
 
     def add_message(
@@ -240,12 +201,156 @@ class State:
         if key is not None:
             self._messages_by_key[key] = message
         chat.messages.append(message)
-        chat.typing = False
+        self._undelivered[message.id] = message
+        self.changes.publish(_stored(message))
+        self.set_typing(chat, typing=False)
+        self.publish_deliveries()
         return message
 
+    def edit_message(self, message: SandboxMessage, text: str) -> None:
+        """Replace the text of a message."""
+        message.text, message.edited_at = text, self.now()
+        self.changes.publish(
+            MessageEdited(message_id=message.id, chat_id=message.chat_id, text=text, edited_at=message.edited_at)
+        )
+
+    def mark_as_read(self, chat: SandboxChat) -> None:
+        """Mark every message of a chat as read."""
+        for message in chat.messages:
+            if not message.is_read:
+                message.is_read = True
+                self.changes.publish(MessageRead(message_id=message.id, chat_id=chat.id))
+
+    def delete_message(self, message: SandboxMessage) -> None:
+        """Hide a message."""
+        message.deleted = True
+        self.changes.publish(MessageDeleted(message_id=message.id, chat_id=message.chat_id))
+
+    def add_reaction(self, message: SandboxMessage, kind: str) -> Reaction:
+        """Replace the reaction to a message; adding the same one again changes nothing."""
+        earlier = message.reaction
+        if earlier is not None and earlier.kind == kind:
+            return earlier
+        if earlier is not None:
+            self.remove_reaction(message, earlier)
+        reaction = Reaction(
+            id=self.next_id("reaction"),
+            message_id=message.id,
+            kind=kind,
+            from_phone=message.send_from,
+            sent_at=self.now(),
+        )
+        message.reaction = self.reactions[reaction.id] = reaction
+        self.changes.publish(ReactionAdded(reaction))
+        return reaction
+
+    def remove_reaction(self, message: SandboxMessage, reaction: Reaction) -> None:
+        """Remove the reaction to a message."""
+        del self.reactions[reaction.id]
+        message.reaction = None
+        self.changes.publish(ReactionRemoved(reaction))
+
+    def add_contact(self, fields: dict[str, str], owner: User) -> Contact:
+        """Store a contact."""
+        now = self.now()
+        contact = Contact(id=self.next_id("contact"), fields=fields, owner=owner, created_at=now, updated_at=now)
+        self.contacts[contact.id] = contact
+        self.changes.publish(ContactCreated(contact))
+        return contact
+
+    def update_contact(self, contact: Contact, fields: dict[str, str], owner: User) -> Contact:
+        """Replace the fields and the owner of a contact."""
+        changed = attrs.evolve(contact, fields=fields, owner=owner, updated_at=self.now())
+        self.contacts[contact.id] = changed
+        self.changes.publish(ContactUpdated(changed))
+        return changed
+
+    def delete_contact(self, contact: Contact) -> None:
+        """Delete a contact."""
+        del self.contacts[contact.id]
+        self.changes.publish(ContactDeleted(contact))
+
+    def add_subscription(
+        self, webhook_url: str, events: tuple[str, ...], version: int, secret: str | None, *, active: bool
+    ) -> Subscription:
+        """Store a webhook subscription."""
+        now = self.now()
+        subscription = Subscription(
+            id=self.next_id("subscription"),
+            webhook_url=webhook_url,
+            events=events,
+            version=version,
+            secret=secret,
+            active=active,
+            created_at=now,
+            updated_at=now,
+        )
+        self.subscriptions[subscription.id] = subscription
+        self.changes.publish(SubscriptionCreated(subscription))
+        return subscription
+
+    def update_subscription(self, changed: Subscription) -> Subscription:
+        """Replace a webhook subscription by a newer version of it."""
+        changed = attrs.evolve(changed, updated_at=self.now())
+        self.subscriptions[changed.id] = changed
+        self.changes.publish(SubscriptionUpdated(changed))
+        return changed
+
+    def delete_subscription(self, subscription: Subscription) -> None:
+        """Delete a webhook subscription."""
+        del self.subscriptions[subscription.id]
+        self.changes.publish(SubscriptionDeleted(subscription))
+
+    @property
+    def deliver_after(self) -> float | None:
+        """Seconds after which a message is delivered, or None for never."""
+        return self._deliver_after
+
+    @deliver_after.setter
+    def deliver_after(self, seconds: float | None) -> None:
+        self._deliver_after = seconds
+        delivered, self._undelivered = self.messages.keys() - self._undelivered.keys(), {}
+        for message in self.messages.values():
+            if message.id not in delivered:
+                self._undelivered[message.id] = message
+            elif self.delivered_at(message) is None:
+                self._undelivered[message.id] = message
+                self._publish_delivery(message, None)
+        self.publish_deliveries()
+
     def delivered_at(self, message: SandboxMessage) -> datetime | None:
-        """When a message was delivered, or None while it is pending."""
-        if self.deliver_after is None:
+        """Return when a message was delivered, or None while it is pending."""
+        if self._deliver_after is None:
             return None
-        due = message.sent_at + timedelta(seconds=self.deliver_after)
+        due = message.sent_at + timedelta(seconds=self._deliver_after)
         return due if due <= self.clock() else None
+
+    def publish_deliveries(self) -> float | None:
+        """Publish the deliveries that are due; return the seconds until the next one, or None if there is none."""
+        if self._deliver_after is None:
+            return None
+        while self._undelivered:
+            message = next(iter(self._undelivered.values()))  # the one that was sent first
+            delivered_at = self.delivered_at(message)
+            if delivered_at is None:
+                due = message.sent_at + timedelta(seconds=self._deliver_after)
+                return (due - self.clock()).total_seconds()
+            del self._undelivered[message.id]
+            self._publish_delivery(message, delivered_at)
+        return None
+
+    def _publish_delivery(self, message: SandboxMessage, delivered_at: datetime | None) -> None:
+        self.changes.publish(DeliveryChanged(message_id=message.id, chat_id=message.chat_id, delivered_at=delivered_at))
+
+
+def _stored(message: SandboxMessage) -> MessageStored:
+    return MessageStored(
+        message_id=message.id,
+        chat_id=message.chat_id,
+        text=message.text,
+        idempotency_key=message.idempotency_key,
+        send_from=message.send_from,
+        recipients=message.recipients,
+        attachments=message.attachments,
+        sent_at=message.sent_at,
+    )

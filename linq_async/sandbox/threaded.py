@@ -7,8 +7,8 @@ from threading import Thread
 from types import TracebackType
 from typing import Self, TypeVar
 
+from .records import SandboxChat, SandboxMessage
 from .server import Sandbox
-from .state import SandboxChat, SandboxMessage
 
 T = TypeVar("T")
 
@@ -47,6 +47,15 @@ class ThreadedSandbox(Sandbox):
     def reset(self) -> None:
         """Forget all messages, chats, contacts, requests and faults; the server keeps running."""
         self._between_steps(super().reset)
+
+    @property
+    def deliver_after(self) -> float | None:
+        """Seconds after which a message is delivered, or None for never."""
+        return self._state.deliver_after
+
+    @deliver_after.setter
+    def deliver_after(self, seconds: float | None) -> None:
+        self._between_steps(lambda: Sandbox.deliver_after.fset(self, seconds))  # type: ignore[attr-defined]
 
     @property
     def messages(self) -> list[SandboxMessage]:

@@ -13,7 +13,7 @@ from schemathesis import GenerationMode, checks
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from linq_async.sandbox import Sandbox
-from linq_async.sandbox.state import Contact, Reaction, State, Subscription
+from linq_async.sandbox.state import State
 
 from .document import contract
 from .openapi import openapi
@@ -72,25 +72,9 @@ def fill(state: State) -> None:
     """Make one of each thing, with the ids that are known."""
     chat = state.add_chat(LINE, [MIRA], None)
     message = state.add_message(chat, "Hello!", "known-key", ())
-    now = state.now()
-    message.reaction = Reaction(id=301, message_id=message.id, kind="like", from_phone=LINE, sent_at=now)
-    state.reactions[301] = message.reaction
-    state.next_id("reaction")
-    contact = state.next_id("contact")
-    state.contacts[contact] = Contact(
-        id=contact, fields={"first_name": "Mira"}, owner=state.users[0], created_at=now, updated_at=now
-    )
-    subscription = state.next_id("subscription")
-    state.subscriptions[subscription] = Subscription(
-        id=subscription,
-        webhook_url="https://example.com/hook",
-        events=["message.received"],
-        version=2,
-        secret=None,
-        active=True,
-        created_at=now,
-        updated_at=now,
-    )
+    state.add_reaction(message, "like")
+    state.add_contact({"first_name": "Mira"}, state.users[0])
+    state.add_subscription("https://example.com/hook", ("message.received",), 2, None, active=True)
 
 
 def call(case: Any, server: Sandbox, session: requests.Session, recorder: Recorder) -> Any:

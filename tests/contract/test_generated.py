@@ -15,7 +15,7 @@ import linq_async.sandbox.api.phone_numbers
 from linq_async.sandbox import Sandbox
 from linq_async.sandbox.api.phone_numbers import phone_number_data
 from linq_async.sandbox.rack.params import Params
-from linq_async.sandbox.state import PhoneNumber
+from linq_async.sandbox.records import PhoneNumber
 
 from .document import contract
 from .generated import ANY_CASE, CHECKS, call, cases, fill, schema

@@ -3,8 +3,9 @@
 import attrs
 
 from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.records import SandboxChat, SandboxMessage
 from linq_async.sandbox.refusals import RefusalError, not_found
-from linq_async.sandbox.state import SandboxChat, SandboxMessage, State
+from linq_async.sandbox.state import State
 
 from .fields import whole_number
 

@@ -2,9 +2,10 @@
 
 from linq_async.sandbox import numbers
 from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.records import SandboxChat
 from linq_async.sandbox.refusals import invalid, missing_phone
 from linq_async.sandbox.responses import ApiResponse, json_response, office_time, page_of
-from linq_async.sandbox.state import SandboxChat, State
+from linq_async.sandbox.state import State
 
 from .call import ApiCall
 from .fields import optional_text, optional_texts, paging, read_number, required_object
@@ -41,7 +42,7 @@ def _required_number(params: Params, name: str) -> str:
 
 def _required_line(state: State, params: Params, name: str) -> str:
     number = read_number(_required_number(params, name), name)
-    if not state.has_line(number):
+    if not state.has_phone_number(number):
         raise invalid(f"{name} is not one of your organization's phone numbers")
     return number
 
@@ -81,26 +82,25 @@ def get_chat(call: ApiCall) -> ApiResponse:
 
 def mark_as_read(call: ApiCall) -> ApiResponse:
     """Mark every message of a chat as read."""
-    for message in call.chat().messages:
-        message.is_read = True
+    call.state.mark_as_read(call.chat())
     return ApiResponse(204)
 
 
 def start_typing(call: ApiCall) -> ApiResponse:
     """Show the typing indicator."""
-    call.chat().typing = True
+    call.state.set_typing(call.chat(), typing=True)
     return ApiResponse(201)
 
 
 def stop_typing(call: ApiCall) -> ApiResponse:
     """Hide the typing indicator."""
-    call.chat().typing = False
+    call.state.set_typing(call.chat(), typing=False)
     return ApiResponse(204)
 
 
 def share_contact(call: ApiCall) -> ApiResponse:
     """Count that the contact card was shared."""
-    call.chat().contact_shared += 1
+    call.state.share_contact_card(call.chat())
     return ApiResponse(201)
 
 

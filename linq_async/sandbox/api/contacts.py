@@ -5,9 +5,10 @@ from typing import cast
 
 from linq_async.sandbox import numbers
 from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.records import Contact, User
 from linq_async.sandbox.refusals import RefusalError, invalid, missing
 from linq_async.sandbox.responses import ApiResponse, json_response, office_time, page_of
-from linq_async.sandbox.state import Contact, State, User
+from linq_async.sandbox.state import State
 
 from .call import ApiCall
 from .fields import optional_text, paging, read_number
@@ -30,10 +31,7 @@ def create_contact(call: ApiCall) -> ApiResponse:
     _need_a_name(fields)
     owner = _owner(state, call.params) or state.users[0]
     state.replace_texts((), fields.values(), things=1)
-    now = state.now()
-    contact = Contact(id=state.next_id("contact"), fields=fields, owner=owner, created_at=now, updated_at=now)
-    state.contacts[contact.id] = contact
-    return json_response(201, {"data": contact_data(contact)})
+    return json_response(201, {"data": contact_data(state.add_contact(fields, owner))})
 
 
 def find_contact(call: ApiCall) -> ApiResponse:
@@ -75,15 +73,13 @@ def update_contact(call: ApiCall) -> ApiResponse:
     _need_a_name(fields)
     owner = _owner(call.state, call.params) or contact.owner
     call.state.replace_texts(contact.fields.values(), fields.values())
-    contact.owner = owner
-    contact.fields = fields
-    contact.updated_at = call.state.now()
-    return json_response(200, {"data": contact_data(contact)})
+    return json_response(200, {"data": contact_data(call.state.update_contact(contact, fields, owner))})
 
 
 def delete_contact(call: ApiCall) -> ApiResponse:
     """Remove a contact."""
-    contact = call.state.contacts.pop(_contact(call).id)
+    contact = _contact(call)
+    call.state.delete_contact(contact)
     call.state.replace_texts(contact.fields.values(), (), things=-1)
     return ApiResponse(204)
 

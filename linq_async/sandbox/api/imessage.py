@@ -30,7 +30,7 @@ def _pass_limit(state: State) -> None:
         if left > 0:
             headers = {"Retry-After": _seconds(left, state.imessage_interval)}
             raise RefusalError(429, "rate_limit_exceeded", "Too many requests", headers)
-    state.imessage_checked_at = now
+    state.record_imessage_check(now)
 
 
 def _seconds(left: float, interval: float) -> str:

@@ -7,9 +7,10 @@ import attrs
 
 from linq_async.sandbox.files import SandboxAttachment, UploadedFile, linked_attachment, stored_attachment
 from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.records import Reaction, SandboxChat, SandboxMessage
 from linq_async.sandbox.refusals import invalid, malformed, missing, not_found
 from linq_async.sandbox.responses import ApiResponse, json_response, office_time, office_time_or_none, page_of
-from linq_async.sandbox.state import Reaction, SandboxChat, SandboxMessage, State
+from linq_async.sandbox.state import State
 
 from .call import ApiCall, find_message
 from .fields import (
@@ -110,7 +111,7 @@ def get_message(call: ApiCall) -> ApiResponse:
 
 def delete_message(call: ApiCall) -> ApiResponse:
     """Hide a message from now on."""
-    call.message().deleted = True
+    call.state.delete_message(call.message())
     return json_response(200, {"message": "Message deleted successfully"})
 
 
@@ -119,8 +120,7 @@ def edit_message(call: ApiCall) -> ApiResponse:
     message = call.message()
     text = required_text(call.params, "text")
     call.state.replace_texts((message.text,), (text,))
-    message.text = text
-    message.edited_at = call.state.now()
+    call.state.edit_message(message, text)
     data = {"id": message.id, "text": message.text}
     return json_response(200, {"message": "Message edited successfully", "data": data})
 
@@ -130,8 +130,12 @@ def react(call: ApiCall) -> ApiResponse:
     message = find_message(call, "chat_message_id")
     kind = _one_of(call.params, "type", REACTIONS)
     operation = _one_of(call.params, "operation", ("add", "remove"))
-    change = _add_reaction if operation == "add" else _remove_reaction
-    return json_response(201, {"data": reaction_data(change(call.state, message, kind))})
+    if operation == "add":
+        reaction = call.state.add_reaction(message, kind)
+    else:
+        reaction = _reaction_of(message, kind)
+        call.state.remove_reaction(message, reaction)
+    return json_response(201, {"data": reaction_data(reaction)})
 
 
 def _one_of(params: Params, name: str, choices: tuple[str, ...]) -> str:
@@ -143,30 +147,10 @@ def _one_of(params: Params, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _add_reaction(state: State, message: SandboxMessage, kind: str) -> Reaction:
-    """Put a reaction in the place of the one before; the same one again changes nothing."""
-    earlier = message.reaction
-    if earlier is not None and earlier.kind == kind:
-        return earlier
-    if earlier is not None:
-        del state.reactions[earlier.id]
-    reaction = Reaction(
-        id=state.next_id("reaction"),
-        message_id=message.id,
-        kind=kind,
-        from_phone=message.send_from,
-        sent_at=state.now(),
-    )
-    message.reaction = state.reactions[reaction.id] = reaction
-    return reaction
-
-
-def _remove_reaction(state: State, message: SandboxMessage, kind: str) -> Reaction:
+def _reaction_of(message: SandboxMessage, kind: str) -> Reaction:
     reaction = message.reaction
     if reaction is None or reaction.kind != kind:
         raise not_found("Reaction")
-    del state.reactions[reaction.id]
-    message.reaction = None
     return reaction
 
 

@@ -1,9 +1,11 @@
 """Operations on webhook subscriptions, which are stored; nothing is delivered."""
 
+import attrs
+
 from linq_async.sandbox.rack.params import Params
+from linq_async.sandbox.records import Subscription
 from linq_async.sandbox.refusals import RefusalError, invalid, missing
 from linq_async.sandbox.responses import ApiResponse, json_response, utc_time
-from linq_async.sandbox.state import Subscription
 
 from .call import ApiCall
 from .fields import optional_text, optional_texts, required_object, required_text, web_url
@@ -36,21 +38,11 @@ def list_subscriptions(call: ApiCall) -> ApiResponse:
 
 def create_subscription(call: ApiCall) -> ApiResponse:
     """Store a subscription; equal ones are not merged."""
-    given, now = required_object(call.params, "webhook_subscription"), call.state.now()
+    given = required_object(call.params, "webhook_subscription")
     url, events, version = _required_members(given)
     secret, active = optional_text(given, "secret"), _active(given)
     call.state.replace_texts((), (url, secret, *events), things=1)
-    subscription = Subscription(
-        id=call.state.next_id("subscription"),
-        webhook_url=url,
-        events=events,
-        version=version,
-        secret=secret,
-        active=True if active is None else active,
-        created_at=now,
-        updated_at=now,
-    )
-    call.state.subscriptions[subscription.id] = subscription
+    subscription = call.state.add_subscription(url, events, version, secret, active=active is not False)
     return json_response(201, {"webhook_subscription": subscription_data(subscription)})
 
 
@@ -62,16 +54,21 @@ def update_subscription(call: ApiCall) -> ApiResponse:
     secret, active = optional_text(given, "secret"), _active(given)
     secret = subscription.secret if secret is None else secret
     call.state.replace_texts(_texts(subscription), (url, secret, *events))
-    subscription.webhook_url, subscription.events, subscription.version = url, events, version
-    subscription.secret = secret
-    subscription.active = subscription.active if active is None else active
-    subscription.updated_at = call.state.now()
-    return json_response(200, {"webhook_subscription": subscription_data(subscription)})
+    changed = attrs.evolve(
+        subscription,
+        webhook_url=url,
+        events=events,
+        version=version,
+        secret=secret,
+        active=subscription.active if active is None else active,
+    )
+    return json_response(200, {"webhook_subscription": subscription_data(call.state.update_subscription(changed))})
 
 
 def delete_subscription(call: ApiCall) -> ApiResponse:
     """Remove a subscription."""
-    subscription = call.state.subscriptions.pop(_subscription(call).id)
+    subscription = _subscription(call)
+    call.state.delete_subscription(subscription)
     call.state.replace_texts(_texts(subscription), (), things=-1)
     return ApiResponse(204)
 
@@ -88,9 +85,9 @@ def _texts(subscription: Subscription) -> tuple[str | None, ...]:
     return (subscription.webhook_url, subscription.secret, *subscription.events)
 
 
-def _required_members(given: Params) -> tuple[str, list[str], int]:
+def _required_members(given: Params) -> tuple[str, tuple[str, ...], int]:
     url = web_url(required_text(given, "webhook_url"), "webhook_url")
-    events = list(dict.fromkeys(optional_texts(given, "events")))
+    events = tuple(dict.fromkeys(optional_texts(given, "events")))
     if not events or not EVENTS.issuperset(events):
         raise invalid("events must name at least one event, and known ones only")
     return url, events, _version(given)

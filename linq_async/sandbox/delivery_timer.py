@@ -1,0 +1,41 @@
+"""Publish each delivery when it is due, while the server runs."""
+
+import asyncio
+
+from .state import State
+
+SHORTEST, LONGEST = 0.001, 3600.0
+
+
+class DeliveryTimer:
+    """One timer for the message that is delivered next."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Run on the current event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._update(self._loop)
+
+    def update(self) -> None:
+        """Look again, after a message was stored or the setting was changed."""
+        if self._loop is not None:
+            self._update(self._loop)
+
+    def _update(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        seconds = self._state.publish_deliveries()
+        if seconds is not None:
+            self._timer = loop.call_later(min(max(seconds, SHORTEST), LONGEST), self.update)
+
+    def stop(self) -> None:
+        """Cancel the timer."""
+        self._loop = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

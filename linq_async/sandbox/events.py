@@ -1,0 +1,223 @@
+"""What can happen in a sandbox: frozen events, from which a reader can rebuild what the sandbox shows."""
+
+from datetime import datetime
+
+import attrs
+
+from .files import SandboxAttachment
+from .records import Contact, Handle, PhoneNumber, Reaction, Subscription
+
+
+@attrs.frozen(kw_only=True)
+class ChatCreated:
+    """A chat was created."""
+
+    chat_id: int
+    send_from: str
+    display_name: str
+    handles: tuple[Handle, ...]
+    created_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class TypingChanged:
+    """The typing indicator of a chat was shown or hidden."""
+
+    chat_id: int
+    typing: bool
+
+
+@attrs.frozen(kw_only=True)
+class ContactCardShared:
+    """The contact card was shared in a chat, `count` times by now."""
+
+    chat_id: int
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class MessageStored:
+    """A message was accepted and stored; it is pending at first."""
+
+    message_id: int
+    chat_id: int
+    text: str = attrs.field(repr=False)
+    idempotency_key: str | None
+    send_from: str
+    recipients: tuple[str, ...]
+    attachments: tuple[SandboxAttachment, ...]
+    sent_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryChanged:
+    """A message was delivered, or is pending again (`delivered_at` is None) because the sandbox's setting changed."""
+
+    message_id: int
+    chat_id: int
+    delivered_at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class MessageEdited:
+    """The text of a message was changed."""
+
+    message_id: int
+    chat_id: int
+    text: str = attrs.field(repr=False)
+    edited_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class MessageRead:
+    """A message was marked as read."""
+
+    message_id: int
+    chat_id: int
+
+
+@attrs.frozen(kw_only=True)
+class MessageDeleted:
+    """A message was deleted."""
+
+    message_id: int
+    chat_id: int
+
+
+@attrs.frozen
+class ReactionAdded:
+    """A reaction was added to a message."""
+
+    reaction: Reaction
+
+
+@attrs.frozen
+class ReactionRemoved:
+    """A reaction was removed from its message."""
+
+    reaction: Reaction
+
+
+@attrs.frozen
+class ContactCreated:
+    """A contact was created."""
+
+    contact: Contact
+
+
+@attrs.frozen
+class ContactUpdated:
+    """A contact was replaced by a newer version."""
+
+    contact: Contact
+
+
+@attrs.frozen
+class ContactDeleted:
+    """A contact was deleted."""
+
+    contact: Contact
+
+
+@attrs.frozen
+class PhoneNumberUpdated:
+    """The forwarding number of a phone number was set or cleared."""
+
+    phone_number: PhoneNumber
+
+
+@attrs.frozen
+class SubscriptionCreated:
+    """A webhook subscription was created."""
+
+    subscription: Subscription
+
+
+@attrs.frozen
+class SubscriptionUpdated:
+    """A webhook subscription was replaced by a newer version."""
+
+    subscription: Subscription
+
+
+@attrs.frozen
+class SubscriptionDeleted:
+    """A webhook subscription was deleted."""
+
+    subscription: Subscription
+
+
+@attrs.frozen(kw_only=True)
+class RequestReceived:
+    """A request came in; its body has not been read yet."""
+
+    request_id: str
+    method: str
+    path: str
+
+
+@attrs.frozen(kw_only=True)
+class RequestFinished:
+    """A request was answered or its connection was dropped (`status` is None)."""
+
+    request_id: str
+    status: int | None
+    idempotency_key: str | None
+    attempt: int
+    replayed: bool
+    size: int
+    fault: str | None
+
+
+@attrs.frozen(kw_only=True)
+class FaultScripted:
+    """A fault was scripted for the next `times` requests that match it."""
+
+    fault_id: int
+    description: str
+    times: int
+
+
+@attrs.frozen(kw_only=True)
+class FaultUsed:
+    """A fault was applied to a request; `remaining` more will follow."""
+
+    fault_id: int
+    remaining: int
+
+
+@attrs.frozen
+class FaultsCleared:
+    """All scripted faults were dropped."""
+
+
+@attrs.frozen
+class SandboxReset:
+    """Everything but the settings was dropped: a reader must start from an empty view."""
+
+
+Event = (
+    ChatCreated
+    | TypingChanged
+    | ContactCardShared
+    | MessageStored
+    | DeliveryChanged
+    | MessageEdited
+    | MessageRead
+    | MessageDeleted
+    | ReactionAdded
+    | ReactionRemoved
+    | ContactCreated
+    | ContactUpdated
+    | ContactDeleted
+    | PhoneNumberUpdated
+    | SubscriptionCreated
+    | SubscriptionUpdated
+    | SubscriptionDeleted
+    | RequestReceived
+    | RequestFinished
+    | FaultScripted
+    | FaultUsed
+    | FaultsCleared
+    | SandboxReset
+)
