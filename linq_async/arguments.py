@@ -73,6 +73,7 @@ class Arguments:
     session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     allow_http: bool = attrs.field(default=False, repr=False)
     on_attempt: AttemptHook | None = attrs.field(default=None, repr=False)
+    show_details: bool = attrs.field(default=False, repr=False)
 
     def settings(self) -> Settings:
         """Return the settings that they come to. Raises InvalidArgumentError and ConfigurationError."""
@@ -94,6 +95,7 @@ class Arguments:
             Problem("ssl", "must be an ssl.SSLContext, or None"): isinstance(self.ssl, SSLContext | None),
             Problem("headers", "must be a mapping, or None"): self.headers is None or isinstance(self.headers, Mapping),
             Problem("allow_http", "must be a bool"): isinstance(self.allow_http, bool),
+            Problem("show_details", "must be a bool"): isinstance(self.show_details, bool),
         }
         found = [problem for problem, holds in right.items() if not holds]
         hook = _hook_problem(self.on_attempt)
@@ -119,6 +121,7 @@ class Arguments:
             headers=check_headers(self.headers),
             on_attempt=self.on_attempt,
             max_response_bytes=self.max_response_bytes,
+            show_details=self.show_details,
         )
 
     def _evolved(self, old: Settings) -> Settings:
@@ -130,6 +133,7 @@ class Arguments:
             timeouts=self.timeouts,
             headers=merged_headers(old.headers, check_headers(self.headers)),
             on_attempt=self.on_attempt,
+            show_details=self.show_details,
         )
 
 

@@ -54,13 +54,15 @@ class LinqClient:
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
         on_attempt: AttemptHook | None = None,
+        show_details: bool = False,
     ) -> None:
         """Check the settings; touch no loop and no network.
 
         ``token`` and ``base_url`` are taken from LINQ_INTEGRATION_TOKEN and LINQ_BASE_URL if they are not given, and
         ``proxy`` from the usual variables. ``ssl`` replaces the default context, which verifies the server; one that
         does not is warned of. ``on_attempt`` is a plain function: it is called with an ``Attempt`` before each attempt
-        leaves and after it has ended.
+        leaves and after it has ended. ``show_details`` puts the server's sentence into the message of an APIError,
+        which may then hold phone numbers and texts: for development, not for logs.
 
         A lent ``session`` is never closed. Its TLS settings, time limits, middlewares and base URL are not used; its
         connector, cookies, ``auth``, default headers, trace functions and, with ``trust_env``, the environment's
@@ -82,6 +84,7 @@ class LinqClient:
             session=session,
             allow_http=allow_http,
             on_attempt=on_attempt,
+            show_details=show_details,
         )
         # Rebound for tracebacks that show locals; not deleted, for cgitb stops at an argument that is gone.
         token = base_url = headers = proxy = ssl = session = on_attempt = None
@@ -131,6 +134,7 @@ class LinqClient:
         timeouts: Timeouts | None = None,
         headers: Mapping[str, str] | None = None,
         on_attempt: AttemptHook | None = None,
+        show_details: bool | None = None,
     ) -> LinqClient:
         """Return a client with other settings on the same connections. What is not given stays as it is.
 
@@ -144,6 +148,7 @@ class LinqClient:
             timeouts=old.timeouts if timeouts is None else timeouts,
             headers=headers,
             on_attempt=old.on_attempt if on_attempt is None else on_attempt,
+            show_details=old.show_details if show_details is None else show_details,
         )
         token = retry = timeouts = headers = on_attempt = None  # as in the constructor
         settings = given.settings_over(old)

@@ -105,6 +105,7 @@ class Settings:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     on_attempt: AttemptHook | None = None
     max_response_bytes: int = 8 << 20
+    show_details: bool = False
 
     @functools.cached_property
     def request_headers(self) -> CIMultiDict[str]:

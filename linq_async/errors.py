@@ -26,12 +26,14 @@ The tree::
       DeliveryTimeoutError          wait_until_delivered gave up: nothing is wrong with the send
 
 A class names the cause; ``error.outcome`` names the effect on the message. All of them hold plain data and
-survive pickle and copy. No text of theirs holds the token, a phone number or a message's text.
+survive pickle and copy. No text of theirs holds the token, a phone number or a message's text, unless the client was
+built with ``show_details=True``: then the text of an APIError holds the server's sentence, which may repeat them.
 """
 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +59,10 @@ _CERTAINTY = {Outcome.NOT_SENT: 0, Outcome.UNKNOWN: 1, Outcome.SENT: 2}
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetail:
-    """One entry of an error answer, from either of the two formats that the API documents."""
+    """One entry of an error answer, from either of the two formats that the API documents.
+
+    Its repr leaves out title and detail, which may repeat a phone number or a text, and a code unlike a program's word.
+    """
 
     status: int | None = None
     """The HTTP status that the entry repeats."""
@@ -67,6 +72,13 @@ class ErrorDetail:
     """A short heading."""
     detail: str | None = None
     """A sentence for people."""
+
+    def __repr__(self) -> str:
+        code = self.code if self.code is not None and _CODE.fullmatch(self.code) else None
+        return f"ErrorDetail(status={self.status}, code={code!r})"
+
+
+_CODE = re.compile(r"(?=.{1,64}$)(?:[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,10 @@ class Problem:
 
 
 class LinqError(Exception):
-    """The root of all that this package raises on purpose."""
+    """The root of all that this package raises on purpose.
+
+    Pickled, an error carries what the server answered (``body``, ``errors``, ``headers``), which may be personal data.
+    """
 
     def __init__(
         self,
@@ -198,7 +213,11 @@ _PHASES = {
 
 
 class APIError(LinqError):
-    """The server answered with a refusal."""
+    """The server answered with a refusal.
+
+    The message names the operation, the status and the server's code. The server's own sentence is in
+    ``errors[0].detail``; with ``show_details=True`` it is in the message too, which may then hold personal data.
+    """
 
     def __init__(
         self,
@@ -211,18 +230,24 @@ class APIError(LinqError):
         headers: Mapping[str, str] | None = None,
         retry_after: float | None = None,
         request_id: str | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(message, outcome=outcome, request_id=request_id)
         self.status = status
         """The HTTP status."""
         self.errors = tuple(errors)
-        """What the server said, from either documented format; empty when it said it another way."""
+        """The first 20 entries of what the server said, from either documented format; empty if it used neither."""
         self.body = body
         """The answer's first 64 KiB, as bytes. May hold personal data."""
         self.headers = dict(headers or {})
         """The answer's headers, names in lower case."""
         self.retry_after = retry_after
         """Seconds that the server asks to wait, if it does."""
+        self.hint = hint
+        """What may be wrong with an argument, by its name; the message ends with it."""
+
+    def __dir__(self) -> list[str]:
+        return _without_echoes(super().__dir__())
 
 
 class BadRequestError(APIError):
@@ -284,6 +309,14 @@ class DecodeError(LinqError):
         """The HTTP status."""
         self.body = body
         """The answer's first 64 KiB, as bytes. May hold personal data."""
+
+    def __dir__(self) -> list[str]:
+        return _without_echoes(super().__dir__())
+
+
+def _without_echoes(names: Iterable[str]) -> list[str]:
+    """Leave out what a server sent: cgitb prints every attribute that is listed."""
+    return sorted(set(names) - {"__dict__", "body", "errors", "headers"})
 
 
 class KeyReusedError(LinqError):

@@ -106,10 +106,10 @@ class Pipeline:
             try:
                 return Answer(await self._attempt(call), request.idempotency_key, call.attempts)
             except LinqError as error:
-                if not self._may_retry(call, error):
-                    self._finish(call)
-                    raise
                 failed = error
+            if not self._may_retry(call, failed):
+                self._finish(call)  # outside the handler: the log of a failing hook would show the error's text
+                raise failed
             return Answer(await self._again(call, failed), request.idempotency_key, call.attempts)
         finally:
             call.pool.slots.release()
@@ -136,7 +136,7 @@ class Pipeline:
             if left:
                 wait = self._wait_at_gate(left)
                 if wait is None:
-                    raise _held_back(left)
+                    raise _held_back(call.request.operation, left)
                 await self._rest(call, wait)
                 continue
             await pool.slots.acquire()
@@ -240,7 +240,7 @@ class Pipeline:
         raw: RawResponse | None = None
         try:
             raw = await exchange.run()
-            error = None if 200 <= raw.status <= 299 else refusal(raw, time.time())
+            error = None if 200 <= raw.status <= 299 else refusal(raw, time.time(), call.request, self.settings)
         except LinqError as failed:
             error = failed
         except asyncio.CancelledError:
@@ -342,8 +342,8 @@ class _GateClosedError(Exception):
         self.left = left
 
 
-def _held_back(left: float) -> RateLimitError:
-    message = f"held back: the server asked to wait {left:.1f} s more"
+def _held_back(operation: str, left: float) -> RateLimitError:
+    message = f"{operation}: held back: the server asked to wait {left:.1f} s more"
     return RateLimitError(message, status=429, outcome=Outcome.NOT_SENT, retry_after=left)
 
 

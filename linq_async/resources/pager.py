@@ -24,8 +24,13 @@ class Pager(Generic[T]):
     """A list that the server gives in pages. Making one sends nothing.
 
     ``await pager`` gives its first page, ``async for item in pager`` every item, ``async for page in pager.pages()``
-    every page. Each of them asks anew. An item that was on an earlier page, as happens when the list changes while
-    it is read, does not come again.
+    every page. Each of them asks again. An item that was on an earlier page, as happens if the list changes while it is
+    read, does not come again.
+
+    Reading ends after as many pages as the first one counted, or earlier after a page that adds nothing new. So a list
+    that grows meanwhile is read within its first length: what a further page would hold comes with the next reading.
+    If a whole page of items is added in front between two pages, the page after holds nothing new, and reading ends
+    there.
 
     An iterator outlives a failure: after one, the next step asks for the same page again. So keep it, and go on::
 
@@ -63,6 +68,8 @@ class Pages(Generic[T]):
         self._fetch = fetch
         self._next = first
         self._over = False
+        self._last: int | None = None
+        """The number of the last page, as the first page counted; later ones may lower it."""
         self._seen: set[int] = set()
         self._turn = asyncio.Lock()
 
@@ -71,20 +78,20 @@ class Pages(Generic[T]):
 
     async def __anext__(self) -> Page[T]:
         async with self._turn:
-            while not self._over:
+            if not self._over:
                 page = await self._fetch(self._next)
-                self._over = self._is_last(page)
-                self._next += 1
                 page.items = self._unseen(page.items)
+                self._over = not page.items or self._is_last(page.total_pages)
+                self._next += 1
                 if page.items:
                     return page
         raise StopAsyncIteration
 
-    def _is_last(self, page: Page[T]) -> bool:
-        """Tell whether nothing follows: by the server's count, or, where it gives none, once nothing new comes."""
-        if page.total_pages is None:
-            return all(item.id in self._seen for item in page.items)
-        return not page.items or self._next >= page.total_pages
+    def _is_last(self, total_pages: int | None) -> bool:
+        """Return whether no page follows by the server's count; False if it gives none."""
+        if total_pages is not None:
+            self._last = total_pages if self._last is None else min(self._last, total_pages)
+        return self._last is not None and self._next >= self._last
 
     def _unseen(self, items: list[T]) -> list[T]:
         new = {item.id: item for item in items if item.id not in self._seen}

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
-from linq_async.errors import LinqError
+from linq_async.errors import APIError, LinqError
 from linq_async.pipeline import Sleep
 
 REFRESH_SECONDS = 25.0
@@ -64,4 +64,6 @@ async def _logged(what: str, call: Call) -> None:
     try:
         await call()
     except LinqError as error:
-        logger.warning("chats.typing: not %s: %s", what, error)
+        # An API error's text may hold the server's sentence, which no log may show.
+        text = f"{type(error).__name__}, status {error.status}" if isinstance(error, APIError) else error
+        logger.warning("chats.typing: not %s: %s", what, text)

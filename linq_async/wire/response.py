@@ -11,10 +11,12 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
+from linq_async.config import Settings
 from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
 from linq_async.wire.bounds import MAX_VALUES, has_too_many_values, value_count
 from linq_async.wire.converter import is_ours, shape_problems, structure
-from linq_async.wire.request import RawResponse
+from linq_async.wire.explain import explanation, number_hint
+from linq_async.wire.request import RawResponse, Request
 
 ERROR_BODY_BYTES = 64 << 10
 MAX_DETAILS = 20
@@ -40,21 +42,24 @@ _REASONS = {
 }
 
 
-def refusal(raw: RawResponse, now: float) -> APIError | None:
+def refusal(raw: RawResponse, now: float, request: Request, settings: Settings) -> APIError | None:
     """Return the error that a status outside 2xx stands for; None within. ``now`` is the wall clock, in seconds."""
     status = raw.status
     if 200 <= status <= 299:
         return None
     details = error_details(raw.body[:ERROR_BODY_BYTES])
+    hint = number_hint(request) if status in {400, 422} else None
+    text = f"{request.operation}: {_status_text(status)}{explanation(details, request, settings)}"
     return error_class(status)(
-        _message(status, details),
+        text if hint is None else f"{text}; {hint}",
         status=status,
         outcome=_outcome(status),
         errors=details,
         body=raw.body[:ERROR_BODY_BYTES],
         headers=plain_headers(raw.headers),
-        retry_after=retry_after(raw.headers.get("Retry-After"), now),
+        retry_after=retry_after(raw.headers.get("Retry-After"), _server_time(raw.headers, now)),
         request_id=request_id(raw.headers),
+        hint=hint,
     )
 
 
@@ -63,17 +68,10 @@ def _outcome(status: int) -> Outcome:
     return Outcome.NOT_SENT if refused else Outcome.UNKNOWN
 
 
-def _message(status: int, details: list[ErrorDetail]) -> str:
-    """Name the status and the server's code. Its sentences may repeat personal data, so they stay in ``errors``."""
-    codes = ", ".join(sorted({detail.code for detail in details if detail.code and _is_word(detail.code)}))
-    text = f"{status} {_REASONS.get(status, 'the server failed' if status >= 500 else 'not a success')}"
+def _status_text(status: int) -> str:
     if 300 <= status <= 399:
-        text = f"{status} a redirect that is not followed"  # where to is in the headers: a host may be personal, too
-    return f"{text}: {codes}" if codes else text
-
-
-def _is_word(code: str) -> bool:
-    return len(code) <= 64 and code.replace("_", "").isalpha() and code.isascii()
+        return f"{status} a redirect that is not followed"  # where to is in the headers: a host may be personal, too
+    return f"{status} {_REASONS.get(status, 'the server failed' if status >= 500 else 'not a success')}"
 
 
 def error_details(body: bytes) -> list[ErrorDetail]:
@@ -125,11 +123,23 @@ def retry_after(header: str | None, now: float) -> float | None:
 
 
 def _seconds_until(date: str, now: float) -> float | None:
+    moment = _timestamp(date)
+    return None if moment is None else max(moment - now, 0.0)
+
+
+def _server_time(headers: Mapping[str, str], now: float) -> float:
+    """Return the time of the server's clock, by which it dates a Retry-After, or ``now`` if it does not give it."""
+    date = headers.get("Date")
+    found = None if date is None else _timestamp(date)
+    return now if found is None else found
+
+
+def _timestamp(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
         if moment.tzinfo is None:  # "-0000": UTC, by the mail standard
             moment = moment.replace(tzinfo=UTC)
-        return max(moment.timestamp() - now, 0.0)
+        return moment.timestamp()
     except (ValueError, TypeError, OverflowError, IndexError, OSError):
         return None
 

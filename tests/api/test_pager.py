@@ -106,15 +106,40 @@ async def test_what_shifts_comes_once(ten: World) -> None:
 
 
 async def test_the_end_moves_while_one_reads(ten: World) -> None:
-    """The last page is the last by the latest answer: what is added at the end meanwhile is read too."""
-    seen = []
-    async for contact in ten.linq.contacts.list(per_page=5):
+    """A list that grows is read within the pages that its first one counted: the rest comes with the next reading."""
+    pager, seen = ten.linq.contacts.list(per_page=4), list[int]()
+    async for contact in pager:
         seen.append(contact.id - 7000)
         if contact.id == 7006:
-            for number in (11, 12):
+            for number in range(11, 15):
                 await ten.linq.contacts.create(first_name=f"No {number}")
-    assert seen[:10] == list(range(1, 11))
-    assert _asked(ten)[:2] == ["page=1", "page=2"]
+    assert seen == list(range(1, 13))
+    assert [entry for entry in _asked(ten) if entry] == ["page=1", "page=2", "page=3"]
+    assert [contact.id - 7000 async for contact in pager] == list(range(1, 15))
+
+
+async def test_the_end_comes_earlier_while_one_reads(ten: World) -> None:
+    """A list that shrinks is read to the end that the latest page counts, without asking for what is gone."""
+    for number, total in ((1, 4), (2, 2)):
+        ten.sandbox.faults.answer(200, json=_page([number], current_page=number, total_pages=total))
+    assert [contact.id - 7000 async for contact in ten.linq.contacts.list()] == [1, 2]
+    assert _asked(ten) == ["page=1", "page=2"]
+
+
+@pytest.mark.parametrize("figures", [{"current_page": 1, "total_pages": 10**15}, {}])
+async def test_a_page_that_comes_again_ends_the_list(ten: World, figures: dict[str, int]) -> None:
+    """A server that gives the same page for ever is asked twice."""
+    ten.sandbox.faults.answer(200, json=_page([1, 2], **figures), times=5)
+    assert [contact.id - 7000 async for contact in ten.linq.contacts.list()] == [1, 2]
+    assert _asked(ten) == ["page=1", "page=2"]
+
+
+async def test_a_count_that_grows_does_not_prolong_the_list(ten: World) -> None:
+    """A server that counts one page more on each page, and has something new on it, is read to its first count."""
+    for number in range(1, 9):
+        ten.sandbox.faults.answer(200, json=_page([number], current_page=number, total_pages=number + 2))
+    assert [contact.id - 7000 async for contact in ten.linq.contacts.list()] == [1, 2, 3]
+    assert _asked(ten) == ["page=1", "page=2", "page=3"]
 
 
 async def test_a_failed_page_is_asked_for_again(ten: World) -> None:

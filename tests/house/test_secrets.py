@@ -19,9 +19,11 @@ import pytest
 from unit.given import AT_ONCE, ONCE
 from unit.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
-from linq_async import Attempt, LinqClient, LinqError, NewChat, Response, Timeouts, Upload
+from linq_async import APIError, Attempt, DecodeError, LinqClient, LinqError, NewChat, Response, Timeouts, Upload
 from linq_async.pipeline import Call
 from linq_async.wire.body import Json, Multipart
+
+from .test_construction_secrets import REPORTERS, Reporter
 
 
 class Canaries:
@@ -198,6 +200,19 @@ async def test_no_failure_shows_a_secret(log: pytest.LogCaptureFixture, name: st
     assert isinstance(error, LinqError | TimeoutError)
     assert _leaks(_printed(error)) == []
     assert _leaks(_logged(log.records)) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("report", REPORTERS)
+@pytest.mark.parametrize("name", ["422 that echoes", "four times 503", "decoding", "decoding HTML"])
+async def test_no_reporter_shows_what_a_server_echoed(report: Reporter, name: str) -> None:
+    """Reporters that print the attributes of an error, or its locals in their own way, show nothing of an answer."""
+    script, act = FAILURES[name]
+    async with Loopback(*script) as server, _client(server.url) as linq:
+        error = await _raised(linq, act)
+    assert isinstance(error, APIError | DecodeError)
+    assert canaries.text.encode() in error.body
+    assert _leaks(report(error)) == []
 
 
 @pytest.mark.asyncio

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from unit.given import refusal_of
 
 from linq_async.errors import error_class
 from linq_async.sandbox import LoggedRequest, Sandbox
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import refusal
 
 README = Path(__file__).parents[2] / "README.md"
 FASTAPI_DRIVER = """
@@ -117,8 +117,7 @@ def test_the_table_of_errors_names_every_status() -> None:
     """For each status the README's table has a row with its class, and with the outcome that the class carries."""
     rows = [row for row in README.read_text().splitlines() if row.startswith("| `") and row.count("|") == 4]
     for status in (*range(300, 309), *range(400, 600)):
-        error = refusal(RawResponse(status, {}, b""), 0.0)
-        assert error is not None
+        error = refusal_of(RawResponse(status, {}, b""))
         name, family = f"`{error_class(status).__name__}`", f"{status // 100}xx"
         found = [row for row in rows if re.search(rf"{name}( for)? ({status}|{family})", row)]
         found = found or [row for row in rows if f"{name} for 499 and any other {family} but 408" in row]

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from linq_async import Attempt, LinqClient, LinqError, RetryPolicy, Timeouts
+from linq_async import APIError, Attempt, LinqClient, LinqError, NewChat, RetryPolicy, Timeouts
 from linq_async.config import Settings
 from linq_async.pipeline import Pipeline
 from linq_async.transport.session import Transport
+from linq_async.wire.request import RawResponse, Request
+from linq_async.wire.response import refusal
 
 from .loopback import Loopback
 
@@ -40,6 +42,14 @@ async def failure_of(call: Awaitable[object]) -> LinqError:
     with pytest.raises(LinqError) as caught:
         await call
     return caught.value
+
+
+def refusal_of(raw: RawResponse, now: float = 0.0, **options: Any) -> APIError:
+    """Return the error that an answer to a create becomes."""
+    request = Request(operation="chats.create", method="POST", path="/x", body=NewChat(**MESSAGE))
+    error = refusal(raw, now, request, Settings(token=TOKEN, base_url="http://127.0.0.1", **options))
+    assert error is not None
+    return error
 
 
 class GivenTime:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from linq_async import APIError, CreatedChat, DecodeError, Outcome
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import decode, refusal, retry_after
+from linq_async.wire.response import decode, retry_after
 
+from .given import refusal_of
 from .loopback import CREATED_CHAT
 from .oracle import Detail, defects, expected_details, is_same
 
@@ -164,7 +165,7 @@ def test_cut_and_spliced_answers(cut: int, splice: bytes) -> None:
 
 def _refuse(body: bytes, status: int, headers: dict[str, str]) -> None:
     """Make a refusal of a body, and hold all that it says to what came."""
-    error = refusal(RawResponse(status, headers, body), 1e9)
+    error = refusal_of(RawResponse(status, headers, body), 1e9)
     assert isinstance(error, APIError)
     unknown = not 400 <= status <= 499 or status in (408, 409)
     assert (error.status, error.outcome) == (status, Outcome.UNKNOWN if unknown else Outcome.NOT_SENT)

@@ -17,9 +17,9 @@ import pytest
 
 from linq_async import APIError, DecodeError, ErrorDetail, LinqClient, LinqError, Outcome
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import decode, refusal
+from linq_async.wire.response import decode
 
-from .given import MESSAGE, ONCE, TOKEN, failure_of
+from .given import MESSAGE, ONCE, TOKEN, failure_of, refusal_of
 from .loopback import CREATED_CHAT
 
 URL = "https://api.linqapp.com/api/partner/v2/chats"
@@ -98,9 +98,7 @@ async def test_any_2xx_is_a_success(mocked: aioresponses.aioresponses, status: i
 
 
 def _refusal(status: int, body: bytes = b"", **headers: str) -> APIError:
-    error = refusal(RawResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body), 0.0)
-    assert error is not None
-    return error
+    return refusal_of(RawResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body))
 
 
 def _details(value: Any) -> tuple[ErrorDetail, ...]:
@@ -182,7 +180,8 @@ def test_a_message_holds_codes_and_no_sentences() -> None:
     """The text names the status and the codes; the server's own words, which may repeat personal data, stay out."""
     entries = [MISSING_PHONE, {"code": "invalid_params"}, {"code": "+15550001111"}, {"code": "my secret"}]
     error = _refusal(400, json.dumps({"errors": entries}).encode())
-    assert str(error) == "400 bad request: invalid_params, missing_phone"
+    reason = "; the reason is in error.errors[0].detail"
+    assert str(error) == f"chats.create: 400 bad request: invalid_params, missing_phone{reason}"
     assert not [word for word in ("+1555", "secret", "Missing Phone") if word in f"{error} {error!r}"]
 
 
@@ -198,11 +197,11 @@ def test_a_message_holds_codes_and_no_sentences() -> None:
         "https://[s3cret",
     ],
 )
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 399])
 def test_a_redirect_does_not_print_where_to(status: int, location: str) -> None:
     """No part of a location is in a redirect's text, its host neither: the headers have it."""
     error = _refusal(status, Location=location)
-    assert str(error) == f"{status} a redirect that is not followed"
+    assert str(error) == f"chats.create: {status} a redirect that is not followed"
     assert error.headers["location"] == location
 
 

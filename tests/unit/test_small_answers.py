@@ -19,9 +19,9 @@ from linq_async.models.contacts import ContactList
 from linq_async.models.messages import MessageList
 from linq_async.wire.bounds import MAX_VALUES, _without_texts, has_too_many_values, value_count
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import decode, json_or_none, refusal
+from linq_async.wire.response import decode, json_or_none
 
-from .given import MESSAGE, ONCE, client_of, failure_of
+from .given import MESSAGE, ONCE, client_of, failure_of, refusal_of
 from .loopback import CREATED_CHAT, Loopback, Reply
 
 MIB = 1 << 20
@@ -197,8 +197,7 @@ def test_a_short_body_is_not_counted() -> None:
 @pytest.mark.parametrize("status", [307, 400, 422, 503])
 def test_an_error_keeps_20_details(status: int, entry: bytes) -> None:
     """Of a refusal's entries the first 20 are kept."""
-    error = refusal(RawResponse(status, {}, b'{"errors":' + _list_of(entry, 2_000) + b"}"), 0.0)
-    assert error is not None
+    error = refusal_of(RawResponse(status, {}, b'{"errors":' + _list_of(entry, 2_000) + b"}"))
     assert 10 <= len(error.errors) <= 20
 
 
@@ -207,11 +206,10 @@ def test_a_long_refusal_is_read_to_64_kib() -> None:
     body = b'{"errors":' + _list_of(b"{}", 1_000_000) + b"}"
     tracemalloc.start()
     try:
-        error = refusal(RawResponse(503, {}, body), 0.0)
+        error = refusal_of(RawResponse(503, {}, body))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert error is not None
     assert (error.errors, error.body, peak < 12 * MIB) == ((), body[: 64 << 10], True)
 
 
