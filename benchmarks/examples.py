@@ -40,8 +40,8 @@ CREATED: dict[str, Any] = {
         "service": "iMessage",
         "group": False,
         "chat_handles": [
-            {"id": 123, "phone_number": "+15551234567", "service": "iMessage", "joined_at": _JOINED},
-            {"id": 124, "phone_number": "+15559876543", "service": "iMessage", "joined_at": _JOINED},
+            {"id": 123, "phone_number": "+13343284472", "service": "iMessage", "joined_at": _JOINED},
+            {"id": 124, "phone_number": "+13344713465", "service": "iMessage", "joined_at": _JOINED},
         ],
         "chat_messages": {
             "id": 16470817,

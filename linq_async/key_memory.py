@@ -87,7 +87,7 @@ class KeyMemory:
 
     def note_made_here(self, token: str, request: Request, outcome: Outcome) -> None:
         """Remember a key of our own whose call has failed: its error has handed it to the caller."""
-        claim = self.claim(token, request)
+        claim = self.claim(token, request) if _is_measured(request) else None
         if claim is not None:
             claim.use.made_here = True
             claim.release(outcome)
@@ -99,6 +99,10 @@ class KeyMemory:
             digest.update(b"%d:" % len(data))
             digest.update(data)
         return digest.digest()
+
+
+def _is_measured(request: Request) -> bool:
+    return request.message is not None and len(request.message.attachments) == len(request.sizes or ())
 
 
 def _content(request: Request) -> Iterator[str]:

@@ -48,7 +48,7 @@ class CreatedChat:
     """Whether it is a group chat."""
     chat_handles: list[ChatHandle] = attrs.field(factory=list[ChatHandle])
     """The participants."""
-    replayed: bool | None = attrs.field(default=None, init=False)
+    replayed: bool | None = attrs.field(default=False, init=False)
     """Whether the server had stored the message more than 2 s before this call began, by its own clock; None if it
     cannot be known, for the answer lacks ``sent_at`` or ``Date``. Never true without a key of yours."""
     missing_attachments: int = attrs.field(default=0, init=False)

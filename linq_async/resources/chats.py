@@ -71,7 +71,7 @@ class Chats(Resource):
             body=new_chat,
             idempotency_key=new_chat.idempotency_key or new_idempotency_key(),
         )
-        return await send_message(self._pipeline, request, CreatedChat)
+        return await send_message(self._pipeline, request, new_chat, CreatedChat)
 
     def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:
         """List the chats of a number, from a page on. More than 100 a page are not given.

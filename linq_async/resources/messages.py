@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from linq_async.errors import DeliveryTimeoutError, Problem
 from linq_async.models.checks import moment_problems, seconds_problems, text_problems
@@ -61,20 +61,20 @@ class Messages(Resource):
         ``outcome`` says what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
         """
         fits = isinstance(message, NewMessage) and not isinstance(message, NewChat)
-        return self._sent(
-            Draft(
-                "messages.send",
-                "POST",
-                _MESSAGES,
-                {"chat_id": chat_id},
-                body=message,
-                problems=message.problems() if fits else [_NO_MESSAGE],
-                idempotency_key=(message.idempotency_key if fits else None) or new_idempotency_key(),
-            )
+        draft = Draft(
+            "messages.send",
+            "POST",
+            _MESSAGES,
+            {"chat_id": chat_id},
+            body=message,
+            problems=message.problems() if fits else [_NO_MESSAGE],
+            idempotency_key=(message.idempotency_key if fits else None) or new_idempotency_key(),
         )
+        return self._sent(draft)
 
     async def _sent(self, draft: Draft) -> SentMessage:
-        return await send_message(self._pipeline, draft.request(), SentMessage)
+        request = draft.request()
+        return await send_message(self._pipeline, request, cast("NewMessage", draft.body), SentMessage)
 
     def list(
         self,

@@ -28,25 +28,25 @@ logger = logging.getLogger("linq_async")
 Sent = TypeVar("Sent", CreatedChat, SentMessage)
 
 
-async def send_message(pipeline: Pipeline, request: Request, returns: type[Sent]) -> Sent:
-    """Send a message and return what the answer shows of it.
+async def send_message(pipeline: Pipeline, request: Request, message: NewMessage, returns: type[Sent]) -> Sent:
+    """Send a message, which is the request's body, and return what the answer shows of it.
 
     A key that the message has none of is the pipeline's own, made for it alone: nothing is guarded or compared. A key
     of the caller's is guarded against another message, and the answer compared with this one; a DerivedKey is only
     compared. Raises KeyReusedError, and what ``Pipeline.send`` raises.
     """
-    message = cast("NewMessage", request.body)
     given = message.idempotency_key
     started = 0.0 if given is None else pipeline.clock()
-    claim = None if given is None or isinstance(given, DerivedKey) else await _claim(pipeline, request)
+    claim = None if given is None or isinstance(given, DerivedKey) else await _claim(pipeline, request, message)
     try:
         answer = await pipeline.send(request)
         result = answer.decode("data", returns)
         result.idempotency_key, result.attempts = answer.idempotency_key, answer.attempts
         result.request_id = answer.request_id
-        _note_replay(result, answer, None if given is None else pipeline.clock() - started)
+        if given is not None or returns is SentMessage:
+            _note_replay(result, answer, pipeline.clock() - started)
         if given is not None and not (claim is not None and claim.use.made_here):
-            _compare(result, request, repeats=claim is not None and claim.repeats)
+            _compare(result, request, message, repeats=claim is not None and claim.repeats)
     except KeyReusedError as error:  # if the message was there before, this call has stored none
         _settle(pipeline, request, claim, request.failed if error.result.replayed else error.outcome)
         raise
@@ -61,13 +61,15 @@ async def send_message(pipeline: Pipeline, request: Request, returns: type[Sent]
         raise
     if claim is not None:
         claim.release(Outcome.SENT)
-    _note_missing(result, request)
+    if message.attachments or message.attachment_urls:
+        _note_missing_attachments(result, request, message)
+    if isinstance(result, CreatedChat):
+        _note_missing_recipients(result, request, cast("NewChat", message))
     return result
 
 
-async def _claim(pipeline: Pipeline, request: Request) -> Claim:
+async def _claim(pipeline: Pipeline, request: Request, message: NewMessage) -> Claim:
     """Claim the caller's key for the message. Raises InvalidArgumentError if it was given for another one."""
-    message = cast("NewMessage", request.body)
     try:
         request.sizes = await pipeline.measure(message) if message.attachments else []
     except LinqError as error:
@@ -89,19 +91,17 @@ def _settle(pipeline: Pipeline, request: Request, claim: Claim | None, outcome: 
         pipeline.keys.note_made_here(pipeline.settings.token, request, outcome)
 
 
-def _note_replay(result: CreatedChat | SentMessage, answer: Answer, elapsed: float | None) -> None:
-    """Note whether the server had the message before: by the status, or by its clock if the key is not our own."""
+def _note_replay(result: CreatedChat | SentMessage, answer: Answer, elapsed: float) -> None:
+    """Note whether the server had the message before: by the status, or by the server's clock."""
     if isinstance(result, SentMessage):
         result.replayed = answer.raw.status == 200
-    elif elapsed is None:
-        result.replayed = False
     else:
         result.replayed = stored_before(result.message.sent_at, answer.raw.headers.get("Date"), elapsed)
 
 
-def _compare(result: CreatedChat | SentMessage, request: Request, *, repeats: bool) -> None:
+def _compare(result: CreatedChat | SentMessage, request: Request, message: NewMessage, *, repeats: bool) -> None:
     """Compare the answer with the message. Raises KeyReusedError if it shows another."""
-    likeness = _likeness(result, request)
+    likeness = _likeness(result, message)
     may_be_ours = repeats or request.failed is not Outcome.NOT_SENT
     outcome = verdict(likeness, replayed=result.replayed is True, may_be_ours=may_be_ours)
     if outcome is None:
@@ -111,31 +111,27 @@ def _compare(result: CreatedChat | SentMessage, request: Request, *, repeats: bo
     raise error
 
 
-def _likeness(result: CreatedChat | SentMessage, request: Request) -> Likeness:
-    message = cast("NewMessage", request.body)
-    if isinstance(result, SentMessage):  # 201 says that it was stored now; its chat is in the path
-        return text_likeness(message.text, result.text) if result.replayed else Likeness.SAME
+def _likeness(result: CreatedChat | SentMessage, message: NewMessage) -> Likeness:
+    if isinstance(result, SentMessage):  # its chat, and so its people, are not in the answer
+        return text_likeness(message.text, result.text)
     chat = cast("NewChat", message)
     shown = [handle.phone_number for handle in result.chat_handles]
     people = recipients_likeness(chat.phone_numbers, chat.send_from, shown)
     return max(people, text_likeness(chat.text, result.message.text))
 
 
-def _note_missing(result: CreatedChat | SentMessage, request: Request) -> None:
-    """Note the attachments and recipients that the answer does not show, and warn of them without naming any."""
-    message = cast("NewMessage", request.body)
-    if message.attachments or message.attachment_urls:
-        given = len(message.attachments) + len(message.attachment_urls)
-        shown = len(result.attachments if isinstance(result, SentMessage) else result.message.attachments)
-        result.missing_attachments = max(given - shown, 0)
-        _warn(request, result.missing_attachments, given, "attachments")
-    if isinstance(result, CreatedChat):
-        _note_missing_recipients(result, cast("NewChat", message), request)
+def _note_missing_attachments(result: CreatedChat | SentMessage, request: Request, message: NewMessage) -> None:
+    """Note how many attachments the answer lacks, and warn of them."""
+    given = len(message.attachments) + len(message.attachment_urls)
+    shown = len(result.attachments if isinstance(result, SentMessage) else result.message.attachments)
+    result.missing_attachments = max(given - shown, 0)
+    _warn(request, result.missing_attachments, given, "attachments")
 
 
-def _note_missing_recipients(result: CreatedChat, chat: NewChat, request: Request) -> None:
+def _note_missing_recipients(result: CreatedChat, request: Request, chat: NewChat) -> None:
+    """Note the recipients that the answer lacks, and warn of them without naming any."""
     shown = [handle.phone_number for handle in result.chat_handles]
-    if {*chat.phone_numbers}.issubset(shown):  # nearly always
+    if {*shown}.issuperset(chat.phone_numbers):  # nearly always
         return
     result.missing_recipients = missing_recipients(chat.phone_numbers, chat.send_from, shown)
     _warn(request, len(result.missing_recipients), len(chat.phone_numbers), "recipients")

@@ -86,19 +86,26 @@ _INVISIBLE = re.compile(r"[^\S\n\t ]|[\ufe00-\ufe0f\u034f\u115f\u1160\u3164\u180
 
 def _respelled(text: str) -> str:
     """Undo what respelling does to a text, as far as it can be undone."""
-    text = html.unescape(html.unescape(text))
+    text = html.unescape(html.unescape(_seen(text)))
     text = unicodedata.normalize("NFKC", text.replace("\u00b4", "'").replace("`", "'"))
-    text = _INVISIBLE.sub(" ", text.translate(_QUOTES)).casefold()
+    return _INVISIBLE.sub(" ", _seen(text).translate(_QUOTES)).casefold()
+
+
+def _seen(text: str) -> str:
+    """Return a text without the characters that show nothing."""
     return "".join(char for char in text if char in " \n\t" or unicodedata.category(char) not in _UNSEEN)
 
 
 _UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs"}
-_ODD = re.compile(r"[^\x00-\x7f]|[\\/%&<>\[\]{}*_~`^|=@#]|[a-z0-9]\.[a-z]|[a-z]\?[a-z]|xxx|^\(.*\)$|^:\w+:")
+_ODD = re.compile(r"[^\x00-\x7f]|[\\/%&<>\[\]{}*_~`^|=@#]|[a-z0-9]\.[a-z]|xxx|^\(.*\)$|^:\w+:")
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def _plain_start(text: str) -> list[str]:
-    """Return the words up to the first that may have been something else: a link, a symbol, an escape, a mask."""
+    """Return the words up to the first that may have been something else: a link, a symbol, an escape, a mask.
+
+    A "?" that a server puts for what it cannot spell is skipped: plain words of ours have nothing to put it for.
+    """
     words: list[str] = []
     for token in text.split():
         if _ODD.search(token):
@@ -106,7 +113,7 @@ def _plain_start(text: str) -> list[str]:
         word = "".join(_WORD.findall(token))
         if word:
             words.append(word)
-        elif "?" in token:
+        if token.endswith("..."):  # a cut, behind which anything may follow
             break
     return words
 

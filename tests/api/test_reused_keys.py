@@ -327,3 +327,45 @@ async def test_a_message_that_was_taken_for_sent_stays_so(bakery: Bakery) -> Non
     bakery.age()
     again = await bakery.send(TEXT, linq=linq)
     assert (first.replayed, again.replayed, again.message.id) == (False, True, first.message.id)
+
+
+@pytest.mark.asyncio
+async def test_a_lost_attempt_of_this_call_may_have_stored_it(bakery: Bakery) -> None:
+    """A 200 after a lost attempt proves nothing: a cut text is a result, and another text UNKNOWN."""
+    linq = bakery.client().with_options(retry=RetryPolicy(initial_delay=0.0))
+    chat = await bakery.send("Hi", key=None)
+    bakery.rewrite(REWRITINGS["truncation"])
+    bakery.sandbox.faults.drop_after_storing()
+    sent = await linq.messages.send(chat.id, TEXT, idempotency_key="k-1")
+    assert (sent.replayed, sent.attempts) == (True, 2)
+    bakery.rewrite(lambda text: "Something else")
+    bakery.sandbox.faults.drop_after_storing()
+    error = await reused(linq.messages.send(chat.id, TEXT, idempotency_key="k-2"))
+    assert (error.outcome, error.result.replayed, error.attempts) == (Outcome.UNKNOWN, True, 2)
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_known_stays_unknown(bakery: Bakery) -> None:
+    """An old message that may be this one, cut, does not become this call's own because the call is repeated."""
+    bakery.rewrite(REWRITINGS["truncation"])
+    await bakery.earlier(TEXT)
+    linq = bakery.client()
+    for _ in range(2):
+        assert (await reused(bakery.send(TEXT, linq=linq))).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.asyncio
+async def test_an_unforeseen_failure_keeps_the_key(bakery: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the package after the message has left does not free its key for another message."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    linq = bakery.client()
+    with monkeypatch.context() as patched:
+        patched.setattr("linq_async.wire.answer.Answer.decode", broken)
+        with pytest.raises(ZeroDivisionError):
+            await bakery.send("One", linq=linq)
+    assert linq._pipeline.keys._under_way == {}
+    assert isinstance(await failure_of(bakery.send("Two", linq=linq)), InvalidArgumentError)
+    assert (await bakery.send("One", linq=linq)).message.id == bakery.sandbox.messages[0].id

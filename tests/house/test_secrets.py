@@ -106,6 +106,17 @@ CUT = Reply(201, canaries.text.encode(), {"Content-Length": "900"}).encode()
 LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + canaries.text.encode() + b"\x00\r\n\r\n"
 ONLY_ODD = _Blank(message={"text": canaries.text}, odd=Canaries())
 
+EARLIER: dict[str, Any] = {
+    "data": {"id": 45, "display_name": canaries.text, "chat_messages": {"id": 7, "text": "Another"}}
+}
+EARLIER["data"]["chat_handles"] = [{"id": 1, "phone_number": canaries.number}]
+
+
+async def _create_twice(linq: LinqClient) -> None:
+    await linq.chats.create(**canaries.message(idempotency_key="k-1"))
+    await linq.chats.create(**canaries.message(idempotency_key="k-1", attachments=[FILE]))
+
+
 FAILURES: dict[str, tuple[list[Step], Act]] = {
     **{f"{status} that echoes": ([canaries.echo(status)] * 4, _create()) for status in (307, 400, 401, 409, 422, 500)},
     "429 that echoes": ([canaries.echo(429, Retry_After="900")], _create()),
@@ -122,6 +133,8 @@ FAILURES: dict[str, tuple[list[Step], Act]] = {
     "read timeout": ([_silence], _create()),
     "the caller's own timeout": ([_silence], _within(0.03, _create())),
     "the caller's own timeout, multipart": ([_silence], _within(0.03, _create(attachments=[FILE]))),
+    "a reused key": ([replied(EARLIER)], _create(idempotency_key="k-1")),
+    "a reused key, in the client": ([replied({"data": {"id": 45, "chat_messages": {"id": 7}}})], _create_twice),
     "failing stream": ([], _create(attachments=[STREAM])),
     "arguments": ([], _create(idempotency_key="a b", attachment_urls=["x:" + canaries.number], attachments=["a.png"])),
     "no recipient": ([], lambda linq: linq.chats.send(NewChat(**canaries.message(attachments=["x"])))),
