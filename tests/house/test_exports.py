@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +20,9 @@ SIDE_ROOMS = ("webhooks", "sandbox", "bulk", "integrations", "testing", "cli")
 
 
 def _imported_names() -> set[str]:
-    """Return the names that the package's ``__init__`` imports on purpose."""
-    (init,) = [module for module in modules() if not module.name]
-    imports = [node for node in ast.walk(init.tree) if isinstance(node, ast.ImportFrom)]
+    """Return the names that ``_public`` imports from the package's modules."""
+    (public,) = [module for module in modules() if module.name == "_public"]
+    imports = [node for node in ast.walk(public.tree) if isinstance(node, ast.ImportFrom)]
     nodes = [node for node in imports if (node.module or "").startswith("linq_async")]
     return {alias.asname or alias.name for node in nodes for alias in node.names}
 
@@ -32,7 +34,7 @@ def test_the_names_are_sorted_and_there() -> None:
 
 
 def test_the_names_are_what_is_imported() -> None:
-    """``__all__`` holds exactly what ``__init__`` imports from its modules."""
+    """``__all__`` holds exactly what ``_public`` imports from the package's modules."""
     assert set(linq_async.__all__) == _imported_names()
 
 
@@ -87,6 +89,30 @@ def test_the_plugin_loads_nothing() -> None:
     code = "import sys, linq_async.testing; print(sorted({'aiohttp', 'attrs', 'linq_async.client'} & set(sys.modules)))"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+TYPED = ["from linq_async import LinqClient, Outcome, __version__", "import linq_async; linq_async.UNSET"]
+MISSPELLED = ["from linq_async import LinqClinet", "import linq_async; linq_async.LinqClinet"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", [["mypy", "--strict"], ["pyright"]], ids=["mypy", "pyright"])
+def test_type_checkers_know_the_names(tmp_path: Path, checker: list[str]) -> None:
+    """A type checker accepts the public names and refuses each misspelled one."""
+    (tmp_path / "pyrightconfig.json").write_text('{"reportUnusedExpression": false}')
+    for number, line in enumerate([*TYPED, *MISSPELLED]):
+        (tmp_path / f"case_{number}.py").write_text(line + "\n")
+    python = ["--pythonpath", sys.executable] if checker == ["pyright"] else ["--python-executable", sys.executable]
+    command = [sys.executable, "-m", *checker, *python, "."]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    refused = {int(number) for number in re.findall(r"case_(\d)\.py:\d+\S* ?-? error: ", found)}
+    assert refused == {2, 3}, found
+
+
+def test_the_names_are_listed() -> None:
+    """``dir`` shows the public names, also before any of them is used."""
+    code = "import linq_async; print(dir(linq_async) == linq_async.__all__)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -25,6 +25,7 @@ ROOMS = {
     "pipeline": 4,
     "resources": 5,
     "client": 6,
+    "_public": 7,
     "": 7,
     "webhooks": A,
     "sandbox": B,
