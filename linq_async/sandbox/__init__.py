@@ -6,6 +6,7 @@ from .faults import Faults
 from .files import SandboxAttachment
 from .limits import Limits
 from .log import LoggedRequest, RequestLog
+from .observers import ObservedExchange, ObservedResponse, observe
 from .records import SandboxChat, SandboxMessage
 from .server import DEFAULT_PHONE_NUMBERS, DEFAULT_TOKEN, Sandbox
 
@@ -19,9 +20,12 @@ __all__ = [
     "Faults",
     "Limits",
     "LoggedRequest",
+    "ObservedExchange",
+    "ObservedResponse",
     "RequestLog",
     "Sandbox",
     "SandboxAttachment",
     "SandboxChat",
     "SandboxMessage",
+    "observe",
 ]

@@ -23,6 +23,7 @@ from .files import serving_headers
 from .guard import Guard
 from .limits import StorageFullError
 from .log import LoggedRequest, RequestLog
+from .observers import ObservedExchange, ObservedResponse, RecordedBody, current_observers, notify
 from .rack.body import read_form
 from .rack.form import Form
 from .rack.params import Params, params_of_pairs
@@ -88,7 +89,7 @@ async def _serve(edge: Edge, route: Route, request: web.Request) -> web.StreamRe
     try:
         if foreign is not None:
             return await _refuse(request, route.refuse(foreign), form, entry)
-        return await _exchange(edge, route, request, form, entry)
+        return await _observed(edge, route, request, form, entry)
     except ConnectionError:
         # The client is gone: there is nobody to answer, and nothing is wrong with the sandbox.
         return web.Response()
@@ -129,6 +130,48 @@ def _tell(edge: Edge, entry: LoggedRequest) -> None:
             logger.exception("on_request failed")
 
 
+async def _observed(
+    edge: Edge, route: Route, request: web.Request, form: Form, entry: LoggedRequest
+) -> web.StreamResponse:
+    """Make the exchange, and show it to the observers if there are any."""
+    if not current_observers():
+        return await _exchange(edge, route, request, form, entry)
+    body = form.recorded = RecordedBody()
+    exchange = partial(_observed_exchange, request, body, entry)
+    try:
+        response = await _exchange(edge, route, request, form, entry)
+    except Exception as error:
+        notify(exchange(None, error))
+        raise
+    notify(exchange(response, None))
+    return response
+
+
+def _observed_exchange(
+    request: web.Request,
+    body: RecordedBody,
+    entry: LoggedRequest,
+    response: web.StreamResponse | None,
+    error: Exception | None,
+) -> ObservedExchange:
+    shown: ObservedResponse | None = None
+    # A response that was cut is streamed.
+    if entry.status is not None and isinstance(response, web.Response):
+        content = response.body if isinstance(response.body, bytes) else b""
+        shown = ObservedResponse(status=response.status, headers=response.headers, body=content)
+    return ObservedExchange(
+        method=request.method,
+        target=request.raw_path,
+        headers=request.headers,
+        body=b"".join(body.chunks),
+        body_size=body.size,
+        complete=body.complete,
+        response=shown,
+        fault=entry.fault,
+        error=error,
+    )
+
+
 async def _exchange(
     edge: Edge, route: Route, request: web.Request, form: Form, entry: LoggedRequest
 ) -> web.StreamResponse:
@@ -165,7 +208,7 @@ async def _read(request: web.Request, form: Form) -> RefusalError | None:
     try:
         if (request.content_length or 0) > form.limits.body_bytes:
             raise too_large(f"The body must not be over {form.limits.body_bytes} bytes")
-        async with aclosing(_chunks(request)) as chunks:
+        async with aclosing(_chunks(request, form.recorded)) as chunks:
             await read_form(form, request.headers.get("Content-Type", ""), chunks)
     except RefusalError as refusal:
         return refusal
@@ -176,7 +219,7 @@ async def _drain(request: web.Request, form: Form) -> bool:
     """Read and drop a little more of a refused body; true at its end."""
     most = form.size + DRAINED_BYTES
     with suppress(RefusalError, TimeoutError):
-        async with asyncio.timeout(DRAINED_SECONDS), aclosing(_chunks(request)) as chunks:
+        async with asyncio.timeout(DRAINED_SECONDS), aclosing(_chunks(request, form.recorded)) as chunks:
             async for chunk in chunks:
                 form.size += len(chunk)
                 if form.size > most:
@@ -184,9 +227,13 @@ async def _drain(request: web.Request, form: Form) -> bool:
     return request.content.is_eof()
 
 
-async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
+async def _chunks(request: web.Request, recorded: RecordedBody | None) -> AsyncGenerator[bytes, None]:
     while chunk := await _next_chunk(request):
+        if recorded is not None:
+            recorded.add(chunk)
         yield chunk
+    if recorded is not None:
+        recorded.complete = True
 
 
 async def _next_chunk(request: web.Request) -> bytes:

@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
-from aiohttp import web
-
-import linq_async.sandbox.app as edge_of_the_sandbox
+from linq_async.sandbox import ObservedExchange, observe
 
 from .departures import unforgiven
 from .exchange import ContractError, Exchange, Violation
-
-LARGEST_BODY = 64 << 20
-FILES = "/files/"
-"""Where the sandbox serves what was uploaded: no part of the API."""
-
-
-@dataclass
-class Body:
-    """The body of a request, while it comes in."""
-
-    chunks: list[bytes] = field(default_factory=list)
-    size: int = 0
-    whole: bool = False
-
-    def add(self, chunk: bytes) -> None:
-        """Keep a chunk, up to a size."""
-        self.size += len(chunk)
-        if self.size <= LARGEST_BODY:
-            self.chunks.append(chunk)
 
 
 @dataclass
@@ -107,24 +84,22 @@ class Recorder:
 
 
 _running: list[Recorder] = []
-_body: ContextVar[Body | None] = ContextVar("body", default=None)
-_restore: list[Callable[[], None]] = []
+_observing = ExitStack()
 
 
 def start() -> Recorder:
     """Begin to record; a recorder within another one takes all until it stops."""
     if not _running:
-        _install()
+        _observing.enter_context(observe(_take))
     _running.append(Recorder())
     return _running[-1]
 
 
 def stop(recorder: Recorder) -> None:
-    """Stop to record, and give the sandbox its own functions back."""
+    """Stop recording; the last recorder stops observing the sandboxes."""
     _running.remove(recorder)
     if not _running:
-        while _restore:
-            _restore.pop()()
+        _observing.close()
 
 
 def current() -> Recorder:
@@ -147,76 +122,39 @@ def off_contract(reason: str, *places: str, strict: bool = True) -> Iterator[Exe
     exemption.check_use()
 
 
-def _install() -> None:
-    """Stand between the sandbox's reading and answering. Names that are gone raise here."""
-    chunks, exchange = edge_of_the_sandbox._chunks, edge_of_the_sandbox._exchange
-
-    async def recorded_chunks(request: web.Request) -> AsyncIterator[bytes]:
-        body = _body.get()
-        async for chunk in chunks(request):
-            if body is not None:
-                body.add(chunk)
-            yield chunk
-        if body is not None:
-            body.whole = True
-
-    async def recorded_exchange(edge: Any, route: Any, request: web.Request, form: Any, entry: Any) -> Any:
-        body = Body()
-        token = _body.set(body)
-        try:
-            response = await exchange(edge, route, request, form, entry)
-        except ConnectionError:
-            current().counts["broken off"] += 1
-            raise
-        except Exception as error:
-            what = Violation("answer.status", f"the sandbox failed: {error!r}", status=500)
-            current().fail(ContractError(Exchange(request.method, request.raw_path, status=500), [what]))
-            raise
-        finally:
-            _body.reset(token)
-        _take(request, body, response, entry)
-        return response
-
-    _replace("_chunks", recorded_chunks)
-    _replace("_exchange", recorded_exchange)
-
-
-def _replace(name: str, value: object) -> None:
-    original = getattr(edge_of_the_sandbox, name)
-    setattr(edge_of_the_sandbox, name, value)
-    _restore.append(lambda: setattr(edge_of_the_sandbox, name, original))
-
-
-def _take(request: web.Request, body: Body, response: web.StreamResponse, entry: Any) -> None:
-    """Record one exchange. What goes wrong here is told as a failure, and does not change the answer."""
+def _take(observed: ObservedExchange) -> None:
+    """Record one exchange. What goes wrong here is kept as a failure, and does not change the response."""
     recorder = current()
     exchange = Exchange(
-        method=request.method,
-        url=request.raw_path,
-        request_headers=request.headers,
-        request_body=b"".join(body.chunks),
-        **_answer(recorder, response, entry),
+        method=observed.method,
+        url=observed.target,
+        request_headers=observed.headers,
+        request_body=observed.body,
     )
-    if not body.whole:
+    if isinstance(observed.error, ConnectionError):
+        recorder.counts["broken off"] += 1
+    elif observed.error is not None:
+        what = Violation("answer.status", f"the sandbox failed: {observed.error!r}", status=500)
+        recorder.fail(ContractError(replace(exchange, status=500), [what]))
+    elif not observed.complete:
         # There was no whole request to be checked.
         recorder.counts["broken off"] += 1
-    elif body.size > LARGEST_BODY:
+    elif observed.body_size > len(observed.body):
         recorder.fail(ContractError(exchange, [Violation("request.body", "too large to be recorded")]))
-    elif not request.path.startswith(FILES):
+    else:
         try:
-            recorder.take(exchange)
+            recorder.take(_answered(recorder, exchange, observed))
         except Exception as error:
             recorder.fail(ContractError(exchange, [Violation("recorder", repr(error))]))
 
 
-def _answer(recorder: Recorder, response: web.StreamResponse, entry: Any) -> dict[str, Any]:
-    """Take the answer, unless a fault that the test scripted stands in its place."""
-    fault = entry.fault or ""
-    if "answer" in fault:
+def _answered(recorder: Recorder, exchange: Exchange, observed: ObservedExchange) -> Exchange:
+    """Add the response, unless a test scripted it or it was lost."""
+    response = observed.response
+    if "answer" in (observed.fault or ""):
         recorder.counts["scripted answers"] += 1
-    elif "drop" in fault or "cut" in fault or not isinstance(response, web.Response):
+    elif response is None:
         recorder.counts["lost answers"] += 1
     else:
-        content = response.body if isinstance(response.body, bytes) else b""
-        return {"status": response.status, "response_headers": response.headers, "response_body": content}
-    return {}
+        return replace(exchange, status=response.status, response_headers=response.headers, response_body=response.body)
+    return exchange

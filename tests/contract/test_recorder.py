@@ -8,9 +8,9 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
-import linq_async.sandbox.app
 from linq_async import LinqClient, LinqError, RetryPolicy
 from linq_async.sandbox import Sandbox
+from linq_async.sandbox.observers import current_observers
 
 from .generated import LINE, MIRA
 from .recorder import Recorder, current, off_contract, start, stop
@@ -110,12 +110,12 @@ def test_an_exemption_for_some_cases(run_pytest: Run) -> None:
 
 
 def test_the_recorder_goes_as_it_came() -> None:
-    """A recorder within another one takes its place for a while, and the sandbox has its own functions back at last."""
+    """A recorder within another one takes its place, and adds no second observer."""
     outer = start()
-    recorded = linq_async.sandbox.app._exchange
+    observers = current_observers()
     inner = start()
     assert current() is inner
-    assert linq_async.sandbox.app._exchange is recorded
+    assert current_observers() == observers
     stop(inner)
     assert current() is outer
     stop(outer)

@@ -4,6 +4,7 @@ import attrs
 
 from linq_async.sandbox.files import UploadedFile
 from linq_async.sandbox.limits import Limits, Storage
+from linq_async.sandbox.observers import RecordedBody
 
 from .params import Params
 
@@ -17,6 +18,7 @@ class Form:
     params: Params = attrs.Factory(Params)
     files: list[UploadedFile] = attrs.Factory(list[UploadedFile])
     size: int = 0
+    recorded: RecordedBody | None = None
 
     def drop_files(self) -> None:
         """Close the files that no message kept."""
