@@ -93,12 +93,8 @@ class KeyMemory:
             claim.release(outcome)
 
     def _digest(self, parts: Iterable[str]) -> bytes:
-        digest = hashlib.blake2b(digest_size=16, key=self._secret)
-        for part in parts:
-            data = part.encode("utf-8", "surrogatepass")
-            digest.update(b"%d:" % len(data))
-            digest.update(data)
-        return digest.digest()
+        spelled = "".join([f"{len(part)}:{part}" for part in parts])  # no part can be taken for the next
+        return hashlib.blake2b(spelled.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
 
 
 def _is_measured(request: Request) -> bool:

@@ -9,6 +9,7 @@ word for another. Only such an exchange makes a text OTHER; whatever a rewriting
 from __future__ import annotations
 
 import enum
+import functools
 import html
 import re
 import unicodedata
@@ -59,15 +60,19 @@ def stored_before(sent_at: datetime | None, date: str | None, elapsed: float) ->
     Both times are the server's. ``Date`` is cut to whole seconds, and was written after the call began: so the call
     began at ``Date`` less ``elapsed`` at the earliest, and only what is older still is certain to be from before.
     """
-    if sent_at is None or date is None:
+    answered = None if sent_at is None or date is None else _moment(date)
+    if answered is None or sent_at is None:
         return None
+    return (answered - sent_at).total_seconds() > elapsed + CLOCK_SLACK
+
+
+@functools.lru_cache(maxsize=8)  # all answers of one second have the same
+def _moment(date: str) -> datetime | None:
     try:
-        answered = parsedate_to_datetime(date)
+        moment = parsedate_to_datetime(date)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    if answered.tzinfo is None:  # "-0000": UTC, by the mail standard
-        answered = answered.replace(tzinfo=UTC)
-    return (answered - sent_at).total_seconds() > elapsed + CLOCK_SLACK
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # "-0000": UTC, by the mail standard
 
 
 def text_likeness(sent: str, shown: str | None) -> Likeness:
@@ -161,6 +166,8 @@ def address(text: object) -> str | None:
     """Return a phone number as its digits, with its country's, or an email in lower case; None if it is neither."""
     if not isinstance(text, str) or len(text) > _LONGEST_ADDRESS:
         return None
+    if text[:1] == "+" and _DIGITS.fullmatch(text):  # nearly always
+        return text[1:]
     text = unicodedata.normalize("NFKC", text).strip().casefold().removeprefix("tel:").removeprefix("mailto:")
     if "@" in text:
         return text
