@@ -16,6 +16,7 @@ from linq_async.errors import ClientStateError, Problem
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.resources.contacts import Contacts
+from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.imessage import IMessage, check_lines
 from linq_async.resources.messages import Messages
 from linq_async.resources.pace import Lines
@@ -180,6 +181,7 @@ class LinqClient:
     ) -> Coroutine[Any, Any, Response[T]]: ...
 
     # Not async itself, for the same reason as Chats.create: its frame holds what must be in no traceback.
+    @returns_coroutine
     def request(
         self,
         method: str,

@@ -13,6 +13,7 @@ from linq_async.models.chats import Chat, ChatList, CreatedChat, FoundChat
 from linq_async.models.checks import as_tuple, text_problems, texts_problems
 from linq_async.models.outgoing import NewChat, new_idempotency_key
 from linq_async.resources.base import Draft, Resource
+from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pager import Pager
 from linq_async.resources.sending import send_message
 from linq_async.resources.typing_indicator import TypingIndicator
@@ -26,6 +27,7 @@ class Chats(Resource):
     """Conversations between one of your numbers and one or more people."""
 
     # Not async itself: its frame, which holds the text and the numbers, is then in no traceback of a failed send.
+    @returns_coroutine
     def create(
         self,
         *,
@@ -83,6 +85,7 @@ class Chats(Resource):
         draft = Draft("chats.list", "GET", "/chats", params=params, problems=problems)
         return self._pager(draft, ChatList, page, per_page)
 
+    @returns_coroutine
     def get(self, chat_id: int) -> Coroutine[Any, Any, Chat]:
         """Return a chat.
 
@@ -90,6 +93,7 @@ class Chats(Resource):
         """
         return self._result(Draft("chats.get", "GET", _CHAT, {"chat_id": chat_id}), Chat)
 
+    @returns_coroutine
     def find(self, *, phone_number: str, phone_numbers: Sequence[str]) -> Coroutine[Any, Any, Chat | None]:
         """Return the chat of your number with these people; None where there is none.
 
@@ -106,6 +110,7 @@ class Chats(Resource):
     async def _found(self, draft: Draft) -> Chat | None:
         return (await self._result(draft, FoundChat)).chat
 
+    @returns_coroutine
     def mark_as_read(self, chat_id: int) -> Coroutine[Any, Any, None]:
         """Mark every message of a chat as read.
 
@@ -114,6 +119,7 @@ class Chats(Resource):
         """
         return self._done(Draft("chats.mark_as_read", "PUT", f"{_CHAT}/mark_as_read", {"chat_id": chat_id}))
 
+    @returns_coroutine
     def start_typing(self, chat_id: int) -> Coroutine[Any, Any, None]:
         """Show the typing indicator: until a message is sent, or for 60 seconds.
 
@@ -121,6 +127,7 @@ class Chats(Resource):
         """
         return self._done(Draft("chats.start_typing", "POST", f"{_CHAT}/start_typing", {"chat_id": chat_id}))
 
+    @returns_coroutine
     def stop_typing(self, chat_id: int) -> Coroutine[Any, Any, None]:
         """Hide the typing indicator.
 
@@ -141,6 +148,7 @@ class Chats(Resource):
             lambda: self.start_typing(chat_id), lambda: once.stop_typing(chat_id), self._pipeline.sleep
         )
 
+    @returns_coroutine
     def share_contact(self, chat_id: int) -> Coroutine[Any, Any, None]:
         """Share the name and picture of your number in a chat; Linq has to allow it first.
 

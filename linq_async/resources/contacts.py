@@ -10,6 +10,7 @@ from linq_async.errors import Problem
 from linq_async.models.checks import optional_problems
 from linq_async.models.contacts import Contact, ContactFields, ContactInput, ContactList
 from linq_async.resources.base import Draft, Resource
+from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pager import Pager
 from linq_async.wire.answer import Answer
 
@@ -19,6 +20,7 @@ _CONTACT = "/contacts/{contact_id}"
 class Contacts(Resource):
     """The organization's address book."""
 
+    @returns_coroutine
     def create(self, *, user_email: str | None = None, **fields: Unpack[ContactFields]) -> Coroutine[Any, Any, Contact]:
         """Add a contact, which one of first_name, last_name, email and phone_number must name.
 
@@ -39,6 +41,7 @@ class Contacts(Resource):
         """
         return self._pager(Draft("contacts.list", "GET", "/contacts"), ContactList, page, per_page)
 
+    @returns_coroutine
     def get(self, contact_id: int) -> Coroutine[Any, Any, Contact]:
         """Return a contact.
 
@@ -46,6 +49,7 @@ class Contacts(Resource):
         """
         return self._result(Draft("contacts.get", "GET", _CONTACT, {"contact_id": contact_id}), Contact)
 
+    @returns_coroutine
     def find(self, *, email: str | None = None, phone_number: str | None = None) -> Coroutine[Any, Any, Contact | None]:
         """Return the contact with an email address or a number; None where there is none.
 
@@ -63,6 +67,7 @@ class Contacts(Resource):
         answer = await self._send(draft)
         return None if _is_miss(answer) else answer.decode(None, Contact)
 
+    @returns_coroutine
     def update(
         self, contact_id: int, *, user_email: str | None = None, **fields: Unpack[ContactFields]
     ) -> Coroutine[Any, Any, Contact]:
@@ -75,6 +80,7 @@ class Contacts(Resource):
         """
         return self._write("contacts.update", "PATCH", contact_id, ContactInput(fields, user_email))
 
+    @returns_coroutine
     def replace(
         self, contact_id: int, *, user_email: str | None = None, **fields: Unpack[ContactFields]
     ) -> Coroutine[Any, Any, Contact]:
@@ -92,6 +98,7 @@ class Contacts(Resource):
         ids = {"contact_id": contact_id}
         return self._result(Draft(operation, method, _CONTACT, ids, body=contact.body(), problems=problems), Contact)
 
+    @returns_coroutine
     def delete(self, contact_id: int) -> Coroutine[Any, Any, None]:
         """Delete a contact, for good.
 

@@ -9,6 +9,7 @@ from linq_async.models.checks import text_problems
 from linq_async.models.imessage import Availability
 from linq_async.pipeline import Pipeline
 from linq_async.resources.base import Draft, Resource
+from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pace import Lines
 
 OPERATION = "imessage.check"
@@ -37,6 +38,7 @@ class IMessage(Resource):
         self._given = pipeline
         self._line = lines.of(pipeline.settings.token)
 
+    @returns_coroutine
     def check(self, phone_number: str) -> Coroutine[Any, Any, Availability]:
         """Ask whether a number is on iMessage.
 

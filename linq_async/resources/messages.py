@@ -13,6 +13,7 @@ from linq_async.models.checks import moment_problems, seconds_problems, text_pro
 from linq_async.models.messages import EditedMessage, Message, MessageList, Reaction, ReactionType, SentMessage
 from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
 from linq_async.resources.base import Draft, Resource
+from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pager import Pager
 from linq_async.resources.sending import send_message
 from linq_async.uploads import Attachable
@@ -31,6 +32,7 @@ _MESSAGE = "/chats/{chat_id}/chat_messages/{message_id}"
 class Messages(Resource):
     """The messages of a chat, and the reactions to them."""
 
+    @returns_coroutine
     def send(
         self,
         chat_id: int,
@@ -53,6 +55,7 @@ class Messages(Resource):
         )
         return self.send_message(chat_id, message)
 
+    @returns_coroutine
     def send_message(self, chat_id: int, message: NewMessage) -> Coroutine[Any, Any, SentMessage]:
         """Send a message that was built before, under its own key or a new one.
 
@@ -101,6 +104,7 @@ class Messages(Resource):
         draft = Draft("messages.list", "GET", _MESSAGES, {"chat_id": chat_id}, params=params, problems=problems)
         return self._pager(draft, MessageList, page, per_page)
 
+    @returns_coroutine
     def get(self, chat_id: int, message_id: int) -> Coroutine[Any, Any, Message]:
         """Return a message.
 
@@ -108,6 +112,7 @@ class Messages(Resource):
         """
         return self._result(Draft("messages.get", "GET", _MESSAGE, _ids(chat_id, message_id)), Message)
 
+    @returns_coroutine
     def edit(self, chat_id: int, message_id: int, text: str) -> Coroutine[Any, Any, EditedMessage]:
         """Change the text of a message. How late and how often that may be is not documented.
 
@@ -124,6 +129,7 @@ class Messages(Resource):
         )
         return self._result(draft, EditedMessage)
 
+    @returns_coroutine
     def delete(self, chat_id: int, message_id: int) -> Coroutine[Any, Any, None]:
         """Delete a message from the server. It is not documented that the recipients lose it.
 
@@ -131,6 +137,7 @@ class Messages(Resource):
         """
         return self._done(Draft("messages.delete", "DELETE", _MESSAGE, _ids(chat_id, message_id)))
 
+    @returns_coroutine
     def react(self, message_id: int, reaction: ReactionType | str) -> Coroutine[Any, Any, Reaction]:
         """React to a message.
 
@@ -140,6 +147,7 @@ class Messages(Resource):
         """
         return self._result(_reaction("messages.react", message_id, reaction, "add"), Reaction)
 
+    @returns_coroutine
     def unreact(self, message_id: int, reaction: ReactionType | str) -> Coroutine[Any, Any, None]:
         """Take a reaction back. What the server answers is not documented, and not read.
 
@@ -147,6 +155,7 @@ class Messages(Resource):
         """
         return self._done(_reaction("messages.unreact", message_id, reaction, "remove"))
 
+    @returns_coroutine
     def get_reaction(self, reaction_id: int) -> Coroutine[Any, Any, Reaction]:
         """Return a reaction.
 
@@ -155,6 +164,7 @@ class Messages(Resource):
         route, ids = "/chat_message_reactions/{reaction_id}", {"reaction_id": reaction_id}
         return self._result(Draft("messages.get_reaction", "GET", route, ids), Reaction)
 
+    @returns_coroutine
     def wait_until_delivered(
         self, chat_id: int, message_id: int, *, timeout: float = 60.0
     ) -> Coroutine[Any, Any, Message]:

@@ -10,11 +10,13 @@ from linq_async.errors import Problem
 from linq_async.models.checks import text_problem
 from linq_async.models.phone_numbers import PhoneNumber
 from linq_async.resources.base import Draft, Resource
+from linq_async.resources.coroutines import returns_coroutine
 
 
 class PhoneNumbers(Resource):
     """The organization's own numbers."""
 
+    @returns_coroutine
     def list(self) -> Coroutine[Any, Any, builtins.list[PhoneNumber]]:
         """Return your numbers: a plain list, for the API gives it whole.
 
@@ -23,6 +25,7 @@ class PhoneNumbers(Resource):
         draft = Draft("phone_numbers.list", "GET", "/phone_numbers")
         return self._result(draft, list[PhoneNumber], "phone_numbers")
 
+    @returns_coroutine
     def update(self, phone_number_id: int, *, forwarding_number: str) -> Coroutine[Any, Any, PhoneNumber]:
         """Set where calls go that a number cannot take; ``""`` clears it.
 

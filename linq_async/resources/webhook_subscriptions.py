@@ -8,6 +8,7 @@ from typing import Any
 
 from linq_async.models.webhook_subscriptions import SubscriptionInput, WebhookEventType, WebhookSubscription
 from linq_async.resources.base import Draft, Resource
+from linq_async.resources.coroutines import returns_coroutine
 
 _SUBSCRIPTIONS = "/webhook_subscriptions"
 _SUBSCRIPTION = "/webhook_subscriptions/{subscription_id}"
@@ -17,6 +18,7 @@ _ENVELOPE = "webhook_subscription"
 class WebhookSubscriptions(Resource):
     """Your endpoints that receive events."""
 
+    @returns_coroutine
     def create(
         self,
         *,
@@ -37,6 +39,7 @@ class WebhookSubscriptions(Resource):
         )
         return self._result(_creation(wanted), WebhookSubscription, _ENVELOPE)
 
+    @returns_coroutine
     def list(self) -> Coroutine[Any, Any, builtins.list[WebhookSubscription]]:
         """Return your subscriptions: a plain list, for the API gives it whole.
 
@@ -45,6 +48,7 @@ class WebhookSubscriptions(Resource):
         draft = Draft("webhook_subscriptions.list", "GET", _SUBSCRIPTIONS)
         return self._result(draft, list[WebhookSubscription], "webhook_subscriptions")
 
+    @returns_coroutine
     def update(
         self,
         subscription_id: int,
@@ -75,6 +79,7 @@ class WebhookSubscriptions(Resource):
         )
         return self._result(draft, WebhookSubscription, _ENVELOPE)
 
+    @returns_coroutine
     def delete(self, subscription_id: int) -> Coroutine[Any, Any, None]:
         """Send no more events there.
 
@@ -84,6 +89,7 @@ class WebhookSubscriptions(Resource):
         ids = {"subscription_id": subscription_id}
         return self._done(Draft("webhook_subscriptions.delete", "DELETE", _SUBSCRIPTION, ids))
 
+    @returns_coroutine
     def ensure(
         self,
         *,
