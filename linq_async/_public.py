@@ -41,11 +41,11 @@ from linq_async.models.imessage import Availability
 from linq_async.models.messages import EditedMessage, Message, Reaction, ReactionType, SentMessage
 from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
 from linq_async.models.phone_numbers import PhoneNumber
+from linq_async.models.response import Response
+from linq_async.models.serialize import to_dict
 from linq_async.models.webhook_subscriptions import WebhookEventType, WebhookSubscription
 from linq_async.resources.pager import Pager
 from linq_async.uploads import Upload
-from linq_async.wire.converter import to_dict
-from linq_async.wire.request import Response
 
 __all__ = [  # noqa: RUF022  # as sorted() sorts
     "APIError",

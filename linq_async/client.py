@@ -13,6 +13,7 @@ import aiohttp
 from linq_async.arguments import Arguments, is_unverified
 from linq_async.config import AttemptHook, RetryPolicy, Timeouts
 from linq_async.errors import ClientStateError, Problem
+from linq_async.models.response import Response
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.resources.contacts import Contacts
@@ -21,10 +22,10 @@ from linq_async.resources.imessage import IMessage, check_lines
 from linq_async.resources.messages import Messages
 from linq_async.resources.pace import Lines
 from linq_async.resources.phone_numbers import PhoneNumbers
+from linq_async.resources.raw import RawCall
 from linq_async.resources.webhook_subscriptions import WebhookSubscriptions
 from linq_async.transport.session import Transport
 from linq_async.wire.converter import returns_problem
-from linq_async.wire.request import PlainCall, Response
 from linq_async.wire.response import plain_headers
 
 T = TypeVar("T")
@@ -197,11 +198,11 @@ class LinqClient:
         decoded into. ``idempotency_key`` is put into ``json["message"]``, where v2 reads it; without one there, a POST
         or PATCH is repeated only if nothing of it was sent. Raises what every call raises.
         """
-        return self._request(PlainCall(method, path, json, params, idempotency_key), returns)
+        return self._request(RawCall(method, path, json, params, idempotency_key), returns)
 
-    async def _request(self, plain: PlainCall, returns: type[Any] | None) -> Response[Any]:
+    async def _request(self, call: RawCall, returns: type[Any] | None) -> Response[Any]:
         problem = None if returns is None else returns_problem(returns)
-        request = plain.request([] if problem is None else [Problem("returns", problem)])
+        request = call.request([] if problem is None else [Problem("returns", problem)])
         answer = await self._pipeline.send(request)
         data = answer.any_json() if returns is None else answer.decode(None, returns)
         return Response(

@@ -16,7 +16,8 @@ from linq_async.cli.running import AsJson, TokenFile, find_token, is_exposed, ru
 from linq_async.client import LinqClient
 from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, RetryPolicy, Timeouts
 from linq_async.errors import ConfigurationError, LinqError
-from linq_async.wire.request import API, Response
+from linq_async.models.response import Response
+from linq_async.wire.request import API
 
 HELP = """Check what a send needs: the token, the server, the clock, the versions. Sends nothing.
 

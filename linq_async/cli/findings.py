@@ -28,7 +28,7 @@ from linq_async.errors import (
     RateLimitError,
     RedirectError,
 )
-from linq_async.wire.request import Response
+from linq_async.models.response import Response
 
 MOST_SECONDS_APART = 60
 _DEPENDENCIES = ("aiohttp", "attrs", "cattrs", "tenacity", "orjson")

@@ -20,7 +20,7 @@ from linq_async.client import LinqClient
 from linq_async.errors import LinqError
 from linq_async.models.chats import CreatedChat
 from linq_async.models.outgoing import NewChat
-from linq_async.wire.converter import to_dict
+from linq_async.models.serialize import to_dict
 
 HELP = """Send a message to one or more people, to the server that LINQ_BASE_URL names.
 

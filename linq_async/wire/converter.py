@@ -11,14 +11,13 @@ from __future__ import annotations
 import enum
 import functools
 import types
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 
 from linq_async.models.chats import CreatedChat
 from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
-from linq_async.wire.request import Response
 from linq_async.wire.straight_line import LEAVES, Hook, straight_hook
 
 if TYPE_CHECKING:
@@ -219,21 +218,3 @@ def _open_enum(kind: type[enum.StrEnum], *, optional: bool) -> Hook:
         raise expected("str", value)
 
     return hook
-
-
-def to_dict(result: Any) -> dict[str, Any]:
-    """Return a result as plain dicts and lists, ready for JSON: times in ISO 8601, enums as their values.
-
-    Field names are those of the class. Raises TypeError for what is no result of this package.
-    """
-    if result.__class__ is Response or not attrs.has(result.__class__):
-        raise TypeError(f"expected a result, got {type(result).__name__}")
-    return attrs.asdict(result, value_serializer=_plain)
-
-
-def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
