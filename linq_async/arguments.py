@@ -32,6 +32,7 @@ from linq_async.config import (
     merged_headers,
 )
 from linq_async.errors import ConfigurationError, InvalidArgumentError, LinqError, Problem
+from linq_async.timing import Timing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -74,6 +75,7 @@ class Arguments:
     allow_http: bool = attrs.field(default=False, repr=False)
     on_attempt: AttemptHook | None = attrs.field(default=None, repr=False)
     show_details: bool = attrs.field(default=False, repr=False)
+    timing: Timing = attrs.field(default=Timing(), repr=False)
 
     def settings(self) -> Settings:
         """Return the settings that they come to. Raises InvalidArgumentError and ConfigurationError."""
@@ -98,6 +100,8 @@ class Arguments:
             Problem("show_details", "must be a bool"): isinstance(self.show_details, bool),
         }
         found = [problem for problem, holds in right.items() if not holds]
+        if not isinstance(self.timing, Timing):
+            found.append(Problem("timing", "must be a Timing"))
         hook = _hook_problem(self.on_attempt)
         if hook is not None:
             found.append(Problem("on_attempt", hook))
@@ -122,6 +126,7 @@ class Arguments:
             on_attempt=self.on_attempt,
             max_response_bytes=self.max_response_bytes,
             show_details=self.show_details,
+            timing=self.timing,
         )
 
     def _evolved(self, old: Settings) -> Settings:

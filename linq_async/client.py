@@ -24,6 +24,7 @@ from linq_async.resources.pace import Lines
 from linq_async.resources.phone_numbers import PhoneNumbers
 from linq_async.resources.raw import RawCall
 from linq_async.resources.webhook_subscriptions import WebhookSubscriptions
+from linq_async.timing import Timing
 from linq_async.transport.session import Transport
 from linq_async.wire.converter import returns_problem
 from linq_async.wire.response import plain_headers
@@ -57,6 +58,7 @@ class LinqClient:
         allow_http: bool = False,
         on_attempt: AttemptHook | None = None,
         show_details: bool = False,
+        timing: Timing = Timing(),  # noqa: B008
     ) -> None:
         """Check the settings; touch no loop and no network.
 
@@ -65,6 +67,7 @@ class LinqClient:
         does not is warned of. ``on_attempt`` is a plain function: it is called with an ``Attempt`` before each attempt
         leaves and after it has ended. ``show_details`` puts the server's sentence into the message of an APIError,
         which may then hold phone numbers and texts: for development, not for logs.
+        ``timing``, a ``linq_async.timing.Timing``, replaces the clock, the sleep and the random numbers in tests.
 
         A lent ``session`` is never closed. Its TLS settings, time limits, middlewares and base URL are not used; its
         connector, cookies, ``auth``, default headers, trace functions and, with ``trust_env``, the environment's
@@ -87,6 +90,7 @@ class LinqClient:
             allow_http=allow_http,
             on_attempt=on_attempt,
             show_details=show_details,
+            timing=timing,
         )
         # Rebound for tracebacks that show locals; not deleted, for cgitb stops at an argument that is gone.
         token = base_url = headers = proxy = ssl = session = on_attempt = None

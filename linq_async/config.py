@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from linq_async._version import __version__
 from linq_async.attempts import Attempt
 from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.timing import Timing
 
 DEFAULT_BASE_URL = "https://api.linqapp.com"
 TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105  # the header's name, not a token
@@ -106,6 +107,7 @@ class Settings:
     on_attempt: AttemptHook | None = None
     max_response_bytes: int = 8 << 20
     show_details: bool = False
+    timing: Timing = Timing()  # noqa: RUF009  # frozen
 
     @functools.cached_property
     def request_headers(self) -> CIMultiDict[str]:

@@ -9,10 +9,8 @@ import asyncio
 import functools
 import importlib
 import logging
-import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("linq_async")
 
-Sleep = Callable[[float], Awaitable[None]]
-
 
 @attrs.define(eq=False)
 class Call:
@@ -66,32 +62,20 @@ class Call:
 
 
 class Pipeline:
-    """Sends the requests of one client. Sleep, clock and chance are given, so that tests need not wait."""
+    """Sends the requests of one client."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        settings: Settings,
-        *,
-        sleep: Sleep = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
-        keys: KeyMemory | None = None,
-    ) -> None:
+    def __init__(self, transport: Transport, settings: Settings, *, keys: KeyMemory | None = None) -> None:
         _load()
         self.transport = transport
         self.settings = settings
-        self.sleep = sleep
-        self.clock = clock
-        self.chance = chance
+        self.timing = settings.timing
+        self._clock = settings.timing.clock
         self.keys = KeyMemory() if keys is None else keys
         """The keys that callers gave; shared by the clients of one transport."""
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """Return a pipeline with other settings on the same transport."""
-        return Pipeline(
-            self.transport, settings, sleep=self.sleep, clock=self.clock, chance=self.chance, keys=self.keys
-        )
+        return Pipeline(self.transport, settings, keys=self.keys)
 
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
@@ -151,17 +135,17 @@ class Pipeline:
         pool = call.pool
         if not pool.reopens:
             return 0.0
-        return pool.pause_left((self.settings.token, call.request.group), self.clock())
+        return pool.pause_left((self.settings.token, call.request.group), self._clock())
 
     def _wait_at_gate(self, left: float, elapsed: float = 0.0) -> float | None:
         """Return how long to wait at a gate that opens in ``left`` seconds; None if the call may not wait so long."""
         policy = self.settings.retry
-        wait = left + spread(left, self.chance())
+        wait = left + spread(left, self.timing.random())
         return None if policy.max_attempts == 1 or elapsed + wait >= policy.max_elapsed else wait
 
     async def _rest(self, call: Call, seconds: float) -> None:
         """Sleep, unless the client is closed meanwhile."""
-        await call.pool.rest(lambda: self.sleep(seconds))
+        await call.pool.rest(lambda: self.timing.sleep(seconds))
         if call.pool.closed:
             raise _closed_while_waiting()
 
@@ -169,7 +153,7 @@ class Pipeline:
         """Rest before another attempt, and longer if the 429 of another call has closed the gate meanwhile."""
         await self._rest(call, seconds)
         while left := self._pause_left(call):
-            wait = self._wait_at_gate(left, self.clock() - call.started)
+            wait = self._wait_at_gate(left, self._clock() - call.started)
             if wait is None:
                 raise _GateClosedError(left)
             await self._rest(call, wait)
@@ -210,11 +194,11 @@ class Pipeline:
             error = None if state.outcome is None else state.outcome.exception()
             asked = error.retry_after if isinstance(error, RateLimitError) else None
             paused = self._pause_left(call)
-            own = wait_for(error, call.attempts, policy, self.chance())
-            return max(own, paused, call.request.spacing) + (spread(asked, self.chance()) if asked else 0.0)
+            own = wait_for(error, call.attempts, policy, self.timing.random())
+            return max(own, paused, call.request.spacing) + (spread(asked, self.timing.random()) if asked else 0.0)
 
         def stop(state: tenacity.RetryCallState) -> bool:
-            return must_stop(policy, call.attempts, self.clock() - call.started, state.upcoming_sleep)
+            return must_stop(policy, call.attempts, self._clock() - call.started, state.upcoming_sleep)
 
         return tenacity.AsyncRetrying(
             sleep=lambda seconds: self._rest_for_retry(call, seconds),
@@ -230,7 +214,7 @@ class Pipeline:
 
     async def _attempt(self, call: Call) -> RawResponse:
         call.attempts += 1
-        started = self.clock()
+        started = self._clock()
         if call.attempts == 1:
             call.started = started
         remaining = self.settings.retry.max_elapsed - (started - call.started)
@@ -263,7 +247,7 @@ class Pipeline:
         request = call.request
         _sign(call, error)
         if isinstance(error, RateLimitError) and error.retry_after is not None:
-            call.pool.pause((self.settings.token, request.group), self.clock(), error.retry_after)
+            call.pool.pause((self.settings.token, request.group), self._clock(), error.retry_after)
         if may_retry(error, request) and not self._may_retry(call, error):
             error.message += "; not sent again, for an attachment can be read only once"
         return error
@@ -293,7 +277,7 @@ class Pipeline:
             status=exchange.status,
             error=error,
             outcome=call.outcome,
-            seconds=self.clock() - started,
+            seconds=self._clock() - started,
         )
 
     def _finish(self, call: Call, wait: float | None = None) -> None:

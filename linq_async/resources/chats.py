@@ -145,7 +145,7 @@ class Chats(Resource):
         """
         once = Chats(self._pipeline.with_settings(attrs.evolve(self._pipeline.settings, retry=RetryPolicy.none())))
         return TypingIndicator(
-            lambda: self.start_typing(chat_id), lambda: once.stop_typing(chat_id), self._pipeline.sleep
+            lambda: self.start_typing(chat_id), lambda: once.stop_typing(chat_id), self._pipeline.timing.sleep
         )
 
     @returns_coroutine

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+import attrs
+
 from linq_async.models.checks import text_problems
 from linq_async.models.imessage import Availability
 from linq_async.pipeline import Pipeline
@@ -26,15 +28,8 @@ class IMessage(Resource):
     """Who can be reached by iMessage."""
 
     def __init__(self, pipeline: Pipeline, lines: Lines) -> None:
-        super().__init__(
-            Pipeline(
-                pipeline.transport,
-                pipeline.settings,
-                sleep=self._rest_in_line,
-                clock=pipeline.clock,
-                chance=pipeline.chance,
-            )
-        )
+        timing = attrs.evolve(pipeline.timing, sleep=self._rest_in_line)
+        super().__init__(pipeline.with_settings(attrs.evolve(pipeline.settings, timing=timing)))
         self._given = pipeline
         self._line = lines.of(pipeline.settings.token)
 
@@ -60,13 +55,13 @@ class IMessage(Resource):
 
     async def _check(self, draft: Draft) -> Availability:
         draft.check()
-        await self._wait(lambda: self._line.turn(self._given))
+        await self._wait(lambda: self._line.turn(self._given.timing))
         try:
             return await self._result(draft, Availability, None)
         finally:
-            self._line.hold(self._given.clock())  # the server may have counted from its answer
+            self._line.hold(self._given.timing.clock())  # the server may have counted from its answer
 
     async def _rest_in_line(self, seconds: float) -> None:
         """Rest before a retry, at the head of the line."""
-        self._line.hold(self._given.clock())
-        await self._line.turn(self._given, again_after=seconds)
+        self._line.hold(self._given.timing.clock())
+        await self._line.turn(self._given.timing, again_after=seconds)

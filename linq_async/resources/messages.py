@@ -182,15 +182,15 @@ class Messages(Resource):
     async def _delivered(self, draft: Draft, timeout: float) -> Message:
         draft.check()
         pipeline, status = self._pipeline, None
-        deadline, delay, left = pipeline.clock() + timeout, FIRST_POLL, timeout
+        deadline, delay, left = pipeline.timing.clock() + timeout, FIRST_POLL, timeout
         while (message := await self._look(draft, max(left, min(timeout, LAST_LOOK)))) is not None:
             if message.delivered_at is not None:
                 return message
             status = message.delivery_status
-            if (left := deadline - pipeline.clock()) <= 0:
+            if (left := deadline - pipeline.timing.clock()) <= 0:
                 break
-            await self._wait(partial(pipeline.sleep, min(left, delay * (1.0 + pipeline.chance()) / 2)))
-            delay, left = min(delay * 2, SLOWEST_POLL), deadline - pipeline.clock()
+            await self._wait(partial(pipeline.timing.sleep, min(left, delay * (1.0 + pipeline.timing.random()) / 2)))
+            delay, left = min(delay * 2, SLOWEST_POLL), deadline - pipeline.timing.clock()
         raise DeliveryTimeoutError(
             f"not delivered within {timeout:g} s",
             chat_id=draft.ids["chat_id"],

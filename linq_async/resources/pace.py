@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
-from linq_async.pipeline import Pipeline
+from linq_async.timing import Timing
 
 logger = logging.getLogger("linq_async")
 
@@ -23,19 +23,19 @@ class Line:
         """Let nobody start before the seconds have passed from now."""
         self._opens = max(self._opens, now + self._seconds)
 
-    async def turn(self, pipeline: Pipeline, *, again_after: float | None = None) -> None:
+    async def turn(self, timing: Timing, *, again_after: float | None = None) -> None:
         """Wait for a turn, and take it. A call that tries again goes to the head, and rests first."""
         ticket = object()
-        earliest = pipeline.clock() + (again_after or 0.0)
+        earliest = timing.clock() + (again_after or 0.0)
         self._tickets.insert(len(self._tickets) if again_after is None else 0, ticket)
         told = again_after is not None  # the pipeline tells of retries
         try:
-            while (wait := max(earliest, self._opening(ticket)) - pipeline.clock()) > 0:
+            while (wait := max(earliest, self._opening(ticket)) - timing.clock()) > 0:
                 if not told:
                     logger.info("%s: waits %.1f s for its turn", self._operation, wait)
                     told = True
-                await pipeline.sleep(wait)
-            self.hold(pipeline.clock())
+                await timing.sleep(wait)
+            self.hold(timing.clock())
         finally:
             self._tickets.remove(ticket)
 

@@ -36,7 +36,7 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
     compared. Raises KeyReusedError, and what ``Pipeline.send`` raises.
     """
     given = message.idempotency_key
-    started = 0.0 if given is None else pipeline.clock()
+    started = 0.0 if given is None else pipeline.timing.clock()
     claim = None if given is None or isinstance(given, DerivedKey) else await _claim(pipeline, request, message)
     try:
         answer = await pipeline.send(request)
@@ -44,7 +44,7 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
         result.idempotency_key, result.attempts = answer.idempotency_key, answer.attempts
         result.request_id = answer.request_id
         if given is not None or returns is SentMessage:
-            _note_replay(result, answer, pipeline.clock() - started)
+            _note_replay(result, answer, pipeline.timing.clock() - started)
         if given is not None and not (claim is not None and claim.use.made_here):
             _compare(result, request, message, repeats=claim is not None and claim.repeats)
     except KeyReusedError as error:  # if the message was there before, this call has stored none

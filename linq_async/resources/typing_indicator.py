@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from linq_async.errors import APIError, LinqError
-from linq_async.pipeline import Sleep
 
 REFRESH_SECONDS = 25.0
 """The server hides the indicator after 60 seconds: one refresh may fail, and the next still comes in time."""
@@ -24,7 +23,7 @@ Call = Callable[[], Awaitable[None]]
 class TypingIndicator:
     """Starts the indicator, starts it again and again, and stops it at the end."""
 
-    def __init__(self, start: Call, stop: Call, sleep: Sleep) -> None:
+    def __init__(self, start: Call, stop: Call, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._start = start
         self._stop = stop
         self._sleep = sleep

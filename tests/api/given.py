@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from linq_async import Attempt, LinqClient, LinqError
-from linq_async.pipeline import Pipeline
 from linq_async.sandbox import Sandbox
+from linq_async.timing import Timing
 
 LINE = "+15175269229"
 MIRA, THEO = "+13343284472", "+13344713465"
@@ -124,11 +124,8 @@ class World:
 
 def client_on(sandbox: Sandbox, clock: Clock, **options: Any) -> LinqClient:
     """Make a client whose waits take no time."""
-    linq = LinqClient(sandbox.token, base_url=sandbox.base_url, **options)
-    old = linq._pipeline
-    timed = Pipeline(old.transport, old.settings, sleep=clock.sleep, clock=clock.monotonic, chance=lambda: 0.5)
-    linq._use(timed, linq._lines, owns_transport=True)
-    return linq
+    timing = Timing(clock.sleep, clock.monotonic, lambda: 0.5)
+    return LinqClient(sandbox.token, base_url=sandbox.base_url, timing=timing, **options)
 
 
 async def failure_of(call: Awaitable[object]) -> LinqError:

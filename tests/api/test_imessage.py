@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,6 +12,7 @@ import pytest_asyncio
 from linq_async import Attempt, Availability, ClientStateError, LinqClient, RateLimitError, RetryPolicy
 from linq_async.resources.pace import Line
 from linq_async.sandbox import Sandbox
+from linq_async.timing import Timing
 
 from .given import LINE, MIRA, THEO, Clock, client_on, failure_of, until
 
@@ -187,10 +186,10 @@ async def test_a_wrong_argument_takes_no_turn(linq: LinqClient, sandbox: Sandbox
 def test_a_line_belongs_to_no_loop() -> None:
     """A client that serves several loops in turn keeps its ten seconds over all of them."""
     clock, line = Clock(), Line("imessage.check", 10.0)
-    pipeline: Any = SimpleNamespace(clock=clock.monotonic, sleep=clock.sleep)
+    timing = Timing(clock.sleep, clock.monotonic)
 
     async def three_turns() -> None:
-        await asyncio.gather(*(line.turn(pipeline) for _ in range(3)))
+        await asyncio.gather(*(line.turn(timing) for _ in range(3)))
 
     asyncio.run(three_turns())
     asyncio.run(three_turns())

@@ -1,9 +1,13 @@
 """The calls that the fault tests make, and clients that need not wait."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
+
 from linq_async import LinqClient, Upload
+from linq_async.timing import Timing
 
 from .matrix import Kind
 
@@ -28,14 +32,17 @@ async def ask(linq: LinqClient, kind: Kind, *, big: bool = False, key: str | Non
     )
 
 
-def hurry(linq: LinqClient) -> list[float]:
-    """Let a client pass over its waits between attempts; return the list where they are noted."""
+def hurry(linq: LinqClient, then: Callable[[], Awaitable[None]] | None = None) -> list[float]:
+    """Skip a client's waits between attempts, each of which ends with ``then``; return the list that records them."""
     waits: list[float] = []
-    clock = linq._pipeline.clock
+    settings = linq._pipeline.settings
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
         await asyncio.sleep(0)
+        if then is not None:
+            await then()
 
-    linq._pipeline.sleep, linq._pipeline.clock = sleep, lambda: clock() + sum(waits)
+    timing = Timing(sleep, lambda: settings.timing.clock() + sum(waits), settings.timing.random)
+    linq._use(linq._pipeline.with_settings(attrs.evolve(settings, timing=timing)), linq._lines, owns_transport=True)
     return waits

@@ -220,15 +220,7 @@ class Stage:
 
     def hurry(self, linq: LinqClient) -> list[float]:
         """Let the client pass over its waits; each ends with the stage set for the next attempt."""
-        waits = hurry(linq)
-        sleep = linq._pipeline.sleep
-
-        async def sleep_and_set(seconds: float) -> None:
-            await sleep(seconds)
-            await self.set()
-
-        linq._pipeline.sleep = sleep_and_set
-        return waits
+        return hurry(linq, self.set)
 
 
 async def perform(story: Story, certificates: Certificates | None) -> Played:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from unit.loopback import Loopback
 
 from linq_async import InvalidArgumentError, KeyReusedError, LinqClient, LinqError, Outcome, RetryPolicy
+from linq_async.timing import Timing
 
 from .rewriting_server import LINE, REWRITINGS, Habits, RewritingServer, canonical
 
@@ -73,8 +74,8 @@ class Story:
         """Return a client whose time is the server's."""
         linq = self._clients.get(number)
         if linq is None:
-            linq = LinqClient("token", base_url=loopback.url, retry=RetryPolicy(max_attempts=3, initial_delay=0.0))
-            linq._pipeline.clock = lambda: self.server.now
+            retry, timing = RetryPolicy(max_attempts=3, initial_delay=0.0), Timing(clock=lambda: self.server.now)
+            linq = LinqClient("token", base_url=loopback.url, retry=retry, timing=timing)
             self._clients[number if number < 2 else 2 + len(self._clients)] = linq
         return linq
 

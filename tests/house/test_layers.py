@@ -14,6 +14,7 @@ ROOMS = {
     "_version": 0,
     "errors": 0,
     "attempts": 0,
+    "timing": 0,
     "config": 1,
     "arguments": 1,
     "uploads": 1,

@@ -12,6 +12,7 @@ import pytest
 from linq_async import APIError, Attempt, LinqClient, LinqError, NewChat, RetryPolicy, Timeouts
 from linq_async.config import Settings
 from linq_async.pipeline import Pipeline
+from linq_async.timing import Timing
 from linq_async.transport.session import Transport
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import refusal
@@ -58,6 +59,8 @@ class GivenTime:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.waits: list[float] = []
+        self.sleep: Callable[[float], Awaitable[None]] = self.skip
+        """How to sleep; a test may set another."""
 
     def monotonic(self) -> float:
         """Tell the time."""
@@ -67,7 +70,7 @@ class GivenTime:
         """Tell the time of day."""
         return self.now
 
-    async def sleep(self, seconds: float) -> None:
+    async def skip(self, seconds: float) -> None:
         """Move on at once."""
         self.waits.append(seconds)
         self.now += seconds
@@ -88,13 +91,20 @@ async def piped(
     max_connections: int = 100,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
     timeouts: Timeouts = Timeouts(),  # noqa: B008
-    chance: Callable[[], float] = lambda: 0.5,
+    random: Callable[[], float] = lambda: 0.5,
     on_attempt: Callable[[Attempt], None] | None = None,
 ) -> AsyncIterator[Pipeline]:
     """Make a pipeline whose waits take no time."""
-    settings = Settings(token=TOKEN, base_url=server.url, retry=retry, timeouts=timeouts, on_attempt=on_attempt)
+    settings = Settings(
+        token=TOKEN,
+        base_url=server.url,
+        retry=retry,
+        timeouts=timeouts,
+        on_attempt=on_attempt,
+        timing=Timing(lambda seconds: time.sleep(seconds), time.monotonic, random),
+    )
     transport = Transport(settings, max_connections=max_connections, session=None)
     try:
-        yield Pipeline(transport, settings, sleep=time.sleep, clock=time.monotonic, chance=chance)
+        yield Pipeline(transport, settings)
     finally:
         await transport.aclose()

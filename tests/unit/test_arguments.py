@@ -16,6 +16,7 @@ from yarl import URL
 
 from linq_async import Attempt, ConfigurationError, InvalidArgumentError, LinqClient, Outcome, RetryPolicy, Timeouts
 from linq_async.arguments import read_base_url, read_proxy
+from linq_async.timing import Timing
 
 TOKEN = "token-of-the-tests"
 
@@ -200,3 +201,13 @@ def test_http_through_a_far_proxy_must_be_asked_for() -> None:
         assert LinqClient(TOKEN, **{"base_url": base, "proxy": far, **options})._pipeline.settings.proxy == far
     assert read_proxy("http://127.0.0.1:3128", base) == "http://127.0.0.1:3128"
     assert read_proxy("https://proxy.example", base) == "https://proxy.example"
+
+
+def test_timing_is_given_and_kept() -> None:
+    """A client, and each that is derived from it, waits by the timing that its constructor got."""
+    timing = Timing(random=lambda: 0.5)
+    linq = LinqClient(TOKEN, timing=timing)
+    derived = linq.with_options(token="another-token", retry=RetryPolicy.none())
+    assert [client._pipeline.timing for client in (linq, derived, LinqClient(TOKEN))] == [timing, timing, Timing()]
+    with pytest.raises(InvalidArgumentError, match="timing must be a Timing"):
+        LinqClient(TOKEN, timing=1.0)  # type: ignore[arg-type]

@@ -88,7 +88,7 @@ async def test_a_budget_is_named_as_the_caller_has_set_it(time: GivenTime) -> No
 
     policy = RetryPolicy(2, max_elapsed=4.0)
     script = (refused(503, Retry_After="3.95"), silent)
-    async with Loopback(*script) as server, piped(server, time, retry=policy, chance=lambda: 0.0) as pipeline:
+    async with Loopback(*script) as server, piped(server, time, retry=policy, random=lambda: 0.0) as pipeline:
         error = await failure_of(Chats(pipeline).create(**MESSAGE))
         silence.set()
     assert isinstance(error, RequestTimeoutError)

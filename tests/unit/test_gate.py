@@ -111,7 +111,7 @@ async def test_a_retry_waits_at_a_gate_that_another_call_has_closed(time: GivenT
                 pipeline.transport.pool().pause((TOKEN, "default"), time.now, 30.0)
             await rest(seconds)
 
-        pipeline.sleep = closing
+        time.sleep = closing
         chat = await Chats(pipeline).create(**MESSAGE)
     assert chat.attempts == 2
     assert seen_at[0] - started >= 30.0
@@ -127,7 +127,7 @@ async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(time: GivenTime
             pipeline.transport.pool().pause((TOKEN, "default"), time.now, 500.0)
             await rest(seconds)
 
-        pipeline.sleep = closing
+        time.sleep = closing
         error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
     assert isinstance(error, ServerError)
     assert (error.status, error.outcome, error.idempotency_key, error.attempts) == (503, Outcome.UNKNOWN, "k", 1)
@@ -153,7 +153,7 @@ async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(time: G
             unreachable.transport.pool().pause((TOKEN, "default"), time.now, 500.0)
             await rest(seconds)
 
-        unreachable.sleep = closing
+        time.sleep = closing
         stream = Upload.from_chunks(once(), filename="a.bin")  # type: ignore[arg-type]
         error = await failure_of(Chats(unreachable).create(**MESSAGE, attachments=[stream]))
     assert isinstance(error, ConnectError)
@@ -201,7 +201,7 @@ async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> N
 
     async with Loopback(refused(429, Retry_After="50")) as server, piped(server, time) as pipeline:
         await failure_of(_once(pipeline).send(_check()))
-        pipeline.sleep = sleep
+        time.sleep = sleep
         calls = [asyncio.create_task(pipeline.send(_check())) for _ in range(count)]
         await asleep.wait()
         time.now += 60.0
@@ -266,8 +266,8 @@ async def test_those_who_were_refused_do_not_all_wake_at_once(time: GivenTime) -
         time.now = max(time.now, 1_030.0)
 
     chances = itertools.cycle((0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9))
-    async with Loopback(*[refuse_all] * 8) as server, piped(server, time, chance=lambda: next(chances)) as pipeline:
-        pipeline.sleep = sleep
+    async with Loopback(*[refuse_all] * 8) as server, piped(server, time, random=lambda: next(chances)) as pipeline:
+        time.sleep = sleep
         await asyncio.gather(*[Chats(pipeline).create(**MESSAGE) for _ in range(8)])
     assert min(time.waits) >= 20.0
     assert len(set(time.waits)) > 1
@@ -284,7 +284,7 @@ async def test_waiting_at_a_gate_holds_no_connection_slot(time: GivenTime) -> No
 
     async with Loopback(refused(429, Retry_After="50")) as server, piped(server, time, max_connections=1) as pipeline:
         await failure_of(_once(pipeline).send(_check()))
-        pipeline.sleep = wait
+        time.sleep = wait
         waiting = asyncio.create_task(pipeline.send(_check()))
         chat = await asyncio.wait_for(Chats(pipeline).create(**MESSAGE), 5.0)
         released.set()

@@ -173,7 +173,7 @@ async def test_two_seconds_pass_after_a_read_timeout(time: GivenTime) -> None:
         await silence.wait()
 
     limits = Timeouts(read=0.1)
-    async with Loopback(silent) as server, piped(server, time, timeouts=limits, chance=lambda: 0.0) as pipeline:
+    async with Loopback(silent) as server, piped(server, time, timeouts=limits, random=lambda: 0.0) as pipeline:
         chat = await Chats(pipeline).create(**MESSAGE)
         silence.set()
     assert (chat.attempts, time.waits) == (2, [2.0])
