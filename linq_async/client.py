@@ -144,7 +144,8 @@ class LinqClient:
     ) -> LinqClient:
         """Return a client with other settings on the same connections. What is not given stays as it is.
 
-        ``headers`` are added to those that the client has. Closing the new client closes nothing. Raises what the
+        ``headers`` are added to those that the client has. Closing the new client closes nothing. A subclass keeps the
+        attributes that its ``__init__`` set. Raises what the
         constructor raises.
         """
         old = self._pipeline.settings
@@ -159,6 +160,7 @@ class LinqClient:
         token = retry = timeouts = headers = on_attempt = None  # as in the constructor
         settings = given.settings_over(old)
         derived = object.__new__(type(self))
+        derived.__dict__.update(self.__dict__)  # what the __init__ of a subclass has set
         derived._use(self._pipeline.with_settings(settings), self._lines, owns_transport=False)
         return derived
 

@@ -211,3 +211,19 @@ def test_timing_is_given_and_kept() -> None:
     assert [client._pipeline.timing for client in (linq, derived, LinqClient(TOKEN))] == [timing, timing, Timing()]
     with pytest.raises(InvalidArgumentError, match="timing must be a Timing"):
         LinqClient(TOKEN, timing=1.0)  # type: ignore[arg-type]
+
+
+class _Named(LinqClient):
+    def __init__(self, name: str) -> None:
+        super().__init__(TOKEN)
+        self.name = name
+
+
+def test_a_derived_client_keeps_what_a_subclass_set() -> None:
+    """A client derived from a subclass is of that class, with its attributes and with settings of its own."""
+    linq = _Named("billing")
+    derived = linq.with_options(token="another-token")
+    assert isinstance(derived, _Named)
+    assert derived.name == "billing"
+    assert derived.chats is not linq.chats
+    assert [client._pipeline.settings.token for client in (linq, derived)] == [TOKEN, "another-token"]
