@@ -81,6 +81,17 @@ def test_nothing_leans_on_a_side_room() -> None:
     assert _offenders(leaning) == {}
 
 
+def test_side_rooms_send_through_the_client() -> None:
+    """The command line, webhooks, bulk and integrations import neither the pipeline nor the transport."""
+    senders = {"cli", "__main__", "webhooks", "bulk", "integrations"}
+
+    def bypassing(module: Module) -> set[str]:
+        found = {_top(other) for other in own_imports(module)} & {"pipeline", "transport", "retry"}
+        return found if _top(module) in senders else set()
+
+    assert _offenders(bypassing) == {}
+
+
 def test_the_sandbox_knows_nothing_of_the_client() -> None:
     """The sandbox imports nothing of this package but itself, so that one mistake cannot be made on both sides."""
 
