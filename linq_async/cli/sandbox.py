@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from linq_async.sandbox import LoggedRequest, Sandbox
 
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,3}\d){6,}|[^/\s]+@[^/\s]+")
-_LONGEST = 200
-_LONGEST_METHOD = 20
-_OF_THE_PORT = frozenset({errno.EADDRINUSE, errno.EACCES})
+_MAX_CHARS = 200
+_MAX_METHOD_CHARS = 20
+_PORT_ERRORS = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def sandbox(
@@ -49,7 +49,7 @@ def sandbox(
     ] = None,
 ) -> None:
     """Run a local Linq, until Ctrl-C, and show each request that comes in."""
-    # Here, for no other command should pay for loading a server.
+    # Imported here, so that only this command loads a server.
     from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, Sandbox
     from linq_async.sandbox.server import random_token
 
@@ -59,7 +59,7 @@ def sandbox(
             port=port,
             token=random_token() if token is None else token,
             phone_numbers=number or DEFAULT_PHONE_NUMBERS,
-            on_request=tell,
+            on_request=show_request,
             allow_hosts=allow_host or (),
         )
     except ValueError as error:
@@ -74,11 +74,11 @@ def sandbox(
 
 
 async def _serve(server: Sandbox, host: str) -> str:
-    """Serve until a signal comes, or return the reason why it cannot, and what to try."""
+    """Serve until a signal comes, or return why it cannot, and what to try."""
     try:
         await server.start()
     except (OSError, UnicodeError) as error:
-        return failure(error)
+        return listen_error(error)
     try:
         for line in greeting(server, host):
             show(line)
@@ -88,24 +88,24 @@ async def _serve(server: Sandbox, host: str) -> str:
         await server.close()
 
 
-def failure(error: OSError | UnicodeError) -> str:
-    """Say why a server cannot listen, and which option is to blame."""
+def listen_error(error: OSError | UnicodeError) -> str:
+    """Return why a server cannot listen, and which option to change."""
     if not isinstance(error, OSError):
         return "it is not a name. Pass an address of this machine as --host."
     reason = (error.strerror or str(error)).rpartition(": ")[2]  # the system's words, without asyncio's before them
-    if error.errno in _OF_THE_PORT:
+    if error.errno in _PORT_ERRORS:
         return f"{reason}. Try another --port, or 0."
     return f"{reason}. Pass an address of this machine as --host, or 0.0.0.0 for all of them."
 
 
-def tell(entry: LoggedRequest) -> None:
+def show_request(entry: LoggedRequest) -> None:
     """Show one request."""
-    with contextlib.suppress(OSError):  # the reader of the pipe may have gone; the sandbox serves on
+    with contextlib.suppress(OSError):  # the reader of the pipe may have left; the sandbox keeps running
         show(request_line(entry))
 
 
 def greeting(server: Sandbox, host: str) -> list[str]:
-    """Say where it listens, and what to paste."""
+    """Return the lines that show the address and the variables to set."""
     url, sender = server.base_url, server.phone_numbers[0]
     lines = [
         f"Linq sandbox on {url}, token {server.token}. Ctrl-C ends it.",
@@ -124,19 +124,19 @@ def greeting(server: Sandbox, host: str) -> list[str]:
 
 
 def request_line(entry: LoggedRequest) -> str:
-    """Show one request in a line that holds no text, no number and no control character."""
+    """Return one request as a line without texts, numbers and control characters."""
     status = "lost" if entry.status is None else entry.status
-    line = f"{plain(entry.method[:_LONGEST_METHOD])} {_shown_path(entry.path)} {status}"
+    line = f"{plain(entry.method[:_MAX_METHOD_CHARS])} {_shown_path(entry.path)} {status}"
     if entry.idempotency_key is not None:
-        line += f" key={plain(entry.idempotency_key[:_LONGEST])[:_LONGEST]} attempt={entry.attempt}"
+        line += f" key={plain(entry.idempotency_key[:_MAX_CHARS])[:_MAX_CHARS]} attempt={entry.attempt}"
     if entry.replayed:
         line += " replayed"
     return line
 
 
 def _shown_path(path: str) -> str:
-    """Spell a path without numbers, cut before it is searched: a search takes the square of its length."""
-    if len(path) > _LONGEST:
-        # At a slash, so that the cut leaves no piece of a number or an address.
-        path = path[:_LONGEST].rpartition("/")[0] + "/..."
-    return plain(_NUMBER.sub("<number>", path))[:_LONGEST]
+    """Return a path without numbers, cut first because the search takes quadratic time."""
+    if len(path) > _MAX_CHARS:
+        # At a slash, so that no part of a number or an address remains.
+        path = path[:_MAX_CHARS].rpartition("/")[0] + "/..."
+    return plain(_NUMBER.sub("<number>", path))[:_MAX_CHARS]

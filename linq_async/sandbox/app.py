@@ -1,4 +1,4 @@
-"""The edge to aiohttp: reads requests, applies faults, sends answers."""
+"""The side of aiohttp: reads requests, applies faults, sends responses."""
 
 import asyncio
 import logging
@@ -31,16 +31,16 @@ from .refusals import RefusalError, storage_full, too_large
 from .responses import ApiResponse, error_response
 from .state import State
 
-# On, for no seconds: the system then closes by a reset.
-NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+# Linger for 0 seconds: the system then closes with a reset.
+RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 CHUNK = 256 * 1024
-# How much of a refused body is read, and for how long, so that its sender hears the answer on a living connection.
+# How much of a refused body is read, and for how long, so that its sender gets the response before a close.
 DRAINED_BYTES = 1 << 20
 DRAINED_SECONDS = 1.0
-# A sender that is silent for so long in the middle of a body has gone.
+# Seconds after which a sender that is silent in the middle of a body is given up.
 SILENT_SECONDS = 60.0
-# How much is logged of what a request without the token carries.
-OF_STRANGERS = 200
+# Characters that are logged of each field of a request without the token.
+UNAUTHENTICATED_CHARS = 200
 WELCOME = b"""\
 This is a sandbox of linq_async: a local server that plays the Linq Partner API v2.
 
@@ -58,8 +58,8 @@ logger = logging.getLogger("linq_async.sandbox")
 
 
 @attrs.frozen
-class Edge:
-    """What every request passes through."""
+class AppContext:
+    """What the handlers share."""
 
     state: State
     log: RequestLog
@@ -69,77 +69,77 @@ class Edge:
     delivery_timer: DeliveryTimer
 
 
-def make_app(edge: Edge) -> web.Application:
-    """Build the application: every operation, the stored files, a word of welcome, and a 404 for all else."""
+def make_app(context: AppContext) -> web.Application:
+    """Build the application: every operation, the stored files, a welcome page, and a 404 for everything else."""
     app = web.Application(client_max_size=0)
     for route in ROUTES:
-        app.router.add_route(route.method, PREFIX + route.path, partial(_serve, edge, route))
-    app.router.add_get("/", partial(_welcome, edge))
-    app.router.add_get("/files/{id}/{name}", partial(_serve_file, edge))
-    app.router.add_route("*", "/{rest:.*}", partial(_serve, edge, Route("*", "", no_route)))
+        app.router.add_route(route.method, PREFIX + route.path, partial(_serve, context, route))
+    app.router.add_get("/", partial(_welcome, context))
+    app.router.add_get("/files/{id}/{name}", partial(_serve_file, context))
+    app.router.add_route("*", "/{rest:.*}", partial(_serve, context, Route("*", "", no_route)))
     return app
 
 
-async def _serve(edge: Edge, route: Route, request: web.Request) -> web.StreamResponse:
-    """Log a request, answer it, and tell the listener."""
-    foreign = _foreign(edge, request)
-    entry = _entry(edge, request, known=foreign is None and edge.guard.has_token(request.headers))
-    edge.log.add(entry)
-    form = Form(edge.state.limits, edge.state.storage)
+async def _serve(context: AppContext, route: Route, request: web.Request) -> web.StreamResponse:
+    """Log a request, answer it, and call the listener."""
+    foreign = _guard_refusal(context, request)
+    entry = _entry(context, request, known=foreign is None and context.guard.has_token(request.headers))
+    context.log.add(entry)
+    form = Form(context.state.limits, context.state.storage)
     try:
         if foreign is not None:
             return await _refuse(request, route.refuse(foreign), form, entry)
-        return await _observed(edge, route, request, form, entry)
+        return await _observed(context, route, request, form, entry)
     except ConnectionError:
-        # The client is gone: there is nobody to answer, and nothing is wrong with the sandbox.
+        # The client has left.
         return web.Response()
     finally:
         form.drop_files()
         entry.size = form.size
-        edge.delivery_timer.update()
-        edge.log.finish(entry)
-        _tell(edge, entry)
+        context.delivery_timer.update()
+        context.log.finish(entry)
+        _call_listener(context, entry)
 
 
-def _foreign(edge: Edge, request: web.Request, *, embeddable: bool = False) -> RefusalError | None:
-    """Refuse what comes by a foreign name or from a foreign page, or is meant for a proxy."""
+def _guard_refusal(context: AppContext, request: web.Request, *, embeddable: bool = False) -> RefusalError | None:
+    """Return why a request is refused: a foreign Host or Origin, or a target meant for a proxy."""
     if not request.raw_path.startswith("/"):
         return RefusalError(421, "misdirected_request", "The sandbox is not a proxy")
     own = request.transport.get_extra_info("sockname") if request.transport is not None else None
-    return edge.guard.refusal(request.headers, own[0] if own else None, embeddable=embeddable)
+    return context.guard.refusal(request.headers, own[0] if own else None, embeddable=embeddable)
 
 
-def _entry(edge: Edge, request: web.Request, *, known: bool) -> LoggedRequest:
-    """Note what a request asks, and only the beginning of it if it has no token."""
-    longest = None if known else OF_STRANGERS
+def _entry(context: AppContext, request: web.Request, *, known: bool) -> LoggedRequest:
+    """Return the log entry of a request, shortened if it has no token."""
+    longest = None if known else UNAUTHENTICATED_CHARS
     return LoggedRequest(
-        method=request.method[:OF_STRANGERS],
+        method=request.method[:UNAUTHENTICATED_CHARS],
         path=request.path[:longest],
         query=request.rel_url.raw_query_string if known else "",
         content_type=request.headers.get("Content-Type", "")[:longest],
-        request_id=f"sandbox-{edge.log.total + 1}",
+        request_id=f"sandbox-{context.log.total + 1}",
     )
 
 
-def _tell(edge: Edge, entry: LoggedRequest) -> None:
-    if edge.on_request is not None:
+def _call_listener(context: AppContext, entry: LoggedRequest) -> None:
+    if context.on_request is not None:
         try:
-            edge.on_request(entry)
+            context.on_request(entry)
         except Exception:
             # A listener that fails must not change what the client sees.
             logger.exception("on_request failed")
 
 
 async def _observed(
-    edge: Edge, route: Route, request: web.Request, form: Form, entry: LoggedRequest
+    context: AppContext, route: Route, request: web.Request, form: Form, entry: LoggedRequest
 ) -> web.StreamResponse:
     """Make the exchange, and show it to the observers if there are any."""
     if not current_observers():
-        return await _exchange(edge, route, request, form, entry)
+        return await _exchange(context, route, request, form, entry)
     body = form.recorded = RecordedBody()
     exchange = partial(_observed_exchange, request, body, entry)
     try:
-        response = await _exchange(edge, route, request, form, entry)
+        response = await _exchange(context, route, request, form, entry)
     except Exception as error:
         notify(exchange(None, error))
         raise
@@ -173,10 +173,10 @@ def _observed_exchange(
 
 
 async def _exchange(
-    edge: Edge, route: Route, request: web.Request, form: Form, entry: LoggedRequest
+    context: AppContext, route: Route, request: web.Request, form: Form, entry: LoggedRequest
 ) -> web.StreamResponse:
-    # Before all else: a stranger uses up no fault, counts as no attempt, and stores no file, not even for a moment.
-    if not edge.guard.has_token(request.headers):
+    # First of all: a request without the token must use up no fault, count as no attempt and store no file.
+    if not context.guard.has_token(request.headers):
         unauthorized = RefusalError(401, "unauthorized", "Invalid or missing integration token")
         return await _refuse(request, route.refuse(unauthorized), form, entry)
     refusal = await _read(request, form)
@@ -184,10 +184,10 @@ async def _exchange(
     entry.size = form.size
     key = _key_of(form.params)
     if key is not None:
-        edge.log.note_key(entry, key)
+        context.log.count_attempt(entry, key)
     query, query_refusal = _query_of(request)
-    call = ApiCall(edge.state, dict(request.match_info), query, form.params)
-    plan = edge.faults.take(request.method, request.path, partial(_numbers_of, call))
+    call = ApiCall(context.state, dict(request.match_info), query, form.params)
+    plan = context.faults.take(request.method, request.path, partial(_numbers_of, call))
     entry.fault = plan.name
     answer = plan.answer
     if plan.works:
@@ -198,13 +198,13 @@ async def _exchange(
 
 
 async def _refuse(request: web.Request, answer: ApiResponse, form: Form, entry: LoggedRequest) -> web.StreamResponse:
-    """Answer a request of which nothing is to be read, and close its connection if there is more to come."""
+    """Answer a request without reading its body, and close the connection if the body goes on."""
     whole = await _drain(request, form)
     return await _send(request, NO_FAULT, answer, entry, keep=whole)
 
 
 async def _read(request: web.Request, form: Form) -> RefusalError | None:
-    """Read the body up to its end, or up to where it is refused."""
+    """Read the body to its end, or until it is refused."""
     try:
         if (request.content_length or 0) > form.limits.body_bytes:
             raise too_large(f"The body must not be over {form.limits.body_bytes} bytes")
@@ -216,7 +216,7 @@ async def _read(request: web.Request, form: Form) -> RefusalError | None:
 
 
 async def _drain(request: web.Request, form: Form) -> bool:
-    """Read and drop a little more of a refused body; true at its end."""
+    """Read and drop a little more of a refused body; return whether that was its end."""
     most = form.size + DRAINED_BYTES
     with suppress(RefusalError, TimeoutError):
         async with asyncio.timeout(DRAINED_SECONDS), aclosing(_chunks(request, form.recorded)) as chunks:
@@ -254,7 +254,7 @@ def _query_of(request: web.Request) -> tuple[Params, RefusalError | None]:
 
 
 def _answer(route: Route, call: ApiCall, refusal: RefusalError | None) -> ApiResponse:
-    """Do what the request asks, or refuse it."""
+    """Run the operation, or refuse it."""
     try:
         if refusal is not None:
             raise refusal
@@ -274,7 +274,7 @@ def _key_of(params: Params) -> str | None:
 
 
 def _numbers_of(call: ApiCall) -> frozenset[str]:
-    """Every number and address that a request concerns, for faults that ask for one."""
+    """Return the numbers and addresses that a request concerns, which faults may ask about."""
     chat_id = whole_number(call.ids.get("chat_id"))
     chat = call.state.chats.get(chat_id) if chat_id is not None else None
     found = {chat.send_from, *chat.recipients} if chat else set[str]()
@@ -286,7 +286,7 @@ def _numbers_of(call: ApiCall) -> frozenset[str]:
 
 
 def _texts(params: Params) -> list[str]:
-    """Gather the strings in the places where a number can stand."""
+    """Return the strings in the fields that may contain a number."""
     places: list[object] = [params.get(name) for name in ("send_from", "phone_number", "phone_numbers")]
     for name in ("chat", "contact"):
         inner = params.get(name)
@@ -301,9 +301,9 @@ def _texts(params: Params) -> list[str]:
 async def _send(
     request: web.Request, plan: Plan, answer: ApiResponse | None, entry: LoggedRequest, *, keep: bool
 ) -> web.StreamResponse:
-    """Send the answer, or spoil it as the plan says; without `keep`, the connection ends with it."""
+    """Send the response, or break it as the plan says; without `keep`, close the connection after it."""
     entry.replayed = answer is not None and answer.replayed
-    # An answer without a body can only be cut to nothing.
+    # A response without a body can only be cut to nothing.
     if answer is None or plan.drops or (plan.cuts and not answer.body):
         _reset(request)
         return web.Response()
@@ -324,14 +324,14 @@ def _reset(request: web.Request) -> None:
         return
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     transport.abort()
 
 
 async def _send_half(request: web.Request, answer: ApiResponse, headers: dict[str, str]) -> web.StreamResponse:
     """Send the head and half of the body, and close.
 
-    A reset could overtake the half that is under way, so this closes in the ordinary manner.
+    A reset could overtake the half that was sent, so this is an ordinary close.
     """
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = len(answer.body)
@@ -342,31 +342,31 @@ async def _send_half(request: web.Request, answer: ApiResponse, headers: dict[st
     return response
 
 
-async def _welcome(edge: Edge, request: web.Request) -> web.StreamResponse:
-    """Say what this is to somebody who looks at it with a browser."""
-    refusal = _foreign(edge, request)
+async def _welcome(context: AppContext, request: web.Request) -> web.StreamResponse:
+    """Serve the welcome page."""
+    refusal = _guard_refusal(context, request)
     if refusal is not None:
-        return _plain(error_response(refusal))
+        return _to_response(error_response(refusal))
     return web.Response(body=WELCOME, headers=WELCOME_HEADERS)
 
 
-def _plain(answer: ApiResponse) -> web.Response:
+def _to_response(answer: ApiResponse) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
 
-async def _serve_file(edge: Edge, request: web.Request) -> web.StreamResponse:
-    """Serve an uploaded file; its URL is its secret, as that of Linq's storage is."""
-    foreign = _foreign(edge, request, embeddable=True)
+async def _serve_file(context: AppContext, request: web.Request) -> web.StreamResponse:
+    """Serve an uploaded file. Its URL is unguessable, as those of Linq's storage are."""
+    foreign = _guard_refusal(context, request, embeddable=True)
     if foreign is not None:
-        return _plain(error_response(foreign))
-    attachment = edge.state.attachments.get(request.match_info["id"])
+        return _to_response(error_response(foreign))
+    attachment = context.state.attachments.get(request.match_info["id"])
     if attachment is None or attachment.file is None:
-        return _plain(error_response(RefusalError(404, "not_found", "File not found")))
+        return _to_response(error_response(RefusalError(404, "not_found", "File not found")))
     response = web.StreamResponse(headers=serving_headers(attachment))
     response.content_length = attachment.size
     await response.prepare(request)
     size = 0 if request.method == "HEAD" else attachment.size
-    # A client may leave before the end of a file.
+    # The client may leave before the end of the file.
     with suppress(ConnectionError):
         for offset in range(0, size, CHUNK):
             await response.write(attachment.file.read(offset, CHUNK))

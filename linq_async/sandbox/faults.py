@@ -17,8 +17,8 @@ from .refusals import RefusalError
 from .responses import JSON_TYPE, ApiResponse, error_response
 
 
-class Which(TypedDict, total=False):
-    """Which requests a fault concerns: how many of the next ones, narrowed by what they are."""
+class RequestFilter(TypedDict, total=False):
+    """The requests to which a fault applies: how many of the next ones, and which."""
 
     times: int
     phone_number: str | None
@@ -28,7 +28,7 @@ class Which(TypedDict, total=False):
 
 @attrs.define(kw_only=True)
 class Fault:
-    """One scripted fault: a delay, an answer, or a way to lose the answer."""
+    """One scripted fault: a delay, an answer, or a lost answer."""
 
     id: int
     name: str
@@ -41,7 +41,7 @@ class Fault:
 
     @property
     def is_delay(self) -> bool:
-        """Whether it only delays, and so combines with the next fault."""
+        """Whether this only delays, and so combines with the next fault."""
         return self.name == "delay"
 
     def __str__(self) -> str:
@@ -59,12 +59,12 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long the answer waits."""
+        """Seconds to wait before the answer."""
         return self.delay.seconds if self.delay else 0.0
 
     @property
     def name(self) -> str | None:
-        """What the log shows."""
+        """The faults as the log shows them."""
         return " + ".join(str(one) for one in (self.delay, self.fault) if one) or None
 
     @property
@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def works(self) -> bool:
-        """Whether the request is carried out, whatever becomes of its answer."""
+        """Whether the operation runs, even if its answer is lost."""
         return self.fault is None or self.fault.name in ("drop_after_storing", "cut_body")
 
     @property
@@ -94,7 +94,7 @@ NO_FAULT = Plan()
 class Faults:
     """Faults in the order in which they were scripted.
 
-    Each takes `times=` for the next so many requests, and may be narrowed to requests that concern a
+    Each applies to the next `times=` requests, and may be narrowed to requests that concern a
     `phone_number`, have a `method`, or whose path ends in `path`. A delay combines with the fault after it.
     """
 
@@ -109,7 +109,7 @@ class Faults:
 
     @property
     def pending(self) -> int:
-        """How many faults are still to come, each counted as often as it is to happen."""
+        """The number of times that scripted faults will still be applied."""
         with self._lock:
             return sum(fault.times for fault in self._queue)
 
@@ -120,55 +120,57 @@ class Faults:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         body: str | bytes | None = None,
-        **which: Unpack[Which],
+        **matching: Unpack[RequestFilter],
     ) -> None:
-        """Answer the next requests with this status, doing nothing; without a body, with an error in JSON."""
-        self._add("answer", which, answer=scripted_response(status, headers or {}, json, body))
+        """Answer the next requests with this status and run no operation; without a body, send an error in JSON."""
+        self._add("answer", matching, answer=scripted_response(status, headers or {}, json, body))
 
-    def delay(self, seconds: float, **which: Unpack[Which]) -> None:
-        """Hold back the answers to the next requests; the message is stored before the wait."""
+    def delay(self, seconds: float, **matching: Unpack[RequestFilter]) -> None:
+        """Delay the answers to the next requests; the message is stored before the delay."""
         if not 0 <= seconds < math.inf:
             raise ValueError(f"seconds must be a finite number from 0 on, not {seconds!r}")
-        self._add("delay", which, seconds=seconds)
+        self._add("delay", matching, seconds=seconds)
 
-    def drop_before_storing(self, **which: Unpack[Which]) -> None:
-        """Read the next requests whole, store nothing, and reset the connection."""
-        self._add("drop_before_storing", which)
+    def drop_before_storing(self, **matching: Unpack[RequestFilter]) -> None:
+        """Read the next requests to the end, store nothing, and reset the connection."""
+        self._add("drop_before_storing", matching)
 
-    def drop_after_storing(self, **which: Unpack[Which]) -> None:
-        """Do what the next requests ask, and reset the connection in place of an answer."""
-        self._add("drop_after_storing", which)
+    def drop_after_storing(self, **matching: Unpack[RequestFilter]) -> None:
+        """Run the operations of the next requests, and reset the connection instead of answering."""
+        self._add("drop_after_storing", matching)
 
-    def cut_body(self, **which: Unpack[Which]) -> None:
-        """Do what the next requests ask, and break off in the middle of the answer's body."""
-        self._add("cut_body", which)
+    def cut_body(self, **matching: Unpack[RequestFilter]) -> None:
+        """Run the operations of the next requests, and close in the middle of the answer's body."""
+        self._add("cut_body", matching)
 
     def clear(self) -> None:
-        """Forget all faults that are still to come."""
+        """Drop all scripted faults."""
         with self._lock:
             self._queue.clear()
             self._publish(FaultsCleared())
 
-    def _add(self, name: str, which: Which, *, seconds: float = 0.0, answer: ApiResponse | None = None) -> None:
-        unknown = which.keys() - Which.__annotations__.keys()
+    def _add(
+        self, name: str, matching: RequestFilter, *, seconds: float = 0.0, answer: ApiResponse | None = None
+    ) -> None:
+        unknown = matching.keys() - RequestFilter.__annotations__.keys()
         if unknown:
             raise TypeError(f"unknown arguments: {', '.join(sorted(unknown))}")
         fault = Fault(
             id=next(self._ids),
             name=name,
-            times=checked_times(which.get("times", 1)),
+            times=checked_times(matching.get("times", 1)),
             seconds=seconds,
             answer=answer,
-            phone_number=checked_number(which.get("phone_number")),
-            path=which.get("path"),
-            method=(which.get("method") or "").upper() or None,
+            phone_number=checked_number(matching.get("phone_number")),
+            path=matching.get("path"),
+            method=(matching.get("method") or "").upper() or None,
         )
         with self._lock:
             self._queue.append(fault)
             self._publish(FaultScripted(fault_id=fault.id, description=str(fault), times=fault.times))
 
     def take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
-        """Use up the faults of one request; `numbers` gives those that it concerns."""
+        """Return the faults of one request, and count them as used; `numbers` returns those that it concerns."""
         with self._lock:
             return self._take(method, path, numbers)
 
@@ -202,27 +204,27 @@ def _concerns(fault: Fault, method: str, path: str, numbers: Callable[[], frozen
 
 
 def checked_times(times: object) -> int:
-    """Refuse a number of times that is none."""
+    """Return the number of times if it is a positive whole number."""
     if not isinstance(times, int) or isinstance(times, bool) or times < 1:
         raise ValueError(f"times must be a whole number from 1 on, not {times!r}")
     return times
 
 
 def checked_number(text: str | None) -> str | None:
-    """Bring the number that a fault is narrowed to into the form that the sandbox compares."""
+    """Return a number in the form that the sandbox compares."""
     number = None if text is None else participant(text)
     if text is not None and number is None:
-        raise ValueError(f"{text!r} is no phone number or email address")
+        raise ValueError(f"{text!r} is not a phone number or email address")
     return number
 
 
 def scripted_response(status: int, headers: Mapping[str, str], value: object, body: str | bytes | None) -> ApiResponse:
-    """Make the answer of a fault, checking what was asked for."""
+    """Build the answer of a fault from checked arguments."""
     _check_status(status)
     if value is not None and body is not None:
         raise ValueError("give json or body, not both")
     if any(mark in text for pair in headers.items() for text in pair for mark in "\r\n\0"):
-        raise ValueError("headers must not hold line breaks")
+        raise ValueError("headers must not contain line breaks")
     if body is not None:
         data = body.encode() if isinstance(body, str) else body
         return ApiResponse(status, data, {"Content-Type": "text/html; charset=utf-8", **headers})

@@ -14,20 +14,20 @@ import attrs
 
 from .limits import Budget, Storage, StorageFullError
 
-IN_MEMORY = 1 << 20
+MAX_IN_MEMORY = 1 << 20
 IMAGES = ("png", "jpeg", "gif", "webp", "heic", "heif", "bmp", "tiff", "avif")
-SOUNDS = ("mpeg", "mp4", "aac", "ogg", "wav", "x-wav", "x-m4a", "amr", "x-caf")
-FILMS = ("mp4", "quicktime", "webm", "3gpp", "mpeg")
+AUDIO = ("mpeg", "mp4", "aac", "ogg", "wav", "x-wav", "x-m4a", "amr", "x-caf")
+VIDEO = ("mp4", "quicktime", "webm", "3gpp", "mpeg")
 INLINE_TYPES = frozenset(f"image/{name}" for name in IMAGES)
 SAFE_TYPES = INLINE_TYPES.union(
-    (f"audio/{name}" for name in SOUNDS), (f"video/{name}" for name in FILMS), ("application/pdf",)
+    (f"audio/{name}" for name in AUDIO), (f"video/{name}" for name in VIDEO), ("application/pdf",)
 )
 TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 UNSAFE_IN_HEADER = re.compile(r"[^ !#-\[\]-~]|%")
 
 
 class UploadedFile:
-    """One uploaded file; over 1 MiB it lies in a temporary file that close() deletes."""
+    """One uploaded file; over 1 MiB it is a temporary file, which `close` deletes."""
 
     def __init__(self, filename: str, content_type: str | None, storage: Storage) -> None:
         self.filename = filename
@@ -40,8 +40,12 @@ class UploadedFile:
         self._place = Lock()  # a test may read in its own thread what the server reads in another
 
     def write(self, chunk: bytes) -> None:
-        """Append to the file. Raises StorageFullError if there is no room for it."""
-        if self._budget is self._storage.memory and self.size + len(chunk) > IN_MEMORY:
+        """Append to the file.
+
+        Raises:
+            StorageFullError: If there is not enough room.
+        """
+        if self._budget is self._storage.memory and self.size + len(chunk) > MAX_IN_MEMORY:
             self._move_to_disk()
         self._budget.take(len(chunk))
         self.size += len(chunk)
@@ -71,7 +75,7 @@ class UploadedFile:
             return self._content.read(size)
 
     def close(self) -> None:
-        """Forget the content, and give its room back."""
+        """Drop the content and give its room back."""
         if self._content.closed:
             return
         with suppress(OSError):  # a full disk
@@ -108,26 +112,26 @@ def stored_attachment(file: UploadedFile, base_url: str) -> SandboxAttachment:
 
 
 def linked_attachment(url: str) -> SandboxAttachment:
-    """Take a URL as an attachment as it stands, without downloading it."""
+    """Return an attachment for a URL, without downloading it."""
     filename = unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
     return SandboxAttachment(str(uuid4()), url, filename, guessed_type(filename), 0)
 
 
 def media_type(header: str | None) -> str | None:
-    """Take the type out of a Content-Type header, or None where it is no type at all."""
+    """Return the media type of a Content-Type header, or None if it is not valid."""
     bare = (header or "").partition(";")[0].strip().lower()
     return bare if TYPE.fullmatch(bare) else None
 
 
 def guessed_type(filename: str) -> str:
-    """Guess a type from a file name."""
+    """Guess the media type of a file name."""
     # Only the suffix: guess_type would take a name such as "data:..." for a URL.
     kind, packing = mimetypes.guess_type(f"file.{filename.rpartition('.')[2]}")
     return kind if kind and not packing else "application/octet-stream"
 
 
 def serving_headers(attachment: SandboxAttachment) -> dict[str, str]:
-    """Headers under which a browser shows pictures and saves everything else, running nothing."""
+    """Return headers with which a browser shows images, saves everything else and runs nothing."""
     kind = attachment.content_type if attachment.content_type in SAFE_TYPES else "application/octet-stream"
     place = "inline" if kind in INLINE_TYPES else "attachment"
     plain = UNSAFE_IN_HEADER.sub("_", attachment.filename)[:200]

@@ -1,4 +1,4 @@
-"""Who may ask: decided from the headers alone, before anything else of a request counts.
+"""Which requests are accepted, decided from their headers alone, before anything else is read.
 
 A page in a browser can reach a server on this machine. It cannot send the token, but a name of its own that points
 to this machine, or a form that it posts, must not get any further than a stranger on the network.
@@ -21,7 +21,7 @@ OWN_SITES = frozenset({"same-origin", "none"})
 
 
 class Headers(Protocol):
-    """What is read of a request's headers."""
+    """The one method of the headers that is used."""
 
     def getall(self, key: str, default: list[str], /) -> list[str]:
         """Return every value of a header."""
@@ -52,7 +52,7 @@ class Guard:
         return None
 
     def has_token(self, headers: Headers) -> bool:
-        """Whether a request carries the token."""
+        """Return whether a request carries the token."""
         given = headers.getall(TOKEN_HEADER, [])
         return len(given) == 1 and hmac.compare_digest(given[0].encode("utf-8", "surrogateescape"), self.token.encode())
 
@@ -93,13 +93,13 @@ def host_name(host: str) -> str | None:
 
 
 def bracketed(address: str) -> str:
-    """Write an address as it stands in a URL, without a zone."""
+    """Return an address as URLs contain it, without a zone."""
     bare = address.partition("%")[0]
     return f"[{bare}]" if ":" in bare else bare
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a name from `host_name` can only mean this machine."""
+    """Return whether a name from `host_name` can only mean this machine."""
     try:
         return ip_address(name).is_loopback
     except ValueError:
@@ -107,7 +107,11 @@ def is_loopback(name: str) -> bool:
 
 
 def allowed_hosts(listening: str, given: Iterable[str]) -> frozenset[str]:
-    """Gather the names that a sandbox answers to. Raises ValueError for what is not a name or an address."""
+    """Return the names that a sandbox accepts as Host.
+
+    Raises:
+        ValueError: If one of them is not a name or an address.
+    """
     if isinstance(given, str):
         raise ValueError("allow_hosts must be several strings, not one")
     found = {_allowed(host) for host in given}

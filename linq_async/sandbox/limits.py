@@ -1,4 +1,4 @@
-"""How much one sandbox accepts and keeps."""
+"""How much a sandbox accepts and keeps."""
 
 import sys
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import attrs
 
 MIB = 1 << 20
-# About what one stored thing costs beyond its texts: the object, its times, its places in dicts.
-THING = 1024
+# About what one stored record takes besides its texts: the object, its times, its entries in dicts.
+RECORD_BYTES = 1024
 
 
 def checked_limit(_: object, field: "attrs.Attribute[int]", value: object) -> None:
@@ -25,7 +25,7 @@ class Limits:
     something, until `Sandbox.reset()`. Nothing that was stored is ever dropped to make room.
 
     Raises:
-        ValueError: A limit is not a whole number from 1 on.
+        ValueError: If a limit is not a positive whole number.
     """
 
     text_bytes: int = attrs.field(default=2 * MIB, validator=checked_limit)
@@ -45,7 +45,7 @@ class Limits:
 
 
 class StorageFullError(Exception):
-    """There is no room for what a request would store."""
+    """A request would store more than the limits allow."""
 
 
 class Budget:
@@ -57,7 +57,11 @@ class Budget:
         self.used = 0
 
     def take(self, amount: int) -> None:
-        """Take an amount. Raises StorageFullError and takes nothing if it is not there."""
+        """Take an amount.
+
+        Raises:
+            StorageFullError: If there is not that much left; then nothing is taken.
+        """
         if self.used + amount > self.limit:
             raise StorageFullError(f"The sandbox is full: its limit is {self.limit} {self.what}. Reset or restart it")
         self.used += amount
@@ -77,5 +81,5 @@ class Storage:
 
 
 def cost(texts: Iterable[str | None], things: int) -> int:
-    """Estimate the bytes of memory that some texts and a number of stored things take."""
-    return things * THING + sum(sys.getsizeof(text) for text in texts if text is not None)
+    """Estimate the bytes of memory that texts and a number of records take."""
+    return things * RECORD_BYTES + sum(sys.getsizeof(text) for text in texts if text is not None)

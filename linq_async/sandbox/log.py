@@ -13,10 +13,10 @@ LONGEST_KEY = 1024
 
 @attrs.define(kw_only=True)
 class LoggedRequest:
-    """One request: what it asked and what became of it.
+    """One request and its outcome.
 
-    `request_id` is what the answer carries as `X-Request-Id`.
-    `status` is None while no answer was sent, and for good when the connection was dropped. `attempt` counts
+    `request_id` is the `X-Request-Id` of the response.
+    `status` is None until a response is sent, and stays None if the connection was dropped. `attempt` counts
     the requests that carried the same idempotency key; it is 1 for a request without one. `replayed` says that
     its key had a message already, so that nothing was stored for it. Of a request without the token, only the
     beginning of its path and content type is kept, and nothing of its query and body.
@@ -50,7 +50,7 @@ class RequestLog(Sequence[LoggedRequest]):
 
     @property
     def total(self) -> int:
-        """How many requests came in since the start or the last `clear()`, those no longer kept included."""
+        """The number of requests since the start or the last `clear()`, including those no longer kept."""
         return self._total
 
     @overload
@@ -71,7 +71,7 @@ class RequestLog(Sequence[LoggedRequest]):
         return f"RequestLog({self._entries!r})"
 
     def by_key(self) -> dict[str, list[LoggedRequest]]:
-        """Group the attempts by idempotency key, leaving out requests without one."""
+        """Return the attempts of each idempotency key, without the requests that had none."""
         groups: dict[str, list[LoggedRequest]] = {}
         for entry in self:
             if entry.idempotency_key is not None:
@@ -100,11 +100,11 @@ class RequestLog(Sequence[LoggedRequest]):
             )
         )
 
-    def note_key(self, entry: LoggedRequest, key: str) -> None:
-        """Note the key of a request once its body is read, and which attempt it is; too long a key is left out."""
+    def count_attempt(self, entry: LoggedRequest, key: str) -> None:
+        """Set the key and the attempt of a request once its body is read; a key that is too long is ignored."""
         if len(key) > LONGEST_KEY:
             return
-        # Taken out and put back, so that the key used least recently is the first one.
+        # Removed and added again, so that the least recently used key is the first one.
         attempt = self._attempts.pop(key, 0) + 1
         self._attempts[key] = attempt
         if len(self._attempts) > 10 * self._limit:
@@ -112,7 +112,7 @@ class RequestLog(Sequence[LoggedRequest]):
         entry.idempotency_key, entry.attempt = key, attempt
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Drop all requests."""
         self._entries.clear()
         self._attempts.clear()
         self._total = 0

@@ -10,25 +10,25 @@ PUNCTUATION = re.compile(r"[\s().\-]")
 
 
 def phone_number(text: str) -> str | None:
-    """Read `+12223334444` or `2223334444` as E.164, or answer None."""
+    """Read `+12223334444` or `2223334444` as E.164; return None for anything else."""
     if E164.fullmatch(text):
         return text
     return f"+1{text}" if TEN_DIGITS.fullmatch(text) else None
 
 
 def participant(text: str) -> str | None:
-    """Read a phone number or an email address, or answer None."""
+    """Read a phone number or an email address; return None for anything else."""
     return phone_number(text) or email(text)
 
 
 def email(text: str) -> str | None:
-    """Read an email address in lower case, or answer None."""
+    """Return an email address in lower case, or None if it is not valid."""
     return text.lower() if len(text) <= 254 and EMAIL.fullmatch(text) else None
 
 
 def searched_number(text: str) -> str | None:
-    """Read the number of a search, which may carry punctuation or lack its plus sign."""
-    # A plus sign that was not percent-encoded arrives as a space: do not mend that silently.
+    """Read a number to search for, which may contain punctuation or lack its plus sign."""
+    # A plus sign that was not percent-encoded arrives as a space: do not correct that silently.
     if text[:1].isspace():
         return None
     bare = PUNCTUATION.sub("", text)

@@ -1,4 +1,4 @@
-"""What the sandbox answers: envelopes, both error formats, times."""
+"""The responses of the API: envelopes, both error formats, times."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from .refusals import RefusalError
 
 JSON_TYPE = "application/json; charset=utf-8"
 T = TypeVar("T")
-# Every documented time has this offset, in summer and in October alike, but for those of subscriptions in UTC.
-OFFICE = timezone(timedelta(hours=-5))
+# The offset of all documented times, in summer and winter, except those of subscriptions, which are in UTC.
+API_OFFSET = timezone(timedelta(hours=-5))
 
 
 @attrs.frozen
@@ -27,12 +27,12 @@ class ApiResponse:
 
 
 def json_response(status: int, body: object, *, replayed: bool = False) -> ApiResponse:
-    """Make an answer that carries JSON."""
+    """Return a response with a JSON body."""
     return ApiResponse(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE}, replayed)
 
 
 def error_response(refusal: RefusalError) -> ApiResponse:
-    """Make an answer in the format of most operations: `errors` holds objects."""
+    """Return an error in the format of most operations: `errors` is a list of objects."""
     detail = {
         "status": refusal.status,
         "code": refusal.code,
@@ -43,7 +43,7 @@ def error_response(refusal: RefusalError) -> ApiResponse:
 
 
 def standard_error_response(refusal: RefusalError) -> ApiResponse:
-    """Make an answer in the format of contacts and subscriptions: `errors` holds strings."""
+    """Return an error in the format of contacts and subscriptions: `errors` is a list of strings."""
     body = {
         "status": "error",
         "error_code": refusal.code.upper(),
@@ -57,24 +57,24 @@ def _with_headers(answer: ApiResponse, refusal: RefusalError) -> ApiResponse:
     return attrs.evolve(answer, headers={**answer.headers, **refusal.headers})
 
 
-def office_time(moment: datetime) -> str:
-    """Write a moment as most operations do, such as `2025-10-23T13:07:55.019-05:00`."""
-    return moment.astimezone(OFFICE).isoformat(timespec="milliseconds")
+def api_time(moment: datetime) -> str:
+    """Write a time as most operations do, such as `2025-10-23T13:07:55.019-05:00`."""
+    return moment.astimezone(API_OFFSET).isoformat(timespec="milliseconds")
 
 
-def office_time_or_none(moment: datetime | None) -> str | None:
-    """Write a moment, or null where there is none."""
-    return None if moment is None else office_time(moment)
+def api_time_or_none(moment: datetime | None) -> str | None:
+    """Write a time, or null if there is none."""
+    return None if moment is None else api_time(moment)
 
 
 def utc_time(moment: datetime) -> str:
-    """Write a moment as the subscriptions do, such as `2025-08-20T10:00:00Z`."""
+    """Write a time as the subscriptions do, such as `2025-08-20T10:00:00Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @attrs.frozen
 class Page(Generic[T]):
-    """One page of a list, with the figures that both paging dialects show."""
+    """One page of a list, with the counts that both paging formats show."""
 
     items: Sequence[T]
     number: int
@@ -83,12 +83,12 @@ class Page(Generic[T]):
 
     @property
     def meta(self) -> dict[str, int]:
-        """The dialect of chats and messages."""
+        """The format of chats and messages."""
         return {"page": self.number, **self._figures}
 
     @property
     def pagination(self) -> dict[str, int]:
-        """The dialect of contacts."""
+        """The format of contacts."""
         return {"current_page": self.number, **self._figures}
 
     @property
@@ -97,6 +97,6 @@ class Page(Generic[T]):
 
 
 def page_of(items: Sequence[T], number: int, size: int) -> Page[T]:
-    """Cut one page out of a list."""
+    """Return one page of a list."""
     start = (number - 1) * size
     return Page(items[start : start + size], number, size, len(items))

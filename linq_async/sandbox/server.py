@@ -1,4 +1,4 @@
-"""The sandbox's life: settings, start, close."""
+"""The sandbox: settings, start, close."""
 
 import logging
 import secrets
@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from . import numbers
-from .app import Edge, OnRequest, make_app
+from .app import AppContext, OnRequest, make_app
 from .changes import Changes
 from .delivery_timer import DeliveryTimer
 from .faults import Faults
@@ -24,25 +24,25 @@ from .state import State
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
 DEFAULT_PHONE_NUMBERS = ("+15175269229", "+12025550101")
 DEFAULT_USERS = ("sam.reyes@example.com",)
-# A connection without a request, and one whose refused body goes on, end after so long.
+# How long an idle connection, and one whose refused body goes on, stay open.
 IDLE_SECONDS = 75.0
 LINGERING_SECONDS = 5.0
 
 
-class FailuresOfOurOwn(logging.Filter):
-    """Drops what aiohttp logs of requests that are not HTTP: it shows their bytes, and anybody can send them."""
+class MalformedRequestFilter(logging.Filter):
+    """Drops what aiohttp logs about malformed requests: it contains their bytes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is shown."""
+        """Return whether a record is logged."""
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 http_logger = logging.getLogger("linq_async.sandbox.http")
-http_logger.addFilter(FailuresOfOurOwn())
+http_logger.addFilter(MalformedRequestFilter())
 
 
 def utc_now() -> datetime:
-    """Tell the time, aware."""
+    """Return the time, with an offset."""
     return datetime.now(UTC)
 
 
@@ -62,7 +62,7 @@ class Sandbox:
     bound what a request may carry and what is kept. Times in answers have the offset -05:00, those of webhook
     subscriptions are in UTC, as in the documentation of the API; they are the same moments.
 
-    `changes` numbers everything that happens, for readers that follow it: see `Changes`.
+    Readers can follow everything that happens in `changes`: see `Changes`.
 
     Raises:
         ValueError: If a setting cannot be used.
@@ -123,14 +123,14 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """Where the server listens, such as `http://127.0.0.1:40321`."""
+        """The URL of the server, such as `http://127.0.0.1:40321`."""
         if not self._state.base_url:
             raise RuntimeError("the sandbox is not running: use `async with Sandbox()`")
         return self._state.base_url
 
     @property
     def messages(self) -> list[SandboxMessage]:
-        """Every message stored, in order, the deleted ones too."""
+        """Every stored message in order, including deleted ones."""
         return list(self._state.messages.values())
 
     @property
@@ -140,17 +140,17 @@ class Sandbox:
 
     @property
     def without_imessage(self) -> set[str]:
-        """Numbers that have no iMessage: fill it to change checks and the service of chats."""
+        """Numbers without iMessage. Add to it to change checks and the service of chats."""
         return self._state.without_imessage
 
     async def start(self) -> None:
-        """Start to listen; what an earlier run stored is still there, but for its files."""
+        """Start listening. What an earlier run stored is kept, except uploaded files."""
         if self._runner is not None:
-            raise RuntimeError("the sandbox runs already")
+            raise RuntimeError("the sandbox is already running")
         guard = Guard(self.token, self._hosts)
-        edge = Edge(self._state, self.requests, self.faults, guard, self._on_request, self._delivery_timer)
+        context = AppContext(self._state, self.requests, self.faults, guard, self._on_request, self._delivery_timer)
         runner = web.AppRunner(
-            make_app(edge),
+            make_app(context),
             logger=http_logger,
             access_log=None,
             auto_decompress=False,  # encoded bodies are refused, and never unpacked
@@ -166,10 +166,10 @@ class Sandbox:
             raise
         self._runner = runner
         self._delivery_timer.start()
-        self._state.base_url = f"http://{_callable_host(self._host)}:{runner.addresses[0][1]}"
+        self._state.base_url = f"http://{_connect_host(self._host)}:{runner.addresses[0][1]}"
 
     async def close(self) -> None:
-        """Stop at once, breaking off what is under way, and delete the uploaded files."""
+        """Stop at once, abort requests in progress, and delete the uploaded files."""
         runner, self._runner = self._runner, None
         self._state.base_url = ""
         self._delivery_timer.stop()
@@ -178,7 +178,7 @@ class Sandbox:
         self._state.close_files()
 
     def reset(self) -> None:
-        """Forget all messages, chats, contacts, requests and faults; the server keeps running."""
+        """Drop all messages, chats, contacts, requests and faults; the server keeps running."""
         self.requests.clear()
         self.faults.clear()
         self._state.clear()
@@ -200,32 +200,32 @@ class Sandbox:
 
 
 def default_token(host: str) -> str:
-    """Return the token that everybody knows, or a random one if other machines can reach the host."""
+    """Return the well-known token, or a random one if other machines can reach the host."""
     name = host_name(bracketed(host))
     return DEFAULT_TOKEN if name is not None and is_loopback(name) else random_token()
 
 
 def random_token() -> str:
-    """Make a token that nobody can guess."""
+    """Return a token that nobody can guess."""
     return f"sandbox-{secrets.token_hex(16)}"
 
 
 def checked_host(host: str) -> str:
-    """Refuse a host that cannot be a name or an address."""
+    """Return the host if it can be a name or an address."""
     if host and host_name(bracketed(host)) is None:
         raise ValueError(f"host must be a name or an address of this machine, not {host!r}")
     return host
 
 
 def checked_token(token: str) -> str:
-    """Refuse a token that no header could carry."""
+    """Return the token if a header can carry it."""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("token must be printable ASCII without spaces")
     return token
 
 
 def checked_numbers(given: Iterable[str]) -> tuple[str, ...]:
-    """Bring the organisation's numbers to E.164."""
+    """Return the organisation's numbers in E.164."""
     if isinstance(given, str):
         raise ValueError("phone_numbers must be several strings, not one")
     found: list[str] = []
@@ -235,27 +235,27 @@ def checked_numbers(given: Iterable[str]) -> tuple[str, ...]:
             raise ValueError(f"{text!r} is not a phone number such as +12223334444")
         found.append(number)
     if not found:
-        raise ValueError("phone_numbers must hold at least one number")
+        raise ValueError("phone_numbers must not be empty")
     return tuple(dict.fromkeys(found))
 
 
 def checked_users(given: Iterable[str]) -> tuple[str, ...]:
-    """Check that there is somebody to own contacts."""
+    """Return the addresses of the users, of whom there must be at least one."""
     found = tuple(numbers.email(text) or "" for text in given)
     if not found or not all(found):
-        raise ValueError("user_emails must hold at least one email address, and nothing else")
+        raise ValueError("user_emails must be email addresses, and must not be empty")
     return found
 
 
 def checked_seconds(name: str, seconds: float) -> float:
-    """Refuse a time that cannot be waited."""
+    """Return the seconds if they can be waited."""
     if not 0 <= seconds < 1e9:
         raise ValueError(f"{name} must be a number of seconds from 0 on, not {seconds!r}")
     return seconds
 
 
-def _callable_host(host: str) -> str:
-    """Name a host that can be called: a server on all addresses is called on this machine's own."""
+def _connect_host(host: str) -> str:
+    """Return the host to connect to: 127.0.0.1 for a server on all addresses."""
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104  # compared with, not bound to
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""A sandbox on a thread of its own, for callers that have no event loop, or another one for each test."""
+"""A sandbox that runs on its own thread, so that callers need no event loop, or may use one for each test."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from .server import Sandbox
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
-"""Seconds that a caller waits for the thread, which never works for long: after them something is broken."""
+THREAD_TIMEOUT = 30.0
+"""Seconds that a caller waits for the thread."""
 
 
 class ThreadedSandbox(Sandbox):
@@ -37,16 +37,16 @@ class ThreadedSandbox(Sandbox):
         self._stop()
 
     async def start(self) -> None:
-        """Start to listen, on a new thread."""
+        """Start listening, on a new thread."""
         self._open()
 
     async def close(self) -> None:
-        """Stop at once, breaking off what is under way, and delete the uploaded files."""
+        """Stop at once, abort requests in progress, and delete the uploaded files."""
         self._stop()
 
     def reset(self) -> None:
-        """Forget all messages, chats, contacts, requests and faults; the server keeps running."""
-        self._between_steps(super().reset)
+        """Drop all messages, chats, contacts, requests and faults; the server keeps running."""
+        self._call_on_thread(super().reset)
 
     @property
     def deliver_after(self) -> float | None:
@@ -55,26 +55,26 @@ class ThreadedSandbox(Sandbox):
 
     @deliver_after.setter
     def deliver_after(self, seconds: float | None) -> None:
-        self._between_steps(lambda: Sandbox.deliver_after.fset(self, seconds))  # type: ignore[attr-defined]
+        self._call_on_thread(lambda: Sandbox.deliver_after.fset(self, seconds))  # type: ignore[attr-defined]
 
     @property
     def messages(self) -> list[SandboxMessage]:
-        """Every message stored, in order, the deleted ones too."""
-        return self._between_steps(lambda: super(ThreadedSandbox, self).messages)
+        """Every stored message in order, including deleted ones."""
+        return self._call_on_thread(lambda: super(ThreadedSandbox, self).messages)
 
     @property
     def chats(self) -> list[SandboxChat]:
         """Every chat, in order."""
-        return self._between_steps(lambda: super(ThreadedSandbox, self).chats)
+        return self._call_on_thread(lambda: super(ThreadedSandbox, self).chats)
 
     def _open(self) -> None:
         if self._thread is not None:
-            raise RuntimeError("the sandbox runs already")
+            raise RuntimeError("the sandbox is already running")
         started: Future[None] = Future()
         self._thread = Thread(target=self._run, args=(started,), name="linq-sandbox", daemon=True)
         self._thread.start()
         try:
-            started.result(PATIENCE)
+            started.result(THREAD_TIMEOUT)
         except BaseException:
             self._stop()
             raise
@@ -101,10 +101,10 @@ class ThreadedSandbox(Sandbox):
         if self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
         if thread is not None:
-            thread.join(PATIENCE)
+            thread.join(THREAD_TIMEOUT)
 
-    def _between_steps(self, call: Callable[[], T]) -> T:
-        """Call on the sandbox's thread, so that nobody sees the work of another half done."""
+    def _call_on_thread(self, call: Callable[[], T]) -> T:
+        """Call on the sandbox's thread, so that no caller sees a request half done."""
         loop = self._loop
         if loop is None or loop is _running_loop():
             return call()
@@ -112,7 +112,7 @@ class ThreadedSandbox(Sandbox):
         async def called() -> T:
             return call()
 
-        return asyncio.run_coroutine_threadsafe(called(), loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(called(), loop).result(THREAD_TIMEOUT)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

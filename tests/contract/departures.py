@@ -1,4 +1,4 @@
-"""Where sandbox or client depart from the contract on purpose, and what is left of an exchange's violations then.
+"""How sandbox or client depart from the contract on purpose, and what is left of an exchange's violations then.
 
 `departures.md` says why, entry by entry.
 """
@@ -153,7 +153,7 @@ def unforgiven(exchange: Exchange, departures: Iterable[Departure] = DEPARTURES)
 
 
 def hold(exchange: Exchange) -> None:
-    """Raise ContractError where an exchange is outside the contract, and no departure forgives it."""
+    """Raise ContractError if an exchange is outside the contract, and no departure forgives it."""
     violations = unforgiven(exchange)
     if violations:
         raise ContractError(exchange, violations)

@@ -30,11 +30,11 @@ class Operation:
     name: str
     method: str
     path: str
-    """With its prefix, and names in braces where ids stand."""
+    """With its prefix, and names in braces in place of ids."""
     query: Mapping[str, str]
     """The types of its parameters; a name that ends in `~` may be left out."""
     bodies: Mapping[str, str]
-    """The name of the schema for each media type; empty where no body is taken."""
+    """The name of the schema for each media type; empty if there is no body."""
     inferred: frozenset[str]
     """The media types that no documentation lists."""
     answers: Mapping[int, str]

@@ -20,7 +20,7 @@ class Exchange:
     request_headers: Mapping[str, str] = field(default_factory=CIMultiDict)
     request_body: bytes = b""
     status: int | None = None
-    """None where there is no answer to be checked."""
+    """None if there was no response to check."""
     response_headers: Mapping[str, str] = field(default_factory=CIMultiDict)
     response_body: bytes = b""
 
@@ -47,7 +47,7 @@ class Violation:
     keyword: str | None = None
     """The rule of the schema that was broken: `required`, `type`, ..."""
     place: str = ""
-    """Where in the query or the body: `/message/text`, or the name of a header."""
+    """The place in the query or the body: `/message/text`, or the name of a header."""
     value: object = None
 
     @property

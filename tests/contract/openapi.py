@@ -8,7 +8,7 @@ from typing import Any
 from .departures import DEPARTURES, Departure
 from .document import ANYTHING, JSON, NOTHING, OPTIONAL, Contract, Operation, Schema, contract, is_array, schema_of
 
-# Where the answer to a creation leads: the id in it, and the operations that take it.
+# What the response to a creation leads to: the id in it, and the operations that take it.
 LINKS = {
     "createChat": ("chat_id", "$response.body#/data/id", ["getChat", "sendChatMessage", "listChatMessages"]),
     "createContact": (

@@ -1,13 +1,13 @@
-"""A pytest plugin: every exchange with a sandbox is held against the contract.
+"""A pytest plugin: every exchange with a sandbox is checked against the contract.
 
 Switch it on by naming it in `pytest_plugins` of tests/conftest.py, as `contract.plugin`. A test during which an
-exchange is outside the contract fails. One that means it says so, and where:
+exchange is outside the contract fails. One that intends it says so, and names the place:
 
     @pytest.mark.off_contract("a kind of reaction that is not documented", "request.body")
 
-or, for a few lines, `with off_contract("...", "request.body"):` from `contract.recorder`. An exemption that nothing
+or `with off_contract("...", "request.body"):` from `contract.recorder` around a few lines. An exemption that nothing
 needs fails, too, unless `strict=False` is given. Answers that a test scripts by `sandbox.faults` need no exemption:
-scripting one says it. The request is held against the contract there as well.
+scripting one says it. Their requests are checked all the same.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ EXEMPTIONS = pytest.StashKey[list[Exemption]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, and start to record."""
+    """Register the mark, and start recording."""
     config.addinivalue_line("markers", MARKER)
     config.stash[RECORDER] = start()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop to record."""
+    """Stop recording."""
     stop(config.stash[RECORDER])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Grant what the test's marks ask for."""
+    """Add the exemptions of the test's marks."""
     recorder = item.config.stash[RECORDER]
     recorder.failures()
     found = [_exemption(mark) for mark in item.iter_markers("off_contract")]
@@ -51,7 +51,7 @@ def _exemption(mark: pytest.Mark) -> Exemption:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that passed outside the contract; one that failed is told of it beside its own failure."""
+    """Fail a test that passed outside the contract; one that failed reports it beside its own failure."""
     recorder = item.config.stash[RECORDER]
     try:
         result = yield
@@ -68,7 +68,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Take the exemptions back, and fail for what happened since the test's end."""
+    """Remove the exemptions, and fail for what happened since the end of the test."""
     recorder = item.config.stash[RECORDER]
     try:
         return (yield)
@@ -79,8 +79,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell how many exchanges were held against the contract."""
+    """Print how many exchanges were checked against the contract."""
     counts = config.stash[RECORDER].counts
     if counts["exchanges"]:
-        told = ", ".join(f"{count} {name}" for name, count in counts.items())
-        terminalreporter.write_line(f"contract: {told}")
+        summary = ", ".join(f"{count} {name}" for name, count in counts.items())
+        terminalreporter.write_line(f"contract: {summary}")

@@ -1,4 +1,4 @@
-"""Holds every exchange with a sandbox of this process against the contract, as it happens."""
+"""Check every exchange with a sandbox of this process against the contract, as it happens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .exchange import ContractError, Exchange, Violation
 
 @dataclass
 class Exemption:
-    """Leave to be outside the contract, in the places named."""
+    """Permission to be outside the contract in some places."""
 
     reason: str
     places: tuple[str, ...]
@@ -28,11 +28,11 @@ class Exemption:
             raise ValueError("an exemption needs a reason, and the places such as 'request.body' that it is for")
 
     def covers(self, violation: Violation) -> bool:
-        """Whether it is for this violation."""
+        """Return whether this covers a violation."""
         return violation.where in self.places
 
     def check_use(self) -> None:
-        """Fail where nothing was outside the contract."""
+        """Fail if nothing was outside the contract."""
         if self.strict and not self.used:
             raise AssertionError(f"nothing was outside the contract in {', '.join(self.places)}: {self.reason}")
 
@@ -44,12 +44,12 @@ class Recorder:
         self.counts: Counter[str] = Counter()
         self.exemptions: list[Exemption] = []
         self.exchanges: deque[Exchange] = deque(maxlen=8)
-        """The latest, for tests of the recorder."""
+        """The latest exchanges, which only tests of the recorder read."""
         self._failures: list[ContractError] = []
         self._lock = threading.Lock()
 
     def take(self, exchange: Exchange) -> None:
-        """Hold one exchange against the contract, and keep what is wrong with it for the test's end."""
+        """Check one exchange against the contract, and keep its violations until the end of the test."""
         self.exchanges.append(exchange)
         self.counts["exchanges"] += 1
         self.counts["of the client"] += exchange.from_client
@@ -71,13 +71,13 @@ class Recorder:
             self._failures.append(error)
 
     def failures(self) -> list[ContractError]:
-        """Return the failures since this was asked last."""
+        """Return the failures since the last call."""
         with self._lock:
             found, self._failures = self._failures, []
         return found
 
     def raise_failures(self) -> None:
-        """Raise what was found since this was asked last."""
+        """Raise the failures since the last call."""
         found = self.failures()
         if found:
             raise AssertionError("outside the contract:\n" + "\n".join(str(one) for one in found))
@@ -88,7 +88,7 @@ _observing = ExitStack()
 
 
 def start() -> Recorder:
-    """Begin to record; a recorder within another one takes all until it stops."""
+    """Start recording. A recorder started within another one takes its place until it stops."""
     if not _running:
         _observing.enter_context(observe(_take))
     _running.append(Recorder())
@@ -103,7 +103,7 @@ def stop(recorder: Recorder) -> None:
 
 
 def current() -> Recorder:
-    """Give the recorder that runs."""
+    """Return the running recorder."""
     if not _running:
         raise RuntimeError("no exchanges are recorded: add 'contract.plugin' to pytest_plugins in tests/conftest.py")
     return _running[-1]
@@ -137,7 +137,7 @@ def _take(observed: ObservedExchange) -> None:
         what = Violation("answer.status", f"the sandbox failed: {observed.error!r}", status=500)
         recorder.fail(ContractError(replace(exchange, status=500), [what]))
     elif not observed.complete:
-        # There was no whole request to be checked.
+        # Only a part of the request arrived, which cannot be checked.
         recorder.counts["broken off"] += 1
     elif observed.body_size > len(observed.body):
         recorder.fail(ContractError(exchange, [Violation("request.body", "too large to be recorded")]))

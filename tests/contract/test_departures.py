@@ -1,4 +1,4 @@
-"""The departures: each one is told in the table, is needed, and forgives no more than it says."""
+"""The departures: each one is listed in the table, is needed, and forgives no more than it says."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_none_is_without_proof() -> None:
 
 
 def test_the_table_is_whole() -> None:
-    """The table tells of every departure, in order, with its side and its operations, and of nothing else."""
+    """The table lists every departure, in order, with its side and its operations, and of nothing else."""
     told = [(name, side, operations) for name, side, operations, _, _ in ROW.findall(TABLE.read_text(encoding="utf-8"))]
     assert told == [(one.name, one.side, _told(one.operations)) for one in DEPARTURES]
 
@@ -188,12 +188,12 @@ STILL_WRONG = {
 
 @pytest.mark.parametrize("name", STILL_WRONG)
 def test_the_client_is_forgiven_little(name: str) -> None:
-    """What a lenient sandbox takes from others is still wrong where the client sends it."""
+    """What a lenient sandbox takes from others is still wrong if the client sends it."""
     assert unforgiven(_by_client(STILL_WRONG[name]))
 
 
 def test_a_bad_request_that_is_taken_fails() -> None:
-    """A wrong request by hand may be refused, but not taken where no departure says so."""
+    """A wrong request by hand may be refused, but not accepted unless a departure allows it."""
     exchange = created({})
     assert unforgiven(exchange)
     assert unforgiven(replace(exchange, status=None)) == []

@@ -1,4 +1,4 @@
-"""The recorder sees every exchange with a sandbox, tells of what is wrong, and forgives only what a test names."""
+"""The recorder sees every exchange with a sandbox, reports what is wrong, and forgives only what a test names."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_is_wrong_fails(run_pytest: Run) -> None:
 
 
 def test_a_failure_of_its_own_comes_first(run_pytest: Run) -> None:
-    """A test that fails by itself keeps its own failure, and tells of the other beside it."""
+    """A test that fails by itself keeps its own failure, and reports the other beside it."""
     result = run_pytest("await ask(surplus=1); raise RuntimeError('its own')")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*RuntimeError: its own*", "*Captured contract call*", "*surplus*"])
@@ -145,7 +145,7 @@ async def test_the_bytes_are_recorded(recorder: Recorder) -> None:
 
 @pytest.mark.asyncio
 async def test_scripted_faults_are_counted(recorder: Recorder) -> None:
-    """An answer that a test scripts is counted and not checked, its request is checked, and a lost one is no answer."""
+    """A scripted answer is counted and not checked, its request is checked, and lost answers are counted."""
     async with Sandbox() as sandbox:
         sandbox.faults.answer(503, body="<html>")
         sandbox.faults.drop_after_storing()

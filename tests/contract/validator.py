@@ -35,7 +35,7 @@ class Validator:
         return violations
 
     def check(self, exchange: Exchange) -> None:
-        """Raise ContractError where anything is outside the contract, departures included."""
+        """Raise ContractError if anything is outside the contract, departures included."""
         violations = self.violations(exchange)
         if violations:
             raise ContractError(exchange, violations)

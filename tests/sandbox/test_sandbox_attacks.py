@@ -116,7 +116,7 @@ HEADS = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", HEADS)
 async def test_what_is_not_http_is_not_logged(sandbox: Sandbox, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """Bytes that are not HTTP end the connection, and none of them reaches a log, for they may hold a token."""
+    """Bytes that are not HTTP end the connection, and none of them reaches a log, because they may contain a token."""
     caplog.set_level(logging.DEBUG)
     with suppress(ConnectionError):
         answer = await raw(sandbox, HEADS[name])

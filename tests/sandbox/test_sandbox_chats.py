@@ -115,7 +115,7 @@ async def test_wrong_bodies_are_refused_and_store_nothing(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("body", [b"{", b'{"a": NaN}', b"\xff", b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"])
 async def test_malformed_json_is_a_400(api: Api, body: bytes) -> None:
-    """A body that is no JSON is refused with 400."""
+    """A body that is not JSON is refused with 400."""
     reply = await api("POST", "/chats", data=body, headers={"Content-Type": "application/json"})
     assert (reply.status, reply.error["code"]) == (400, "bad_request")
 
@@ -209,7 +209,7 @@ async def test_a_chat_is_read_back_with_its_count(api: Api) -> None:
     ],
 )
 async def test_an_unknown_chat_is_a_404(api: Api, method: str, rest: str, chat_id: str) -> None:
-    """Whatever stands in the place of the id, the answer is the documented 404."""
+    """Whatever the id in the path is, the answer is the documented 404."""
     reply = await api(method, f"/chats/{chat_id}{rest}")
     assert (reply.status, reply.error["code"], reply.error["title"]) == (404, "not_found", "Not Found")
 
@@ -271,7 +271,7 @@ async def test_listing_needs_a_number(api: Api, query: str, status: int) -> None
 
 @pytest.mark.asyncio
 async def test_a_chat_is_found_by_exactly_its_people(api: Api) -> None:
-    """Find gives `data.chat`, and null with 200 where the set of people is another."""
+    """Find gives `data.chat`, and null with 200 for another set of people."""
     created = await api.create_chat(phone_numbers=[MIRA, THEO])
     query = [("phone_number", LINE), ("phone_numbers[]", THEO), ("phone_numbers[]", MIRA)]
     hit = await api("GET", "/chats/find", params=query)

@@ -94,7 +94,7 @@ async def test_a_cut_body_has_its_status_and_half_its_bytes(api: Api, sandbox: S
 
 @pytest.mark.asyncio
 async def test_an_answer_without_a_body_is_cut_to_nothing(api: Api, sandbox: Sandbox) -> None:
-    """Where there is no body to cut, the connection is reset after the work was done."""
+    """If there is nothing to cut, the connection is reset after the work was done."""
     chat_id, _ = await api.new_message()
     sandbox.faults.cut_body()
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -198,9 +198,9 @@ async def test_faults_are_cleared(api: Api, sandbox: Sandbox) -> None:
     ],
 )
 def test_wrong_scripts_are_refused(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-    """A fault that cannot be is refused where it is written, and is not queued."""
+    """An impossible fault is refused when it is scripted, and is not queued."""
     sandbox = Sandbox()
-    with pytest.raises(ValueError, match=r"must|not both|no phone number"):
+    with pytest.raises(ValueError, match=r"must|not both|not a phone number"):
         getattr(sandbox.faults, name)(*arguments, **options)
     assert sandbox.faults.pending == 0
 

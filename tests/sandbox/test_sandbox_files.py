@@ -101,7 +101,7 @@ async def test_an_unknown_file_is_a_404(api: Api, path: str) -> None:
     ],
 )
 def test_file_names_are_read_as_rack_reads_them(raw: str, name: str) -> None:
-    """Percent signs are undone only where every one is an escape, and folders fall away."""
+    """Percent escapes are decoded only if every percent sign is one, and folders fall away."""
     assert file_name_as_rack_reads_it(raw) == name
 
 
@@ -127,7 +127,7 @@ def test_dispositions_are_read(disposition: str, name: str | None, filename: str
 
 @pytest.mark.asyncio
 async def test_a_part_with_an_empty_file_name_is_dropped(api: Api) -> None:
-    """A file field in which nothing was chosen is no attachment."""
+    """A file field in which nothing was chosen does not become an attachment."""
     fields = "".join(
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in CHAT_FIELDS
     )

@@ -59,7 +59,7 @@ async def test_a_host_that_is_not_this_machine_is_refused(sandbox: Sandbox, host
 
 @pytest.mark.asyncio
 async def test_a_request_without_one_host_is_refused(sandbox: Sandbox) -> None:
-    """No Host, and two of them, are no name of this machine."""
+    """A request without Host, or with two of them, is refused."""
     assert await status_for(sandbox) in (400, 421)
     assert await status_for(sandbox, "Host: localhost", "Host: evil.example") in (400, 421)
 
@@ -216,7 +216,7 @@ async def test_a_packed_body_is_not_unpacked(sandbox: Sandbox, headers: dict[str
 
 @pytest.mark.asyncio
 async def test_little_is_read_of_a_stranger(sandbox: Sandbox) -> None:
-    """A stranger hears the 401 at the end of a small body, on a living connection, and so where 100 is awaited."""
+    """A stranger hears the 401 at the end of a small body, on a living connection, also if the client waits for 100."""
     async with aiohttp.ClientSession(sandbox.base_url) as session:
         small = await Api(session)("POST", "/chats", data=b"x" * 100_000)
         large = await Api(session)("POST", "/chats", data=b"x" * 900_000, expect100=True)

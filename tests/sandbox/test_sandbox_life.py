@@ -124,7 +124,7 @@ async def test_reset_forgets_everything(api: Api, sandbox: Sandbox) -> None:
 
 @pytest.mark.asyncio
 async def test_the_log_holds_every_request(api: Api, sandbox: Sandbox) -> None:
-    """Method, path, query, type, size and status are logged, for refused and unknown calls as well."""
+    """Method, path, query, type, size and status are logged, also those of refused and unknown calls."""
     await api.create_chat("one")
     await api("GET", "/chats", params={"page": "2"})
     reply = await api("GET", "/nowhere")
@@ -225,7 +225,7 @@ def test_any_json_to_create_chat_is_answered(body: object) -> None:
 @settings(deadline=None, max_examples=30)
 @given(body=JSON | st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_json_to_any_operation_is_answered(body: object) -> None:
-    """Whatever JSON an operation is given, the answer is no 5xx."""
+    """No JSON makes an operation answer with 5xx."""
     ids = {"chat_id": "8101", "chat_message_id": "900001", "reaction_id": "301"}
     calls: list[tuple[str, str, dict[str, Any]]] = []
     for route in ROUTES:

@@ -99,7 +99,7 @@ async def test_a_form_has_a_number_of_parts(api: Api) -> None:
 
 @pytest.mark.asyncio
 async def test_a_full_memory_is_a_507() -> None:
-    """Where no more fits, what would be stored is refused, replays and all else are answered, and reset() helps."""
+    """Once it is full, what would be stored is refused, replays and all else are answered, and reset() helps."""
     async with Sandbox(limits=Limits(memory_bytes=20_000)) as sandbox, session_on(sandbox) as session:
         api = Api(session)
         chat_id, message_id = await api.new_message()
@@ -224,14 +224,14 @@ def test_attempts_are_counted_for_the_latest_keys() -> None:
     """Keys that were not used for long are forgotten, and one that is too long is not noted at all."""
     log = RequestLog(limit=2)
     for key in ("old", *(f"key-{n}" for n in range(18)), "old", "new", "newer"):
-        log.note_key(entry(), key)
-    counted = {key: (one := entry(), log.note_key(one, key))[0] for key in ("old", "key-0", "key-17", "x" * 1025)}
+        log.count_attempt(entry(), key)
+    counted = {key: (one := entry(), log.count_attempt(one, key))[0] for key in ("old", "key-0", "key-17", "x" * 1025)}
     assert [one.attempt for one in counted.values()] == [3, 1, 2, 1]
     assert counted["x" * 1025].idempotency_key is None
 
 
 def test_the_log_may_be_read_while_it_grows() -> None:
-    """Whoever goes through the log sees what was there at the start."""
+    """A reader that iterates over the log sees what was there at the start."""
     log = RequestLog(limit=2)
     log.add(entry())
     log.add(entry())

@@ -13,7 +13,7 @@ START = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that only moves when it is moved."""
 
     def __init__(self) -> None:
         self.now = START
@@ -148,7 +148,7 @@ async def test_before_and_after_leave_out_the_moment_itself() -> None:
 
 @pytest.mark.asyncio
 async def test_a_message_is_delivered_when_its_time_has_come() -> None:
-    """A message stays pending for `deliver_after` seconds, for ever with None, then has its moment."""
+    """A message stays pending for `deliver_after` seconds, or always if that is None, and then has a delivery time."""
     clock = Clock()
     async with (
         Sandbox(clock=clock, deliver_after=5) as sandbox,

@@ -81,7 +81,7 @@ async def test_a_request_that_breaks_off_is_not_complete() -> None:
 
 
 async def test_a_request_that_the_guard_refuses_is_not_shown(sandbox: Sandbox) -> None:
-    """A request from a foreign page is no exchange of the API, and is not shown."""
+    """A request from a foreign page is refused before it reaches the API, and is not shown."""
     seen: list[ObservedExchange] = []
     with observe(seen.append):
         reply = await raw(sandbox, head(f"GET {PREFIX}/chats", "Host: localhost", "Origin: http://evil.example"))

@@ -50,7 +50,7 @@ def test_life() -> None:
     sandbox = ThreadedSandbox()
     with sandbox:
         assert asyncio.run(post(sandbox, "one")) == [200]
-        with pytest.raises(RuntimeError, match="runs already"), sandbox:
+        with pytest.raises(RuntimeError, match="already running"), sandbox:
             pass
     assert threads() == []
     assert [message.idempotency_key for message in sandbox.messages] == ["one"]

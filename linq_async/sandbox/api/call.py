@@ -1,4 +1,4 @@
-"""One call on its way to an operation."""
+"""The call of an operation."""
 
 import attrs
 
@@ -12,7 +12,7 @@ from .fields import whole_number
 
 @attrs.frozen
 class ApiCall:
-    """What an operation is given: the state, and the request as plain data."""
+    """What an operation gets: the state, and the request as plain data."""
 
     state: State
     ids: dict[str, str]
@@ -20,14 +20,14 @@ class ApiCall:
     params: Params
 
     def id(self, name: str, refusal: RefusalError) -> int:
-        """Find an id of the path; what is no number names nothing."""
+        """Return an id in the path; raise the refusal if it is not a number."""
         number = whole_number(self.ids[name])
         if number is None:
             raise refusal
         return number
 
     def chat(self) -> SandboxChat:
-        """Find the chat that the path names."""
+        """Return the chat in the path."""
         refusal = not_found("Chat")
         chat = self.state.chats.get(self.id("chat_id", refusal))
         if chat is None:
@@ -35,7 +35,7 @@ class ApiCall:
         return chat
 
     def message(self) -> SandboxMessage:
-        """Find the message of the chat that the path names."""
+        """Return the message in the path, which must belong to the chat in the path."""
         chat = self.chat()
         message = find_message(self, "id")
         if message.chat_id != chat.id:
@@ -44,7 +44,7 @@ class ApiCall:
 
 
 def find_message(call: ApiCall, name: str) -> SandboxMessage:
-    """Find the message that the path names, unless it was deleted."""
+    """Return the message in the path, unless it was deleted."""
     refusal = not_found("Message")
     message = call.state.messages.get(call.id(name, refusal))
     if message is None or message.deleted:

@@ -1,21 +1,21 @@
-"""Operations on chats, and how a chat looks in answers."""
+"""Operations on chats, and chats as responses show them."""
 
 from linq_async.sandbox import numbers
 from linq_async.sandbox.rack.params import Params
 from linq_async.sandbox.records import SandboxChat
 from linq_async.sandbox.refusals import invalid, missing_phone
-from linq_async.sandbox.responses import ApiResponse, json_response, office_time, page_of
+from linq_async.sandbox.responses import ApiResponse, api_time, json_response, page_of
 from linq_async.sandbox.state import State
 
 from .call import ApiCall
 from .fields import optional_text, optional_texts, paging, read_number, required_object
-from .messages import read_message_params, reserve, short_message, store
+from .messages import created_message_data, read_message_params, reserve, store
 
 NO_RECIPIENT = "Phone number is required"
 
 
 def create_chat(call: ApiCall) -> ApiResponse:
-    """Find or create a chat and store its message; always 200."""
+    """Find or create a chat and store its message; the status is always 200."""
     state, params = call.state, call.params
     send_from = _required_line(state, params, "send_from")
     wanted = required_object(params, "chat")
@@ -25,11 +25,11 @@ def create_chat(call: ApiCall) -> ApiResponse:
     earlier = message = state.message_with_key(draft.key)
     if message is None:
         chat = state.find_chat(send_from, recipients)
-        # At once for both, so that a chat without its message is never left behind.
+        # Reserved together, so that no chat is left without its message.
         reserve(state, draft, () if chat else (display_name, *recipients))
         message = store(state, chat or state.add_chat(send_from, recipients, display_name), draft)
     chat = state.chats[message.chat_id]
-    shown = {**chat_data(state, chat), "chat_messages": short_message(state, message, as_sent=True)}
+    shown = {**chat_data(state, chat), "chat_messages": created_message_data(state, message, as_sent=True)}
     return json_response(200, {"data": shown}, replayed=earlier is not None)
 
 
@@ -48,7 +48,7 @@ def _required_line(state: State, params: Params, name: str) -> str:
 
 
 def _recipients(params: Params, send_from: str) -> list[str]:
-    """Read the people of a chat in the order given, the own line left out."""
+    """Return the people of a chat in the given order, without the sending number."""
     given = optional_texts(params, "phone_numbers")
     people = dict.fromkeys(read_number(text, "phone_numbers", numbers.participant) for text in given)
     people.pop(send_from, None)
@@ -58,26 +58,26 @@ def _recipients(params: Params, send_from: str) -> list[str]:
 
 
 def list_chats(call: ApiCall) -> ApiResponse:
-    """Answer with one page of the chats in which a number takes part."""
+    """Return one page of the chats of a number."""
     text = _required_number(call.query, "phone_number")
     number = numbers.email(text) or read_number(text, "phone_number", numbers.searched_number)
     page = page_of(list(call.state.chats_with(number)), *paging(call.query))
-    data = [listed_chat(call.state, chat) for chat in page.items]
+    data = [full_chat_data(call.state, chat) for chat in page.items]
     return json_response(200, {"data": data, "meta": page.meta})
 
 
 def find_chat(call: ApiCall) -> ApiResponse:
-    """Answer with the chat of a line and exactly these people, or with null."""
+    """Return the chat of a phone number with exactly these people, or null."""
     send_from = read_number(_required_number(call.query, "phone_number"), "phone_number")
     chat = call.state.find_chat(send_from, _recipients(call.query, send_from))
     if chat is None:
         return json_response(200, {"data": {"chat": None, "messages": []}})
-    return json_response(200, {"data": {"chat": listed_chat(call.state, chat)}})
+    return json_response(200, {"data": {"chat": full_chat_data(call.state, chat)}})
 
 
 def get_chat(call: ApiCall) -> ApiResponse:
-    """Answer with a chat."""
-    return json_response(200, {"data": listed_chat(call.state, call.chat())})
+    """Return a chat."""
+    return json_response(200, {"data": full_chat_data(call.state, call.chat())})
 
 
 def mark_as_read(call: ApiCall) -> ApiResponse:
@@ -105,13 +105,13 @@ def share_contact(call: ApiCall) -> ApiResponse:
 
 
 def service_of(state: State, recipients: tuple[str, ...]) -> str:
-    """iMessage, unless somebody in the chat is known to be without it."""
+    """Return SMS if anybody in the chat is known to be without iMessage, or else iMessage."""
     return "SMS" if state.without_imessage.intersection(recipients) else "iMessage"
 
 
 def chat_data(state: State, chat: SandboxChat) -> Params:
-    """Show a chat as creating one shows it."""
-    service, joined_at = service_of(state, chat.recipients), office_time(chat.created_at)
+    """Return a chat as its creation shows it."""
+    service, joined_at = service_of(state, chat.recipients), api_time(chat.created_at)
     handles = [
         {"id": handle.id, "phone_number": handle.phone_number, "service": service, "joined_at": joined_at}
         for handle in chat.handles
@@ -125,6 +125,6 @@ def chat_data(state: State, chat: SandboxChat) -> Params:
     }
 
 
-def listed_chat(state: State, chat: SandboxChat) -> Params:
-    """Show a chat as all other operations show it, with its message count."""
+def full_chat_data(state: State, chat: SandboxChat) -> Params:
+    """Return a chat as all other operations show it, with its message count."""
     return {**chat_data(state, chat), "message_count": len(chat.visible_messages)}

@@ -1,4 +1,4 @@
-"""Take values out of parameters, refusing what is missing or of the wrong kind."""
+"""Read values from parameters; refuse those that are missing or of the wrong type."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MAX_PER_PAGE = 100
 
 
 def required_object(params: Params, name: str) -> Params:
-    """Take the nested object under a name."""
+    """Return the object under a name."""
     value = params.get(name)
     if value is None:
         raise missing(name)
@@ -26,7 +26,7 @@ def required_object(params: Params, name: str) -> Params:
 
 
 def optional_text(params: Params, name: str) -> str | None:
-    """Take the string under a name; null and nothing are the same."""
+    """Return the string under a name, or None if it is null or absent."""
     value = params.get(name)
     if value is not None and not isinstance(value, str):
         raise malformed(f"{name} must be a string")
@@ -34,7 +34,7 @@ def optional_text(params: Params, name: str) -> str | None:
 
 
 def required_text(params: Params, name: str) -> str:
-    """Take the string under a name, which must not be blank."""
+    """Return the string under a name, which must not be blank."""
     text = optional_text(params, name)
     if text is None:
         raise missing(name)
@@ -44,7 +44,7 @@ def required_text(params: Params, name: str) -> str:
 
 
 def optional_list(params: Params, name: str) -> list[object]:
-    """Take the array under a name; null and nothing are an empty one."""
+    """Return the array under a name; null and absent count as empty."""
     value = params.get(name)
     if value is None:
         return []
@@ -54,18 +54,18 @@ def optional_list(params: Params, name: str) -> list[object]:
 
 
 def optional_texts(params: Params, name: str) -> list[str]:
-    """Take the array of strings under a name."""
+    """Return the array of strings under a name."""
     return [_text(item, name) for item in optional_list(params, name)]
 
 
 def _text(item: object, name: str) -> str:
     if not isinstance(item, str):
-        raise malformed(f"{name} must hold strings only")
+        raise malformed(f"{name} must contain only strings")
     return item
 
 
 def read_number(text: str, name: str, read: Callable[[str], str | None] = numbers.phone_number) -> str:
-    """Bring a number to E.164, or refuse it."""
+    """Return a number in E.164, or refuse it."""
     number = read(text)
     if number is None:
         raise invalid(f"{name} is not a valid phone number")
@@ -73,7 +73,7 @@ def read_number(text: str, name: str, read: Callable[[str], str | None] = number
 
 
 def optional_key(params: Params) -> str | None:
-    """Take the idempotency key, checked whole."""
+    """Return the idempotency key, or None if there is none."""
     key = optional_text(params, "idempotency_key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise invalid("idempotency_key must be alphanumeric and may include hyphens and underscores")
@@ -81,7 +81,7 @@ def optional_key(params: Params) -> str | None:
 
 
 def web_url(text: str, name: str) -> str:
-    """Take an http or https URL with a host, or a refusal."""
+    """Return the text if it is an http or https URL with a host, or refuse it."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)
@@ -93,7 +93,7 @@ def web_url(text: str, name: str) -> str:
 
 
 def optional_moment(params: Params, name: str) -> datetime | None:
-    """Take an ISO 8601 moment; one without an offset is taken as UTC."""
+    """Return an ISO 8601 time; without an offset it is in UTC."""
     text = optional_text(params, name)
     if not text:
         return None
@@ -105,12 +105,12 @@ def optional_moment(params: Params, name: str) -> datetime | None:
 
 
 def paging(query: Params) -> tuple[int, int]:
-    """Page and page size; what is no number counts as not given, and sizes end at 100."""
+    """Return page and page size; anything but a number counts as absent, and sizes are capped at 100."""
     page = whole_number(query.get("page")) or 1
     size = whole_number(query.get("per_page")) or 25
     return page, min(size, MAX_PER_PAGE)
 
 
 def whole_number(value: object) -> int | None:
-    """Read digits as a number; anything else is None."""
+    """Return digits as a number, or None for anything else."""
     return int(value) if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value) else None

@@ -13,7 +13,7 @@ from .fields import optional_text, read_number
 
 
 def check_availability(call: ApiCall) -> ApiResponse:
-    """Say whether a number is on iMessage; asked too soon again, answer 429."""
+    """Return whether a number is on iMessage, or 429 if the last check was too recent."""
     _pass_limit(call.state)
     text = optional_text(call.params, "phone_number")
     if not text:
@@ -34,5 +34,5 @@ def _pass_limit(state: State) -> None:
 
 
 def _seconds(left: float, interval: float) -> str:
-    # Whole seconds, as HTTP wants them; an interval shortened for a test would be drowned by that.
+    # Whole seconds, as HTTP requires, except for intervals that a test has shortened to less than one.
     return str(math.ceil(left)) if interval >= 1 else f"{math.ceil(left * 1000) / 1000:.3f}"

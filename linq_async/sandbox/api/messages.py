@@ -1,4 +1,4 @@
-"""Operations on messages and their reactions, and how a message looks in answers."""
+"""Operations on messages and their reactions, and messages as responses show them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from linq_async.sandbox.files import SandboxAttachment, UploadedFile, linked_att
 from linq_async.sandbox.rack.params import Params
 from linq_async.sandbox.records import Reaction, SandboxChat, SandboxMessage
 from linq_async.sandbox.refusals import invalid, malformed, missing, not_found
-from linq_async.sandbox.responses import ApiResponse, json_response, office_time, office_time_or_none, page_of
+from linq_async.sandbox.responses import ApiResponse, api_time, api_time_or_none, json_response, page_of
 from linq_async.sandbox.state import State
 
 from .call import ApiCall, find_message
@@ -30,7 +30,7 @@ REACTIONS = ("love", "like", "dislike", "laugh", "emphasize", "question")
 
 @attrs.frozen
 class MessageParams:
-    """A message that was read from parameters and not stored yet."""
+    """The parameters of a message that is not stored yet."""
 
     text: str
     key: str | None
@@ -50,34 +50,34 @@ def read_message_params(params: Params) -> MessageParams:
 
 
 def _uploaded(item: object) -> UploadedFile:
-    # In JSON the member is documented, but without any meaning: a file can only come as a part.
+    # In JSON the field is documented, but without a meaning: files can only be sent as parts.
     if not isinstance(item, UploadedFile):
         raise malformed("attachments must be files of a multipart/form-data request")
     return item
 
 
 def reserve(state: State, draft: MessageParams, of_chat: Sequence[str | None] = ()) -> None:
-    """Reserve room for a draft, and for the texts of a chat that is opened for it."""
+    """Reserve memory for a message, and for the texts of the chat that is created for it."""
     texts = (draft.text, draft.key, *draft.urls, *of_chat)
     state.replace_texts((), texts, 1 + len(draft.files) + len(draft.urls) + len(of_chat))
 
 
 def store(state: State, chat: SandboxChat, draft: MessageParams) -> SandboxMessage:
-    """Store a draft in a chat."""
+    """Store a message in a chat."""
     stored = [stored_attachment(file, state.base_url) for file in draft.files]
     linked = [linked_attachment(url) for url in draft.urls]
     return state.add_message(chat, draft.text, draft.key, (*stored, *linked))
 
 
 def list_messages(call: ApiCall) -> ApiResponse:
-    """Answer with one page of a chat's messages."""
+    """Return one page of a chat's messages."""
     chat = call.chat()
     before, after = optional_moment(call.query, "before"), optional_moment(call.query, "after")
     found = [message for message in chat.visible_messages if _between(message.sent_at, after, before)]
     if _descending(call.query):
         found.reverse()
     page = page_of(found, *paging(call.query))
-    data = [full_message(call.state, message) for message in page.items]
+    data = [message_data(call.state, message) for message in page.items]
     return json_response(200, {"data": data, "meta": page.meta})
 
 
@@ -93,24 +93,24 @@ def _descending(query: Params) -> bool:
 
 
 def send_message(call: ApiCall) -> ApiResponse:
-    """Store a message in a chat, or answer 200 with the one that has the key already."""
+    """Store a message in a chat, or return the one that has the key already, with 200."""
     chat = call.chat()
     draft = read_message_params(call.params)
     earlier = call.state.message_with_key(draft.key)
     if earlier is None:
         reserve(call.state, draft)
     message = earlier or store(call.state, chat, draft)
-    shown = full_message(call.state, message, as_sent=True)
+    shown = message_data(call.state, message, as_sent=True)
     return json_response(200 if earlier else 201, {"data": shown}, replayed=earlier is not None)
 
 
 def get_message(call: ApiCall) -> ApiResponse:
-    """Answer with a message."""
-    return json_response(200, {"data": full_message(call.state, call.message())})
+    """Return a message."""
+    return json_response(200, {"data": message_data(call.state, call.message())})
 
 
 def delete_message(call: ApiCall) -> ApiResponse:
-    """Hide a message from now on."""
+    """Hide a message."""
     call.state.delete_message(call.message())
     return json_response(200, {"message": "Message deleted successfully"})
 
@@ -126,7 +126,7 @@ def edit_message(call: ApiCall) -> ApiResponse:
 
 
 def react(call: ApiCall) -> ApiResponse:
-    """Add or remove the line's reaction to a message."""
+    """Add or remove the organisation's reaction to a message."""
     message = find_message(call, "chat_message_id")
     kind = _one_of(call.params, "type", REACTIONS)
     operation = _one_of(call.params, "operation", ("add", "remove"))
@@ -155,7 +155,7 @@ def _reaction_of(message: SandboxMessage, kind: str) -> Reaction:
 
 
 def get_reaction(call: ApiCall) -> ApiResponse:
-    """Answer with a reaction."""
+    """Return a reaction."""
     refusal = not_found("Reaction")
     reaction = call.state.reactions.get(call.id("reaction_id", refusal))
     if reaction is None:
@@ -163,25 +163,25 @@ def get_reaction(call: ApiCall) -> ApiResponse:
     return json_response(200, {"data": reaction_data(reaction)})
 
 
-def short_message(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
-    """Show a message as creating a chat shows it; `as_sent` shows it as it was at first, pending."""
+def created_message_data(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
+    """Return a message as the creation of a chat shows it; with `as_sent`, as it was at first: pending."""
     delivered_at = None if as_sent else state.delivered_at(message)
     return {
         "id": message.id,
         "text": message.text,
-        "sent_at": office_time(message.sent_at),
-        "delivered_at": office_time_or_none(delivered_at),
+        "sent_at": api_time(message.sent_at),
+        "delivered_at": api_time_or_none(delivered_at),
         "delivery_status": "delivered" if delivered_at else "pending",
         "is_read": message.is_read,
         "attachments": [attachment_data(attachment) for attachment in message.attachments],
     }
 
 
-def full_message(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
-    """Show a message as the message operations show it."""
+def message_data(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
+    """Return a message as the message operations show it."""
     return {
-        **short_message(state, message, as_sent=as_sent),
-        "edited_at": office_time_or_none(message.edited_at),
+        **created_message_data(state, message, as_sent=as_sent),
+        "edited_at": api_time_or_none(message.edited_at),
         "sent_from": message.send_from,
         "chat_handle_id": state.chats[message.chat_id].line_handle_id,
         "reactions": [reaction_data(message.reaction)] if message.reaction else [],
@@ -189,7 +189,7 @@ def full_message(state: State, message: SandboxMessage, *, as_sent: bool = False
 
 
 def attachment_data(attachment: SandboxAttachment) -> Params:
-    """Show an attachment as answers show it."""
+    """Return an attachment as responses show it."""
     return {
         "id": attachment.id,
         "url": attachment.url,
@@ -200,8 +200,8 @@ def attachment_data(attachment: SandboxAttachment) -> Params:
 
 
 def reaction_data(reaction: Reaction) -> Params:
-    """Show a reaction as answers show it."""
-    moment = office_time(reaction.sent_at)
+    """Return a reaction as responses show it."""
+    moment = api_time(reaction.sent_at)
     return {
         "id": reaction.id,
         "chat_message_id": reaction.message_id,

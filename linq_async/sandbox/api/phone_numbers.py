@@ -1,4 +1,4 @@
-"""Operations on the organisation's own numbers, and the iMessage check."""
+"""Operations on the organisation's own numbers."""
 
 from linq_async.sandbox.rack.params import Params
 from linq_async.sandbox.records import PhoneNumber
@@ -12,13 +12,13 @@ RESPONSE_RATE = 60
 
 
 def list_phone_numbers(call: ApiCall) -> ApiResponse:
-    """Answer with all lines, without paging."""
+    """Return all phone numbers, without paging."""
     data = [phone_number_data(one) for one in call.state.phone_numbers.values()]
     return json_response(200, {"phone_numbers": data})
 
 
 def update_phone_number(call: ApiCall) -> ApiResponse:
-    """Set a line's forwarding number; an empty string or null clears it."""
+    """Set the forwarding number of a phone number; an empty string or null clears it."""
     refusal = RefusalError(403, "forbidden", "The phone number does not belong to your organization")
     number = call.state.phone_numbers.get(call.id("id", refusal))
     if number is None:
@@ -33,7 +33,7 @@ def update_phone_number(call: ApiCall) -> ApiResponse:
 
 
 def phone_number_data(number: PhoneNumber) -> Params:
-    """Show a line as answers show it."""
+    """Return a phone number as responses show it."""
     return {
         "id": number.id,
         "phone_number": number.phone_number,

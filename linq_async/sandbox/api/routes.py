@@ -1,4 +1,4 @@
-"""The operations of the API: method, path, what does it, and the error format."""
+"""The operations of the API: method, path, function and error format."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ class Route:
         return self.path.startswith(("/contacts", "/webhook_subscriptions"))
 
     def refuse(self, refusal: RefusalError) -> ApiResponse:
-        """Answer with an error in the format of this operation."""
+        """Return an error in the format of this operation."""
         return (standard_error_response if self.in_standard_format else error_response)(refusal)
 
 
@@ -36,7 +36,7 @@ MESSAGE = f"{CHAT}/chat_messages/{{id}}"
 CONTACT = "/contacts/{id}"
 SUBSCRIPTION = "/webhook_subscriptions/{webhook_subscription_id}"
 
-# A fixed path stands before the one with an id in its place.
+# Fixed paths come before those with an id.
 ROUTES = (
     Route("GET", "/chats", chats.list_chats),
     Route("POST", "/chats", chats.create_chat),
@@ -71,6 +71,6 @@ ROUTES = (
 
 
 def no_route(call: ApiCall) -> ApiResponse:
-    """Refuse a path that is no operation."""
+    """Refuse a path without an operation."""
     del call
     raise RefusalError(404, "not_found", "No such path")

@@ -31,7 +31,7 @@ EVENTS = frozenset(
 
 
 def list_subscriptions(call: ApiCall) -> ApiResponse:
-    """Answer with all subscriptions, without paging."""
+    """Return all subscriptions, without paging."""
     found = [subscription_data(one) for one in call.state.subscriptions.values()]
     return json_response(200, {"webhook_subscriptions": found})
 
@@ -47,7 +47,7 @@ def create_subscription(call: ApiCall) -> ApiResponse:
 
 
 def update_subscription(call: ApiCall) -> ApiResponse:
-    """Replace URL, events and version; secret and state stay where they are not given."""
+    """Replace URL, events and version, and the secret and active if they are given."""
     subscription = _subscription(call)
     given = required_object(call.params, "webhook_subscription")
     url, events, version = _required_members(given)
@@ -66,7 +66,7 @@ def update_subscription(call: ApiCall) -> ApiResponse:
 
 
 def delete_subscription(call: ApiCall) -> ApiResponse:
-    """Remove a subscription."""
+    """Delete a subscription."""
     subscription = _subscription(call)
     call.state.delete_subscription(subscription)
     call.state.replace_texts(_texts(subscription), (), things=-1)
@@ -89,7 +89,7 @@ def _required_members(given: Params) -> tuple[str, tuple[str, ...], int]:
     url = web_url(required_text(given, "webhook_url"), "webhook_url")
     events = tuple(dict.fromkeys(optional_texts(given, "events")))
     if not events or not EVENTS.issuperset(events):
-        raise invalid("events must name at least one event, and known ones only")
+        raise invalid("events must contain at least one event, and only known ones")
     return url, events, _version(given)
 
 
@@ -110,7 +110,7 @@ def _active(given: Params) -> bool | None:
 
 
 def subscription_data(subscription: Subscription) -> Params:
-    """Show a subscription as answers show it; the secret is never among it."""
+    """Return a subscription as responses show it, without the secret."""
     return {
         "id": subscription.id,
         "webhook_url": subscription.webhook_url,

@@ -10,9 +10,10 @@ from .params import pairs_of, params_of_json, params_of_pairs
 
 
 async def read_form(form: Form, content_type: str, chunks: AsyncIterator[bytes]) -> None:
-    """Read a body of any kind into the form; what is no known kind gives no parameters.
+    """Read a body into the form; a body of an unknown media type has no parameters.
 
-    Raises RefusalError as soon as it is clear that the body is refused: the rest is left unread.
+    Raises:
+        RefusalError: If the body is refused; the rest of it is left unread.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":

@@ -1,4 +1,4 @@
-"""Read multipart/form-data as it arrives, in the manner of Rack."""
+"""Read multipart/form-data as it arrives, as Rack does."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ from .params import MAX_PARTS, params_of_pairs
 
 MAX_FILES = 128
 MAX_HEAD = 64 * 1024
-# Rack since 3.1 overlooks a longer one, and so loses its part.
+# Rack 3.1 and later ignore a longer one, and so lose its part.
 MAX_DISPOSITION = 1536
 NAME = re.compile(r';\s*name="((?:\\"|[^"])*)"|;\s*name=([^\s;"]+)', re.IGNORECASE)
 FILENAME = re.compile(r';\s*filename="((?:\\"|[^"])*)"|;\s*filename=([^\s;"]+)', re.IGNORECASE)
@@ -26,12 +26,12 @@ ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class MultipartError(ValueError):
-    """The body is not the multipart form that its content type promises."""
+    """The body is not a valid multipart form."""
 
 
 @attrs.frozen
 class PartHead:
-    """The head of one part: its field name, and its file name where it is a file."""
+    """The head of one part: its field name, and its file name if it is a file."""
 
     name: str | None
     filename: str | None
@@ -47,7 +47,7 @@ Event = PartHead | bytes | PartEnd
 
 
 def boundary_of(content_type: str) -> bytes:
-    """Take the boundary out of a Content-Type header."""
+    """Return the boundary in a Content-Type header."""
     found = BOUNDARY.search(content_type)
     boundary = found and (found[1] or found[2])
     if not boundary or len(boundary) > 70:
@@ -60,14 +60,14 @@ class MultipartReader:
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\r\n--" + boundary
-        # The first delimiter may stand at the very start of the body.
+        # The first delimiter may be at the very start of the body.
         self._buffer = bytearray(b"\r\n")
         self._in_part = False
         self._in_head = False
         self.done = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Take in a chunk and give what became complete with it."""
+        """Feed a chunk and yield what it completes."""
         if self.done:
             return
         self._buffer += chunk
@@ -98,7 +98,7 @@ class MultipartReader:
         return read_head(head)
 
     def _take_data(self) -> tuple[bytes, bool]:
-        """Take the data up to the next delimiter; true when the delimiter is reached."""
+        """Take the data up to the next delimiter; return it, and whether the delimiter was reached."""
         delimiter = self._delimiter
         found = self._buffer.find(delimiter)
         while found >= 0:
@@ -159,7 +159,7 @@ def _file_name(disposition: str) -> str | None:
 
 
 def file_name_as_rack_reads_it(raw: str) -> str:
-    """Undo percent signs where every one of them is an escape, then backslashes, then folders."""
+    """Decode percent escapes if every percent sign is one, then backslashes, then drop folders."""
     name = raw
     if all(ESCAPED.fullmatch(piece) for piece in PERCENT.findall(raw)):
         name = unquote_to_bytes(raw).decode("utf-8", "replace")
