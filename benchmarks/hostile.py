@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.hostile_bodies import AT_THE_CAP, FILLS, MIB, SIZES
+from benchmarks.hostile_server import FLOODS
 from benchmarks.processes import run, serving
 from benchmarks.results import Check, Found, Table
 
@@ -31,9 +32,10 @@ QUICK_SIZES = ("8 MiB", "210 KiB", "20 KiB")
 BLOCK_MS, GROWTH_MIB = 250.0, 64.0
 NOTE = (
     "Answers of up to 8 MiB, most of them gzip of a few kilobytes: wrong lists, millions of values, deep nesting, wide "
-    "texts, in every place of an answer that is read, on 2xx, 3xx, 4xx and 5xx (four attempts each). The block is the "
-    "longest that another task waited for the loop, less the time without a processor; memory is the growth of the "
-    "peak RSS, the answer itself included. Each answer is read in a process of its own."
+    "texts, in every place of an answer that is read, on 2xx, 3xx, 4xx and 5xx (four attempts each); and floods of "
+    "headers, early answers and chunks. The block is the longest that another task waited for the loop, less the time "
+    "without a processor; memory is the growth of the peak RSS, the answer itself included. Each answer is read in a "
+    "process of its own."
 )
 
 Case = tuple[str, ...]
@@ -46,7 +48,9 @@ def cases(*, quick: bool) -> Iterator[Case]:
         for fill in QUICK_FILLS if quick else FILLS:
             if size == "8 MiB" or fill not in AT_THE_CAP:
                 yield from _cases(fill, size, QUICK_CALLS if quick else tuple(SUCCESS))
-    yield ("chats.create", "422", "headers", "errors", "numbers", "20 KiB")
+    for coding in FLOODS:
+        yield ("chats.create", "422", coding, "errors", "numbers", "20 KiB")
+    yield ("chats.create", "201", "chunks of a byte", "handles", "one text", "1 MiB")
     yield ("chats.create", "201", "identity", "handles", "long texts", "8 MiB")
 
 
@@ -99,5 +103,6 @@ def _row(size: str, all_found: list[tuple[Case, dict[str, Any]]]) -> tuple[str, 
 
 
 def _named(case: Case) -> str:
-    call, status, _, place, fill, _ = case
-    return f"{call}, {status}, {fill} in {place}"
+    call, status, coding, place, fill, _ = case
+    what = f"{fill} in {place}" if coding in {"gzip", "identity"} else coding
+    return f"{call}, {status}, {what}"

@@ -11,18 +11,28 @@ from urllib.parse import unquote
 
 from benchmarks.hostile_bodies import body
 
-MANY_HEADERS = b"".join(b"X-Request-Id: %s\r\n" % (b"a" * 7_000) for _ in range(100))
+FLOODS: dict[str, bytes] = {
+    "the most headers": b"%s" + b"".join(b"X-Request-Id: %s\r\n" % (b"a" * 7_000) for _ in range(100)),
+    "headers without end": b"%s" + b"X-A: b\r\n" * 1_000_000,
+    "a header without end": b"%sX-A: " + b"a" * (16 << 20),
+    "early answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 500_000 + b"%s",
+    "early hints": (b"HTTP/1.1 103 Early\r\n" + b"Link: a\r\n" * 100 + b"\r\n") * 10_000 + b"%s",
+}
+"""What comes before the body, for the head's lines so far."""
 
 
 def answer(target: str) -> bytes:
     """Spell the answer that the first five parts of a path ask for."""
     status, coding, place, fill, size = (unquote(part) for part in target.split("/")[1:6])
     content = body(place, fill, size)
-    more = MANY_HEADERS if coding == "headers" else b""
+    head = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n".encode("ascii")
+    if coding == "chunks of a byte":
+        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in content)
+        return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
     if coding == "gzip":
-        content, more = gzip.compress(content, 1), b"Content-Encoding: gzip\r\n"
-    head = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-    return head.encode("ascii") + more + b"\r\n" + content
+        content, head = gzip.compress(content, 1), head + b"Content-Encoding: gzip\r\n"
+    head = FLOODS.get(coding, b"%s").replace(b"%s", head)
+    return head + b"Content-Length: %d\r\n\r\n" % len(content) + content
 
 
 class Hostile:
