@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis
 import pytest
 
-pytest_plugins = ["linq_async.testing", "contract.plugin"]
+pytest_plugins = ["linq_async.testing", "tests.contract.plugin"]
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
 hypothesis.settings.register_profile("random", derandomize=False, print_blob=True)

@@ -8,8 +8,7 @@ import pytest
 import pytest_asyncio
 
 from linq_async.sandbox import Sandbox
-
-from .given import Clock, World, client_on
+from tests.support.world import Clock, World, client_on
 
 
 @pytest_asyncio.fixture

@@ -20,8 +20,7 @@ from linq_async import (
     SentMessage,
     WebhookSubscription,
 )
-
-from .given import LINE, MIRA, THEO, URL, World
+from tests.support.world import LINE, MIRA, THEO, URL, World
 
 Kind: TypeAlias = Literal["repeatable", "keyed", "keyless"]
 CHAT = "/chats/{chat_id}"

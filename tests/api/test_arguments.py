@@ -11,8 +11,7 @@ import pytest
 
 from linq_async import LinqClient, NewMessage, RetryPolicy
 from linq_async.sandbox import Sandbox
-
-from .given import World, failure_of
+from tests.support.world import World, failure_of
 
 pytestmark = pytest.mark.asyncio
 Call: TypeAlias = Callable[[LinqClient, Any], Awaitable[object]]

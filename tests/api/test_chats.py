@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from linq_async import ChatHandle, NewMessage
-
-from .given import LINE, MIRA, THEO, World, failure_of
+from tests.support.world import LINE, MIRA, THEO, World, failure_of
 
 pytestmark = pytest.mark.asyncio
 

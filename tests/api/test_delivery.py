@@ -18,8 +18,7 @@ from linq_async import (
 )
 from linq_async.resources import messages
 from linq_async.resources.messages import FIRST_POLL, SLOWEST_POLL
-
-from .given import Clock, World, client_on, failure_of
+from tests.support.world import Clock, World, client_on, failure_of
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,8 +13,7 @@ from linq_async import Attempt, Availability, ClientStateError, LinqClient, Rate
 from linq_async.resources.pace import Line
 from linq_async.sandbox import Sandbox
 from linq_async.timing import Timing
-
-from .given import LINE, MIRA, THEO, Clock, client_on, failure_of, until
+from tests.support.world import LINE, MIRA, THEO, Clock, client_on, failure_of, until
 
 asyncio_test = pytest.mark.asyncio
 

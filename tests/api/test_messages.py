@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from linq_async import DecodeError, NewChat, NewMessage, Outcome, ReactionType, Upload
-
-from .given import LINE, MIRA, World, failure_of
+from tests.support.world import LINE, MIRA, World, failure_of
 
 pytestmark = pytest.mark.asyncio
 

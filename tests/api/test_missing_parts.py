@@ -7,10 +7,10 @@ import logging
 from typing import Any
 
 import pytest
-from unit.given import MESSAGE, client_of
-from unit.loopback import CREATED_CHAT, Loopback, replied
 
 from linq_async import Upload
+from tests.support.clients import MESSAGE, client_of
+from tests.support.loopback import CREATED_CHAT, Loopback, replied
 
 FILES = [Upload.from_bytes(b"x", filename=name) for name in ("a.png", "b.png")]
 URL = "https://example.com/menu.pdf"

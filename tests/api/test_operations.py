@@ -11,8 +11,8 @@ import pytest
 from linq_async import DecodeError, Outcome, Page
 from linq_async.sandbox import Sandbox
 from linq_async.sandbox.api.routes import PREFIX, ROUTES
+from tests.support.world import Clock, World, client_on, failure_of
 
-from .given import Clock, World, client_on, failure_of
 from .operations import OPERATIONS, Operation
 
 pytestmark = pytest.mark.asyncio

@@ -10,8 +10,7 @@ import pytest
 import pytest_asyncio
 
 from linq_async import Contact, LinqError, Page, Pager, RetryPolicy, to_dict
-
-from .given import LINE, World, failure_of
+from tests.support.world import LINE, World, failure_of
 
 pytestmark = pytest.mark.asyncio
 

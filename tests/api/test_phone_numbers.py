@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .given import MIRA, World, failure_of
+from tests.support.world import MIRA, World, failure_of
 
 pytestmark = pytest.mark.asyncio
 

@@ -16,8 +16,7 @@ import pytest_asyncio
 from linq_async import CreatedChat, InvalidArgumentError, KeyReusedError, LinqClient, Outcome, RetryPolicy, Upload
 from linq_async.models.outgoing import DerivedKey
 from linq_async.sandbox import Sandbox
-
-from .given import LINE, MIRA, THEO, failure_of
+from tests.support.world import LINE, MIRA, THEO, failure_of
 
 REWRITINGS: dict[str, Callable[[str], str]] = {
     "curly quotes": lambda text: text.replace("'", "\u2019").replace('"', "\u201c"),

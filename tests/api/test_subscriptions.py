@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from linq_async import WebhookEventType
-
-from .given import URL, World, failure_of
+from tests.support.world import URL, World, failure_of
 
 pytestmark = pytest.mark.asyncio
 EVENTS = ["message.received", WebhookEventType.REACTION_RECEIVED]

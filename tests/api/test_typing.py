@@ -13,8 +13,7 @@ from linq_async import LinqClient, NotFoundError, RetryPolicy
 from linq_async.resources import typing_indicator
 from linq_async.resources.typing_indicator import REFRESH_SECONDS
 from linq_async.sandbox import Sandbox
-
-from .given import LINE, MIRA, Clock, client_on, until
+from tests.support.world import LINE, MIRA, Clock, client_on, until
 
 pytestmark = pytest.mark.asyncio
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bodies.reading import Part, read_python_multipart
 from python_multipart.exceptions import ParseError
+
+from tests.multipart.reading import Part, read_python_multipart
 
 from .document import Contract, bare, is_array
 

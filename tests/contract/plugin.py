@@ -1,6 +1,6 @@
 """A pytest plugin: every exchange with a sandbox is checked against the contract.
 
-Switch it on by naming it in `pytest_plugins` of tests/conftest.py, as `contract.plugin`. A test during which an
+Switch it on by naming it in `pytest_plugins` of tests/conftest.py, as `tests.contract.plugin`. A test during which an
 exchange is outside the contract fails. One that intends it says so, and names the place:
 
     @pytest.mark.off_contract("a kind of reaction that is not documented", "request.body")

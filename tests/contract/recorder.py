@@ -105,7 +105,7 @@ def stop(recorder: Recorder) -> None:
 def current() -> Recorder:
     """Return the running recorder."""
     if not _running:
-        raise RuntimeError("no exchanges are recorded: add 'contract.plugin' to pytest_plugins in tests/conftest.py")
+        raise RuntimeError("no exchanges are recorded: tests/conftest.py must name tests.contract.plugin")
     return _running[-1]
 
 

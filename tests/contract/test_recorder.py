@@ -19,14 +19,14 @@ from .samples import API, TOKEN
 pytest_plugins = ["pytester"]
 
 Run = Callable[..., pytest.RunResult]
-OPTIONS = ("-p", "no:linq_async", "-p", "contract.plugin", "-p", "no:hypothesispytest", "-p", "no:schemathesis")
+OPTIONS = ("-p", "no:linq_async", "-p", "tests.contract.plugin", "-p", "no:hypothesispytest", "-p", "no:schemathesis")
 SETTINGS = ("-o", "asyncio_default_fixture_loop_scope=function", "-W", "error", "--strict-markers")
 # The body of a test of the inner run, whose request is the one thing that differs.
 INNER = """
 import pytest
 from linq_async import LinqClient
 from linq_async.sandbox import Sandbox
-from contract.recorder import off_contract
+from tests.contract.recorder import off_contract
 
 async def ask(path="/chats", **members):
     async with Sandbox() as sandbox, LinqClient(sandbox.token, base_url=sandbox.base_url) as linq:

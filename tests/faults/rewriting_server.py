@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from unit.loopback import Loopback, Reply, Seen, refused, replied
+from tests.support.loopback import Loopback, Reply, Seen, refused, replied
 
 LINE = "+15175269229"
 EPOCH = datetime(2025, 7, 1, 12, tzinfo=UTC)

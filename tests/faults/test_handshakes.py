@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
-from unit.given import ONCE, TOKEN, failure_of
 
 from linq_async import ConnectError, LinqClient, Outcome
+from tests.support.clients import ONCE, TOKEN, failure_of
 
 from .addresses import Certificates
 from .connect_proxy import ConnectProxy

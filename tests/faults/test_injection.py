@@ -9,12 +9,12 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
 import pytest
-from bodies.reading import READERS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.loopback import CREATED
 
 from linq_async import ConfigurationError, InvalidArgumentError, LinqClient, LinqError, Upload
+from tests.multipart.reading import READERS
+from tests.support.loopback import CREATED
 
 KEY = "order-1017"
 REQUEST_LINES = {b"POST", b"GET", b"PUT", b"DELETE"}

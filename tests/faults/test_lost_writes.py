@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from unit.given import AT_ONCE, MESSAGE, client_of
-from unit.loopback import CREATED, Loopback
 
 from linq_async import LinqClient, LinqError, Upload
+from tests.support.clients import AT_ONCE, MESSAGE, client_of
+from tests.support.loopback import CREATED, Loopback
 
 STEPS = range(12)
 CALLS: dict[str, Any] = {

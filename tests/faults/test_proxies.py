@@ -7,10 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from unit.given import AT_ONCE, MESSAGE, ONCE, failure_of
-from unit.loopback import Loopback
 
 from linq_async import ConnectError, LinqClient, Outcome
+from tests.support.clients import AT_ONCE, MESSAGE, ONCE, failure_of
+from tests.support.loopback import Loopback
 
 from .addresses import Certificates
 from .connect_proxy import ConnectProxy

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from unit.given import MESSAGE, TOKEN, client_of, failure_of
-from unit.loopback import CREATED, Loopback, Reply
 
 from linq_async import LinqClient, Outcome, RedirectError, Upload
+from tests.support.clients import MESSAGE, TOKEN, client_of, failure_of
+from tests.support.loopback import CREATED, Loopback, Reply
 
 CODES = range(300, 309)
 LOCATIONS: dict[str, Callable[[str], str | None]] = {

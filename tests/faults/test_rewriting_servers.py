@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.loopback import Loopback
 
 from linq_async import InvalidArgumentError, KeyReusedError, LinqClient, LinqError, Outcome, RetryPolicy
 from linq_async.timing import Timing
+from tests.support.loopback import Loopback
 
 from .rewriting_server import LINE, REWRITINGS, Habits, RewritingServer, canonical
 

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from unit.given import refusal_of
 
 from linq_async.errors import error_class
 from linq_async.sandbox import LoggedRequest, Sandbox
 from linq_async.wire.request import RawResponse
+from tests.support.clients import refusal_of
 
 README = Path(__file__).parents[2] / "README.md"
 FASTAPI_DRIVER = """

@@ -19,9 +19,8 @@ from linq_async import (
     Outcome,
     Response,
 )
-
-from .given import AT_ONCE, ONCE, TOKEN, client_of, failure_of
-from .loopback import CREATED, HANG_UP, Loopback, Reply, refused, replied
+from tests.support.clients import AT_ONCE, ONCE, TOKEN, client_of, failure_of
+from tests.support.loopback import CREATED, HANG_UP, Loopback, Reply, refused, replied
 
 CHATS = "/api/partner/v2/chats"
 

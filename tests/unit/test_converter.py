@@ -17,8 +17,7 @@ from linq_async import to_dict as as_dict
 from linq_async.wire.converter import _hook
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import decode
-
-from .loopback import CREATED_CHAT
+from tests.support.loopback import CREATED_CHAT
 
 CENTRAL = timezone(timedelta(hours=-5))
 JOINED = datetime(2025, 5, 21, 15, 30, tzinfo=CENTRAL)

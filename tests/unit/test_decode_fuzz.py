@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from linq_async import APIError, CreatedChat, DecodeError, Outcome
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import decode, retry_after
+from tests.support.clients import refusal_of
+from tests.support.loopback import CREATED_CHAT
 
-from .given import refusal_of
-from .loopback import CREATED_CHAT
 from .oracle import Detail, defects, expected_details, is_same
 
 NOW = 1e9

@@ -15,9 +15,8 @@ import pytest
 from linq_async import APIError, Attempt, ErrorDetail, InvalidArgumentError, LinqClient
 from linq_async.errors import DecodeError
 from linq_async.wire.request import RawResponse
-
-from .given import AT_ONCE, MESSAGE, ONCE, TOKEN, client_of, failure_of, refusal_of
-from .loopback import Loopback, refused, replied
+from tests.support.clients import AT_ONCE, MESSAGE, ONCE, TOKEN, client_of, failure_of, refusal_of
+from tests.support.loopback import Loopback, refused, replied
 
 SENTENCE = "The number +15550001111 cannot get 'my text'"
 REASON = "the reason is in error.errors[0].detail"

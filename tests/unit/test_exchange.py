@@ -20,9 +20,8 @@ from linq_async import (
 )
 from linq_async.resources.chats import Chats
 from linq_async.wire.request import Request
-
-from .given import MESSAGE, ONCE, GivenTime, failure_of, piped
-from .loopback import CREATED, HANG_UP, Loopback, Reply, Seen, refused
+from tests.support.clients import MESSAGE, ONCE, GivenTime, failure_of, piped
+from tests.support.loopback import CREATED, HANG_UP, Loopback, Reply, Seen, refused
 
 PIECE = bytes(50_000)
 

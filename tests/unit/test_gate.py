@@ -15,9 +15,8 @@ from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.transport.session import spread
 from linq_async.wire.request import Request
-
-from .given import MESSAGE, ONCE, TOKEN, GivenTime, failure_of, piped
-from .loopback import CREATED, Loopback, Reply, Seen, refused
+from tests.support.clients import MESSAGE, ONCE, TOKEN, GivenTime, failure_of, piped
+from tests.support.loopback import CREATED, Loopback, Reply, Seen, refused
 
 
 class _Limited:

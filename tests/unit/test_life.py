@@ -23,9 +23,8 @@ from linq_async import (
     RetryPolicy,
     Timeouts,
 )
-
-from .given import MESSAGE, ONCE, TOKEN, client_of, failure_of
-from .loopback import CREATED, Loopback, Reply, Seen, refused
+from tests.support.clients import MESSAGE, ONCE, TOKEN, client_of, failure_of
+from tests.support.loopback import CREATED, Loopback, Reply, Seen, refused
 
 THREE_RUNS = """
 import asyncio, gc, sys

@@ -27,9 +27,8 @@ from linq_async import (
 )
 from linq_async.resources.chats import Chats
 from linq_async.wire.request import Request
-
-from .given import MESSAGE, ONCE, GivenTime, failure_of, piped
-from .loopback import CREATED, HANG_UP, Loopback, Reply, Seen, Step, refused
+from tests.support.clients import MESSAGE, ONCE, GivenTime, failure_of, piped
+from tests.support.loopback import CREATED, HANG_UP, Loopback, Reply, Seen, Step, refused
 
 FAILURES = {"503": refused(503), "500": refused(500), "hang-up": HANG_UP, "429": refused(429), "cut": b"HTTP/1.1 20"}
 

@@ -18,9 +18,8 @@ import pytest
 from linq_async import APIError, DecodeError, ErrorDetail, LinqClient, LinqError, Outcome
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import decode
-
-from .given import MESSAGE, ONCE, TOKEN, failure_of, refusal_of
-from .loopback import CREATED_CHAT
+from tests.support.clients import MESSAGE, ONCE, TOKEN, failure_of, refusal_of
+from tests.support.loopback import CREATED_CHAT
 
 URL = "https://api.linqapp.com/api/partner/v2/chats"
 SENTENCE = "The number +15550001111 cannot get 'my secret'"

@@ -20,9 +20,8 @@ from linq_async.models.messages import MessageList
 from linq_async.wire.bounds import MAX_VALUES, _without_texts, has_too_many_values, value_count
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import decode, json_or_none
-
-from .given import MESSAGE, ONCE, client_of, failure_of, refusal_of
-from .loopback import CREATED_CHAT, Loopback, Reply
+from tests.support.clients import MESSAGE, ONCE, client_of, failure_of, refusal_of
+from tests.support.loopback import CREATED_CHAT, Loopback, Reply
 
 MIB = 1 << 20
 

@@ -16,12 +16,12 @@ from typing import Any, TypeAlias
 import aiohttp
 import attrs
 import pytest
-from unit.given import AT_ONCE, ONCE
-from unit.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
 from linq_async import APIError, Attempt, DecodeError, LinqClient, LinqError, NewChat, Response, Timeouts, Upload
 from linq_async.pipeline import Call
 from linq_async.wire.body import Json, Multipart
+from tests.support.clients import AT_ONCE, ONCE
+from tests.support.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
 from .test_construction_secrets import REPORTERS, Reporter
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from contract.generated import ANY_CASE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.contract.generated import ANY_CASE
 
 
 def test_plain_runs_can_be_repeated() -> None:

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.given import AT_ONCE, MESSAGE, ONCE, TOKEN, GivenTime, client_of, failure_of, piped
-from unit.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
 from linq_async import (
     ClientStateError,
@@ -34,6 +32,8 @@ from linq_async import (
 )
 from linq_async.resources.chats import Chats
 from linq_async.uploads import HandleSource, PathSource, Reader
+from tests.support.clients import AT_ONCE, MESSAGE, ONCE, TOKEN, GivenTime, client_of, failure_of, piped
+from tests.support.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
 PNG = bytes(range(256)) * 400
 NOBODY = "http://127.0.0.1:1"

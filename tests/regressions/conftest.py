@@ -1,5 +1,5 @@
 """Fixtures of the pinned tests."""
 
-from unit.given import time
+from tests.support.clients import time
 
 __all__ = ["time"]
