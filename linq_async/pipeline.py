@@ -116,7 +116,7 @@ class Pipeline:
         """Wait for the gate of the limit group, then for a connection slot: no clock runs yet."""
         pool = call.pool
         while True:
-            left = self._pause_left(call)
+            left = self._pause_left(call) if pool.reopens else 0.0
             if left:
                 wait = self._wait_at_gate(left)
                 if wait is None:
@@ -124,7 +124,7 @@ class Pipeline:
                 await self._rest(call, wait)
                 continue
             await pool.slots.acquire()
-            if not pool.closed and not self._pause_left(call):
+            if not pool.closed and not (pool.reopens and self._pause_left(call)):
                 return
             pool.slots.release()
             if pool.closed:

@@ -63,8 +63,8 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
         claim.release(Outcome.SENT)
     if message.attachments or message.attachment_urls:
         _note_missing_attachments(result, request, message)
-    if isinstance(result, CreatedChat):
-        _note_missing_recipients(result, request, cast("NewChat", message))
+    if isinstance(result, CreatedChat) and isinstance(message, NewChat):
+        _note_missing_recipients(result, request, message)
     return result
 
 
@@ -130,9 +130,9 @@ def _note_missing_attachments(result: CreatedChat | SentMessage, request: Reques
 
 def _note_missing_recipients(result: CreatedChat, request: Request, chat: NewChat) -> None:
     """Note the recipients that the answer lacks, and warn of them without naming any."""
-    shown = [handle.phone_number for handle in result.chat_handles]
-    if {*shown}.issuperset(chat.phone_numbers):  # nearly always
+    if {handle.phone_number for handle in result.chat_handles}.issuperset(chat.phone_numbers):  # nearly always
         return
+    shown = [handle.phone_number for handle in result.chat_handles]
     result.missing_recipients = missing_recipients(chat.phone_numbers, chat.send_from, shown)
     _warn(request, len(result.missing_recipients), len(chat.phone_numbers), "recipients")
 

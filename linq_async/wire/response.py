@@ -13,7 +13,7 @@ import orjson
 
 from linq_async.config import Settings
 from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
-from linq_async.wire.bounds import MAX_VALUES, has_too_many_values, value_count
+from linq_async.wire.bounds import MAX_VALUES, UNCOUNTED_BYTES, has_too_many_values, value_count
 from linq_async.wire.converter import is_ours, shape_problems, structure
 from linq_async.wire.explain import explanation, number_hint
 from linq_async.wire.request import RawResponse, Request
@@ -186,7 +186,8 @@ def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> lis
 
 def load(raw: RawResponse) -> Any:
     """Return the JSON value of a 2xx body. Raises DecodeError, also if it is over the cap or holds too many values."""
-    _check_size(raw)
+    if raw.oversized or len(raw.body) > UNCOUNTED_BYTES:
+        _check_size(raw)
     if not raw.body:
         raise _undecodable(raw, ["$: the body is empty"])
     try:
