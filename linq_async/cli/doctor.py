@@ -1,4 +1,4 @@
-"""``linq-async doctor``: is all there that a send needs, and if not, how to mend it."""
+"""``linq-async doctor``: is all there that a send needs, and if not, how to fix it."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def _token(token_file: Path | None) -> tuple[str | None, Finding]:
     try:
         token = find_token(token_file)
     except ConfigurationError as error:
-        mend = "take the token as Linq gave it, alone, without quotes or spaces"
-        return None, Finding("token", Level.FAILED, reworded(error.message), mend)
+        hint = "take the token as Linq gave it, alone, without quotes or spaces"
+        return None, Finding("token", Level.FAILED, reworded(error.message), hint)
     if is_exposed(token_file):
-        mend = "set its mode to 600: chmod 600"
-        return token, Finding("token", Level.WARNING, "well-formed, but other users can read the token file", mend)
+        hint = "set its mode to 600: chmod 600"
+        return token, Finding("token", Level.WARNING, "well-formed, but other users can read the token file", hint)
     return token, Finding("token", Level.OK, f"well-formed, from {source}")
 
 
@@ -73,8 +73,8 @@ def _base_url() -> tuple[str | None, Finding]:
     try:
         url = read_base_url(None, allow_http=False)
     except ConfigurationError as error:
-        mend = f"set {BASE_URL_VARIABLE} to {DEFAULT_BASE_URL}, or unset it"
-        return None, Finding("base URL", Level.FAILED, reworded(error.message), mend)
+        hint = f"set {BASE_URL_VARIABLE} to {DEFAULT_BASE_URL}, or unset it"
+        return None, Finding("base URL", Level.FAILED, reworded(error.message), hint)
     return url, Finding("base URL", Level.OK, url + (", the default" if url == DEFAULT_BASE_URL else ""))
 
 
@@ -99,7 +99,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for check in told["checks"]:
         lines.append(f"{check['level']:<8}{check['name']:<10}{plain(check['detail'])}")
-        if check["mend"] is not None:
-            lines.append(f"{'':18}{plain(check['mend'])}")
+        if check["hint"] is not None:
+            lines.append(f"{'':18}{plain(check['hint'])}")
     named = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     return [*lines, f"{'ok':<8}{'versions':<10}{named}"]

@@ -36,12 +36,12 @@ _HEADINGS = {
     Outcome.UNKNOWN: "outcome unknown",
     Outcome.SENT: "sent, but the answer is lost",
 }
-_WAYS_ON = {
+_NEXT_STEPS = {
     "AuthenticationError": "Nothing was sent. Check the token: linq-async doctor.",
     "ConfigurationError": "Nothing was sent. linq-async doctor says what is missing.",
     "ConnectError": "Nothing was sent. Check the address and the network: linq-async doctor.",
 }
-_WAYS_ON_REUSED = {
+_NEXT_STEPS_REUSED = {
     Outcome.NOT_SENT: "This message was not sent. If it is a new message, give it a --key of its own.",
     Outcome.UNKNOWN: "It may have been sent. Look at the message that the server shows before you send anything again.",
 }
@@ -65,10 +65,10 @@ class Failure:
     """The message that the server shows in place of this one."""
 
     @property
-    def way_on(self) -> str:
+    def next_step(self) -> str:
         """Say what to do now."""
         if self.kind == KeyReusedError.__name__:
-            return _WAYS_ON_REUSED[self.outcome]
+            return _NEXT_STEPS_REUSED[self.outcome]
         if self.outcome is Outcome.UNKNOWN:
             again = f" Repeat it with --key {plain(self.key)}: then nobody is texted twice." if self.key else ""
             return f"It may have been sent.{again}"
@@ -76,7 +76,7 @@ class Failure:
             return "The server has taken it: do not send it again."
         if self.retry_after is not None:
             return f"Nothing was sent. Repeat it in {self.retry_after:.0f} s."
-        return _WAYS_ON.get(self.kind, "Nothing was sent. Mend this and repeat it.")
+        return _NEXT_STEPS.get(self.kind, "Nothing was sent. Fix the problem and retry.")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -87,7 +87,7 @@ class Failure:
         names = {"kind": "type", "key": "idempotency_key", "code": "exit_code", "details": "errors"}
         values = {"outcome": self.outcome.value, "code": self.code.value, "details": details}
         told = {names.get(name, name): values.get(name, value) for name, value in told.items()}
-        return {"error": {**told, "way_on": self.way_on}}
+        return {"error": {**told, "next_step": self.next_step}}
 
     def lines(self) -> list[str]:
         """Return it for people."""
@@ -103,7 +103,7 @@ class Failure:
         said = [
             f"  the server says: {plain(one.detail or one.title)}" for one in self.details if one.detail or one.title
         ]
-        return [f"{_HEADINGS[self.outcome]}: {plain(self.message)}", *said, *known, self.way_on]
+        return [f"{_HEADINGS[self.outcome]}: {plain(self.message)}", *said, *known, self.next_step]
 
 
 def failure_of(error: LinqError, key: str | None) -> Failure:
@@ -134,8 +134,12 @@ def _message(error: LinqError) -> str:
     if isinstance(error, UploadError):
         return f"--attach {error.filename} {error.reason}"  # its name is the user's own, on the user's own terminal
     if not isinstance(error, InvalidArgumentError):
-        return reworded(error.message)
+        return _POINTER.sub("", reworded(error.message))
     return "; ".join(f"{_option(problem.argument)} {problem.message}" for problem in error.problems)
+
+
+# The server's sentence follows on a line of its own.
+_POINTER = re.compile(r"; the reason is in error\.errors\[\d+\]\.detail")
 
 
 def _option(argument: str) -> str:

@@ -47,19 +47,19 @@ class Level(enum.StrEnum):
 
 @attrs.frozen
 class Finding:
-    """One thing that was checked, and how to mend it if it needs to be."""
+    """One thing that was checked, and how to fix it if it failed."""
 
     name: str
     level: Level
     detail: str
-    mend: str | None = None
+    hint: str | None = None
 
 
 def reach_findings(answer: Answer, url: str, *, has_token: bool) -> list[Finding]:
     """Tell whether the server answers, and whether it takes the token."""
     if not isinstance(answer, LinqError) and not _is_list_of_numbers(answer):
-        mend = f"set {BASE_URL_VARIABLE} to {DEFAULT_BASE_URL}, or unset it"
-        return [Finding("server", Level.FAILED, "something answers, but not as Linq does", mend), _unasked()]
+        hint = f"set {BASE_URL_VARIABLE} to {DEFAULT_BASE_URL}, or unset it"
+        return [Finding("server", Level.FAILED, "something answers, but not as Linq does", hint), _unasked()]
     if isinstance(answer, LinqError) and not isinstance(answer, AuthenticationError | PermissionDeniedError):
         return [_unreachable(answer, url), _unasked()]
     return [Finding("server", Level.OK, f"answers{_way(url)}"), _access(answer, has_token=has_token)]
@@ -70,8 +70,8 @@ def proxy_finding(url: str) -> Finding | None:
     try:
         read_proxy(None, url)
     except ConfigurationError as error:
-        mend = "correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the server in NO_PROXY"
-        return Finding("proxy", Level.FAILED, reworded(error.message), mend)
+        hint = "correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the server in NO_PROXY"
+        return Finding("proxy", Level.FAILED, reworded(error.message), hint)
     return None
 
 
@@ -110,21 +110,21 @@ _BY_ERROR: tuple[tuple[type[LinqError], str], ...] = (
 
 def _unreachable(error: LinqError, url: str) -> Finding:
     if isinstance(error, ConnectError):
-        mend = _BY_REASON.get(error.reason, "check the address and the network")
+        hint = _BY_REASON.get(error.reason, "check the address and the network")
     else:
-        mend = next((text for kind, text in _BY_ERROR if isinstance(error, kind)), "check the network, and try again")
-    return Finding("server", Level.FAILED, f"{error.message}{_way(url)}", mend)
+        hint = next((text for kind, text in _BY_ERROR if isinstance(error, kind)), "check the network, and try again")
+    return Finding("server", Level.FAILED, f"{error.message}{_way(url)}", hint)
 
 
 def _access(answer: Answer, *, has_token: bool) -> Finding:
     if not has_token:
         return Finding("access", Level.SKIPPED, "there is no token to try")
     if isinstance(answer, AuthenticationError):
-        mend = "ask for the token again: it may be mistyped, withdrawn, or one of another server"
-        return Finding("access", Level.FAILED, "401: the server does not accept the token", mend)
+        hint = "ask for the token again: it may be mistyped, withdrawn, or one of another server"
+        return Finding("access", Level.FAILED, "401: the server does not accept the token", hint)
     if isinstance(answer, LinqError):
-        mend = "the token is known, but may not list phone numbers: ask Linq what it may do"
-        return Finding("access", Level.FAILED, "403: permission denied", mend)
+        hint = "the token is known, but may not list phone numbers: ask Linq what it may do"
+        return Finding("access", Level.FAILED, "403: permission denied", hint)
     count = len(answer.data["phone_numbers"])
     if not count:
         return Finding("access", Level.WARNING, "the token is accepted, but has no number to send from", "ask Linq")
@@ -144,8 +144,8 @@ def clock_finding(answer: Answer, now: float | None = None) -> Finding:
     if abs(apart) <= MOST_SECONDS_APART:
         return Finding("clock", Level.OK, "agrees with the server's")
     way = "ahead of" if apart > 0 else "behind"
-    mend = "set the clock, by NTP for instance: signed webhooks are refused otherwise"
-    return Finding("clock", Level.WARNING, f"{abs(apart):.0f} s {way} the server's", mend)
+    hint = "set the clock, by NTP for instance: signed webhooks are refused otherwise"
+    return Finding("clock", Level.WARNING, f"{abs(apart):.0f} s {way} the server's", hint)
 
 
 def versions() -> dict[str, str]:

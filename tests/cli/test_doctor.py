@@ -54,7 +54,7 @@ def test_no_token(run: Run, sandbox: Sandbox) -> None:
         "clock": "ok",
     }
     assert "LINQ_INTEGRATION_TOKEN" in checks["token"]["detail"]
-    assert checks["token"]["mend"]
+    assert checks["token"]["hint"]
 
 
 @pytest.mark.parametrize("token", ["two words", "tab\t", "nön-ascii"])
@@ -82,7 +82,7 @@ def test_a_token_that_is_not_accepted(run: Run, sandbox: Sandbox) -> None:
 
 
 def test_nothing_listens(run: Run) -> None:
-    """A refused connection is the server's finding, with a way to mend it."""
+    """A refused connection is the server's finding with a hint on how to fix it."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         env = {"LINQ_BASE_URL": f"http://127.0.0.1:{unused.getsockname()[1]}", "LINQ_INTEGRATION_TOKEN": TOKEN}
@@ -95,7 +95,7 @@ def test_nothing_listens(run: Run) -> None:
         "access": "skipped",
         "clock": "skipped",
     }
-    assert "nothing listens" in checks["server"]["mend"]
+    assert "nothing listens" in checks["server"]["hint"]
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "ftp://example.com", "not a url"])
@@ -120,11 +120,11 @@ def test_a_bad_base_url(run: Run, url: str) -> None:
 def test_other_answers(
     run: Run, sandbox: Sandbox, to_sandbox: dict[str, str], status: int, answer: object, check: str, level: str
 ) -> None:
-    """Each kind of answer has a finding of its own, and each finding that is not ok a way to mend it."""
+    """Each kind of answer has a finding of its own, and each finding that is not ok has a hint."""
     sandbox.faults.answer(status, json=answer)
     code, checks = findings(run, to_sandbox)
     assert checks[check]["level"] == level
-    assert checks[check]["mend"]
+    assert checks[check]["hint"]
     assert code == (1 if level == "failed" else 0)
     assert len(sandbox.requests) == 1
 
@@ -148,7 +148,7 @@ def test_an_unusable_proxy(run: Run, proxy: str) -> None:
     env = {"LINQ_BASE_URL": "https://linq.example", "LINQ_INTEGRATION_TOKEN": TOKEN, "HTTPS_PROXY": proxy}
     code, checks = findings(run, env)
     assert (code, levels(checks)) == (1, {"token": "ok", "base URL": "ok", "proxy": "failed"})
-    assert "HTTPS_PROXY" in checks["proxy"]["mend"]
+    assert "HTTPS_PROXY" in checks["proxy"]["hint"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": "Sun, 06 Nov 1994 08:49:37 +99999999999999"}])

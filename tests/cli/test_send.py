@@ -232,6 +232,7 @@ def test_a_refused_token_exits_with_1(run: Run, sandbox: Sandbox) -> None:
     result = run(*ARGUMENTS, env=env)
     assert result.exit_code == 1
     assert "the server says: " in result.stderr
+    assert "error.errors" not in result.stderr
     assert "linq-async doctor" in result.stderr
 
 
