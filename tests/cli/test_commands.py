@@ -93,6 +93,7 @@ def test_a_closed_pipe(
     assert (ended.value.code, complaints.getvalue()) == (141, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
 def test_a_full_device() -> None:
     """A command that cannot write says so in one line, and fails."""

@@ -74,7 +74,8 @@ def _failing(line: PhoneNumber) -> Params:
     raise RuntimeError(line.phone_number)
 
 
-@pytest.mark.parametrize("broken", [pytest.param(_with_another_member, marks=pytest.mark.slow), _failing])
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", [_with_another_member, _failing])
 def test_a_defect_is_found(
     broken: Callable[[PhoneNumber], Params], send: Send, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
