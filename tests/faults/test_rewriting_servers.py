@@ -131,11 +131,15 @@ class Story:
 
 
 def _tells_texts_apart(habits: Habits) -> bool:
-    """Tell whether the first word of each text is left of it."""
-    rewritten = [habits.rewrite(text) for text in TEXTS]
+    """Return whether enough of each text is left to know it by: its first word, and ten characters or all of it.
+
+    A cut that leaves less, such as "It's o...", may have begun with words of the server's, and go on as another text.
+    """
+    plain = [habits.rewrite(text).replace("\u200b", "").casefold().removeprefix("rye: ") for text in TEXTS]
     firsts = ("it", "orders", "we", "closed")
-    plain = [text.replace("\u200b", "").casefold().removeprefix("rye: ") for text in rewritten]
-    return all(text.startswith(first) for text, first in zip(plain, firsts, strict=True))
+    left = [shown.startswith(first) for shown, first in zip(plain, firsts, strict=True)]
+    lengths = [len(shown.removesuffix("...")) for shown in plain]
+    return all(left) and all(length >= min(len(text), 10) for length, text in zip(lengths, TEXTS, strict=True))
 
 
 def canonical_handle(text: str) -> str:
