@@ -36,7 +36,12 @@ import enum
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+ConnectReason = Literal["refused", "dns", "timeout", "tls", "certificate", "proxy", "proxy_denied", "lost"]
+"""Why no connection was made."""
+TimeoutPhase = Literal["write", "read", "total"]
+"""The time limit that was reached."""
 
 
 class Outcome(enum.StrEnum):
@@ -147,7 +152,7 @@ class InvalidArgumentError(LinqError, ValueError):
     """An argument was refused before anything was sent."""
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
         """Everything that is wrong, each with the argument's name."""
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
@@ -174,9 +179,9 @@ class UploadError(LinqError):
 class ConnectError(LinqError):
     """No connection was made, so this attempt sent nothing."""
 
-    def __init__(self, message: str = "", *, reason: str = "refused") -> None:
+    def __init__(self, message: str = "", *, reason: ConnectReason = "refused") -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason: ConnectReason = reason
         """``refused``, ``dns``, ``timeout``, ``tls``, ``certificate``, ``proxy``, ``proxy_denied`` or ``lost``.
 
         ``proxy_denied``: the proxy answered CONNECT with 407, or another 4xx that the same request would get again.
@@ -192,14 +197,14 @@ class RequestTimeoutError(LinqError, TimeoutError):
 
     def __init__(
         self,
-        phase: str = "read",
+        phase: TimeoutPhase = "read",
         seconds: float = 0.0,
         *,
         message: str | None = None,
         outcome: Outcome = Outcome.UNKNOWN,
     ) -> None:
         super().__init__(message or f"{_PHASES[phase]} within {seconds:g} s", outcome=outcome)
-        self.phase = phase
+        self.phase: TimeoutPhase = phase
         """``write``, ``read`` or ``total``."""
         self.seconds = seconds
         """The limit that was reached, in seconds."""
@@ -235,11 +240,11 @@ class APIError(LinqError):
         super().__init__(message, outcome=outcome, request_id=request_id)
         self.status = status
         """The HTTP status."""
-        self.errors = tuple(errors)
+        self.errors: tuple[ErrorDetail, ...] = tuple(errors)
         """The first 20 entries of what the server said, from either documented format; empty if it used neither."""
         self.body = body
         """The answer's first 64 KiB, as bytes. May hold personal data."""
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         """The answer's headers, names in lower case."""
         self.retry_after = retry_after
         """Seconds that the server asks to wait, if it does."""
@@ -303,7 +308,7 @@ class DecodeError(LinqError):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message, outcome=Outcome.SENT, request_id=request_id)
-        self.paths = tuple(paths)
+        self.paths: tuple[str, ...] = tuple(paths)
         """Where it differs, such as ``$.data.chat_handles[1].joined_at``."""
         self.status = status
         """The HTTP status."""

@@ -10,9 +10,13 @@ import asyncio
 import math
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from linq_async.config import Timeouts
+from linq_async.errors import TimeoutPhase
+
+Phase = Literal["connect"] | TimeoutPhase
+"""What an attempt is doing; ``total`` once the whole call has run out of time."""
 
 LOOKS = 4
 """How often, within the seconds that a body may stand still, somebody looks whether it does."""
@@ -117,8 +121,8 @@ class AttemptClock:
         read = self._timeouts.read
         self._enter("read", None if read is None else read + self._extra_read_seconds, self._watch.time())
 
-    def _enter(self, phase: str, seconds: float | None, now: float, looks: int = 1) -> None:
-        self.phase = phase
+    def _enter(self, phase: Phase, seconds: float | None, now: float, looks: int = 1) -> None:
+        self.phase: Phase = phase
         self.seconds = seconds = math.inf if seconds is None else seconds
         limit = now + seconds / looks
         self.limit = limit = limit if limit < self._deadline else self._deadline  # noqa: FURB136  # min() is slow here
