@@ -15,6 +15,7 @@ from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.transport.session import spread
 from linq_async.wire.request import Request
+from tests.support.blocking import longest_block, young_heap
 from tests.support.clients import MESSAGE, ONCE, TOKEN, GivenTime, failure_of, piped
 from tests.support.loopback import CREATED, Loopback, Reply, Seen, refused
 
@@ -190,7 +191,7 @@ async def test_a_gate_is_for_its_token(time: GivenTime) -> None:
 @pytest.mark.asyncio
 async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> None:
     """Ten thousand calls that wait at a gate wake in steps of half a second at the most, and are all answered."""
-    count, loop, asleep, opened = 10_000, asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    count, asleep, opened, over = 10_000, asyncio.Event(), asyncio.Event(), asyncio.Event()
     places = iter(range(1, count + 1))
 
     async def sleep(_: float) -> None:
@@ -203,13 +204,11 @@ async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> N
         time.sleep = sleep
         calls = [asyncio.create_task(pipeline.send(_check())) for _ in range(count)]
         await asleep.wait()
-        time.now += 60.0
-        opened.set()
-        longest, last = 0.0, loop.time()
-        while not calls[-1].done():
-            await asyncio.sleep(0)
-            now = loop.time()
-            longest, last = max(longest, now - last), now
+        with young_heap():
+            time.now += 60.0
+            opened.set()
+            calls[-1].add_done_callback(lambda _: over.set())
+            longest = await longest_block(over)
         answers = await asyncio.gather(*calls)
     assert {answer.attempts for answer in answers} == {1}
     assert longest < 0.5
