@@ -80,9 +80,13 @@ class Pipeline:
     async def send(self, request: Request) -> Answer:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
         try:
-            call = Call(request, self.transport.pool())
+            pool = self.transport.pool()
+            call = Call(request, pool)
             call.recipe = plain_recipe(request) or await self._form(call)
-            await self._enter(call)
+            if pool.reopens or pool.slots.locked():
+                await self._enter(call)
+            else:  # nearly always, and nothing can happen meanwhile
+                await pool.slots.acquire()
         except LinqError as error:
             error.idempotency_key = request.idempotency_key
             raise

@@ -56,7 +56,8 @@ class Chats(Resource):
             )
         )
 
-    async def send(self, new_chat: NewChat) -> CreatedChat:
+    @returns_coroutine
+    def send(self, new_chat: NewChat) -> Coroutine[Any, Any, CreatedChat]:
         """Send a message that was built before, under its own key or a new one.
 
         Raises InvalidArgumentError or UploadError before anything is sent, also if this client was given the key with
@@ -65,7 +66,7 @@ class Chats(Resource):
         """
         problems = [_NO_NEW_CHAT] if not isinstance(new_chat, NewChat) else new_chat.problems()
         if problems:
-            raise InvalidArgumentError(problems)
+            return _refused(problems)
         request = Request(
             operation="chats.create",
             method="POST",
@@ -73,7 +74,7 @@ class Chats(Resource):
             body=new_chat,
             idempotency_key=new_chat.idempotency_key or new_idempotency_key(),
         )
-        return await send_message(self._pipeline, request, new_chat, CreatedChat)
+        return send_message(self._pipeline, request, new_chat, CreatedChat)
 
     def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:
         """List the chats of a number, from a page on. More than 100 a page are not given.
@@ -156,6 +157,11 @@ class Chats(Resource):
         chat, or another LinqError. https://docs.linqapp.com, Share Contact Card.
         """
         return self._done(Draft("chats.share_contact", "POST", f"{_CHAT}/share_contact", {"chat_id": chat_id}))
+
+
+async def _refused(problems: Sequence[Problem]) -> CreatedChat:
+    """Raise when it is awaited, as every failure of a send does."""
+    raise InvalidArgumentError(problems)
 
 
 _NO_NEW_CHAT = Problem("new_chat", "must be a NewChat")

@@ -130,9 +130,14 @@ def _note_missing_attachments(result: CreatedChat | SentMessage, request: Reques
 
 def _note_missing_recipients(result: CreatedChat, request: Request, chat: NewChat) -> None:
     """Note the recipients that the answer lacks, and warn of them without naming any."""
-    if {handle.phone_number for handle in result.chat_handles}.issuperset(chat.phone_numbers):  # nearly always
-        return
-    shown = [handle.phone_number for handle in result.chat_handles]
+    handles, numbers = result.chat_handles, chat.phone_numbers
+    if len(handles) == len(numbers):
+        for handle, number in zip(handles, numbers, strict=True):
+            if handle.phone_number != number:
+                break
+        else:  # nearly always: the same people, spelled and ordered in the same way
+            return
+    shown = [handle.phone_number for handle in handles]
     result.missing_recipients = missing_recipients(chat.phone_numbers, chat.send_from, shown)
     _warn(request, len(result.missing_recipients), len(chat.phone_numbers), "recipients")
 

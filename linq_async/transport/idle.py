@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Callable, Sequence
 from typing import Any
 
-_POLL = getattr(select, "poll", None)  # Windows has none
+_POLLER = "_linq_async_poller"
 
 
 def is_stale(protocol: Any, transport: asyncio.WriteTransport | None) -> bool:
@@ -17,13 +18,21 @@ def is_stale(protocol: Any, transport: asyncio.WriteTransport | None) -> bool:
     """
     if transport is None or transport.is_closing():
         return True
-    if getattr(protocol, "_payload", None) is None:
-        return False  # it has carried no answer yet: what can be read belongs to the handshake
-    connection = transport.get_extra_info("socket")
+    poll = getattr(protocol, _POLLER, None)  # kept with its connection: to make one takes longer than to poll
+    if poll is None:
+        poll = _poll_of(transport.get_extra_info("socket"))
+        setattr(protocol, _POLLER, poll)
+        if getattr(protocol, "_payload", None) is None:
+            return False  # it has carried no answer yet: what can be read belongs to the handshake
+    return bool(poll(0))
+
+
+def _poll_of(connection: Any) -> Callable[[int], Sequence[object]]:
+    """Return what lists the events of a connection that could be read from now; of none if it has no socket."""
     if connection is None:
-        return False
-    if _POLL is None:
-        return bool(select.select([connection], [], [], 0)[0])
-    poll = _POLL()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
+        return lambda _: ()
+    if not hasattr(select, "poll"):  # Windows
+        return lambda _: select.select([connection], [], [], 0)[0]
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return poller.poll
