@@ -238,7 +238,7 @@ async def test_a_read_that_fails_is_an_upload_error(server: Recorder, workshop: 
 @pytest.mark.parametrize(
     ("make", "argument"),
     [
-        (lambda shop: ANY_UPLOAD.from_file(shop.file("a.txt").open()), "file"),
+        (lambda shop: ANY_UPLOAD.from_file(shop.enter_context(shop.file("a.txt").open())), "file"),
         (lambda shop: ANY_UPLOAD.from_file(io.BytesIO(b"x")), "filename"),
         (lambda shop: ANY_UPLOAD.from_file(io.StringIO("x"), filename="a.txt"), "file"),
         (lambda shop: ANY_UPLOAD.from_file(b"x", filename="a.txt"), "file"),
