@@ -1,7 +1,7 @@
-"""The arguments that a client is built from, checked before anything is sent. The one reader of the environment.
+"""Validation of a client's arguments. The only module that reads the environment.
 
-They may hold a token, a proxy's password and headers with keys of the caller's. So no frame that raises holds them in a
-local variable that prints: error reporters send the locals of every frame along.
+The arguments may contain a token, a proxy password and API keys in headers. Error reporters send the local variables of
+every frame, so no frame that raises has a local variable whose ``repr`` shows them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ OWN_HEADERS = frozenset(
         "transfer-encoding",
     }
 )
-"""The headers that the client sets, in lower case: what a caller wrote there would break a request, or reroute it."""
+"""The headers that the client sets, in lower case. A caller's value would break the request or reroute it."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -60,7 +60,7 @@ _HOST = re.compile(r"[0-9A-Za-z._~:%-]+")
 
 @attrs.frozen(eq=False, kw_only=True)
 class Arguments:
-    """The arguments of a client, unchecked. None of its fields prints."""
+    """The arguments of a client, not yet validated. Its ``repr`` shows none of them."""
 
     token: str | None = attrs.field(default=None, repr=False)
     base_url: str | None = attrs.field(default=None, repr=False)
@@ -78,28 +78,33 @@ class Arguments:
     timing: Timing = attrs.field(default=Timing(), repr=False)
 
     def settings(self) -> Settings:
-        """Return the settings that they come to. Raises InvalidArgumentError and ConfigurationError."""
-        return _quietly(self._new)
+        """Return the settings of a new client.
+
+        Raises:
+            InvalidArgumentError: If an argument has the wrong type or is out of range.
+            ConfigurationError: If the token, a URL or a header is missing or unusable.
+        """
+        return _build(self._new_settings)
 
     def settings_over(self, old: Settings) -> Settings:
-        """Return other settings with these arguments, and what is not given as it was. Raises the same."""
-        return _quietly(partial(self._evolved, old))
+        """Return a copy of settings with these arguments applied. Raises the same errors as ``settings``."""
+        return _build(partial(self._changed_settings, old))
 
     def lent(self) -> aiohttp.ClientSession | None:
-        """Return the session. A method, for cgitb prints the attributes that a line names."""
+        """Return the session. This is a method because cgitb prints every attribute that a source line names."""
         return self.session
 
     def problems(self) -> list[Problem]:
-        """Return which arguments have a wrong type, or are limits out of range."""
-        right = {
+        """Return the arguments that have the wrong type or are out of range."""
+        valid = {
             Problem("retry", "must be a RetryPolicy"): isinstance(self.retry, RetryPolicy),
             Problem("timeouts", "must be a Timeouts"): isinstance(self.timeouts, Timeouts),
-            Problem("ssl", "must be an ssl.SSLContext, or None"): isinstance(self.ssl, SSLContext | None),
-            Problem("headers", "must be a mapping, or None"): self.headers is None or isinstance(self.headers, Mapping),
+            Problem("ssl", "must be an ssl.SSLContext or None"): isinstance(self.ssl, SSLContext | None),
+            Problem("headers", "must be a mapping or None"): self.headers is None or isinstance(self.headers, Mapping),
             Problem("allow_http", "must be a bool"): isinstance(self.allow_http, bool),
             Problem("show_details", "must be a bool"): isinstance(self.show_details, bool),
         }
-        found = [problem for problem, holds in right.items() if not holds]
+        found = [problem for problem, holds in valid.items() if not holds]
         if not isinstance(self.timing, Timing):
             found.append(Problem("timing", "must be a Timing"))
         hook = _hook_problem(self.on_attempt)
@@ -112,7 +117,7 @@ class Arguments:
         if problems:
             raise InvalidArgumentError(problems)
 
-    def _new(self) -> Settings:
+    def _new_settings(self) -> Settings:
         self._checked()
         url = read_base_url(self.base_url, allow_http=self.allow_http)
         return Settings(
@@ -129,7 +134,7 @@ class Arguments:
             timing=self.timing,
         )
 
-    def _evolved(self, old: Settings) -> Settings:
+    def _changed_settings(self, old: Settings) -> Settings:
         self._checked()
         return attrs.evolve(
             old,
@@ -142,13 +147,13 @@ class Arguments:
         )
 
 
-def _quietly(build: Callable[[], Settings]) -> Settings:
-    """Build settings, and raise what is wrong with them from a frame that holds no value."""
+def _build(build: Callable[[], Settings]) -> Settings:
+    """Build settings. Errors are raised again from this frame, which holds no argument."""
     try:
         return build()
     except LinqError as error:
         failed = error
-    except Exception as error:  # noqa: BLE001  # a caller's mapping may raise anything, in a frame that holds its items
+    except Exception as error:  # noqa: BLE001  # a caller's mapping may raise anything
         failed = ConfigurationError(f"an argument cannot be read: {type(error).__name__}")
     failed.__context__ = None
     raise failed.with_traceback(None)
@@ -160,15 +165,15 @@ def _hook_problem(hook: object) -> str | None:
     if hook is None:
         return None
     if not callable(hook):
-        return "must be a function, or None"
+        return "must be a function or None"
     for called in (hook, type(hook).__call__):
         if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
-            return "must be a plain function: nothing awaits a coroutine function"
+            return "must be a plain function: a coroutine function would not be awaited"
     return None
 
 
 def limit_problems(max_connections: object, max_response_bytes: object) -> list[Problem]:
-    """Return which limits are not whole numbers above 0."""
+    """Return the limits that are not ints of 1 or more."""
     limits = {"max_connections": max_connections, "max_response_bytes": max_response_bytes}
     return [
         Problem(name, "must be an int of 1 or more")
@@ -178,16 +183,20 @@ def limit_problems(max_connections: object, max_response_bytes: object) -> list[
 
 
 def is_unverified(context: SSLContext | None) -> bool:
-    """Return whether a context lets anyone pass for the server."""
+    """Return whether a context skips the verification of the server's certificate or host name."""
     return isinstance(context, SSLContext) and (context.verify_mode is CERT_NONE or not context.check_hostname)
 
 
 def read_token(token: str | None) -> str:
-    """Return the token, from the argument or the environment, if a header can carry it. Raises ConfigurationError."""
+    """Return the token from the argument or the environment.
+
+    Raises:
+        ConfigurationError: If there is none, or it cannot be sent in a header.
+    """
     found = os.environ.get(TOKEN_VARIABLE) if token is None else token
     if isinstance(found, str) and _TOKEN.fullmatch(found):
         return found
-    message = "the token holds whitespace, a control or a non-ASCII character"
+    message = "the token contains whitespace, a control character or a non-ASCII character"
     if not found:
         message = f"no token: pass token=, or set {TOKEN_VARIABLE}"
     token = None
@@ -196,7 +205,11 @@ def read_token(token: str | None) -> str:
 
 
 def read_base_url(base_url: str | None, *, allow_http: bool) -> str:
-    """Return the base URL without its last slash: https, or http to this machine, or http that was asked for."""
+    """Return the base URL from the argument or the environment, without a trailing slash.
+
+    Raises:
+        ConfigurationError: If it is not an http or https URL, or would send the token in clear text.
+    """
     found = base_url if base_url is not None else os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
     problem = _base_url_problem(found, allow_http=allow_http)
     if problem is None:
@@ -211,22 +224,22 @@ def _base_url_problem(url: object, *, allow_http: bool) -> str | None:
     if parts is None:
         return "the base URL must look like https://api.linqapp.com"
     if "?" in str(url) or "#" in str(url) or "@" in parts.netloc:
-        return "the base URL must hold no user, query or fragment"
+        return "the base URL must not contain a user, a query or a fragment"
     host = parts.hostname or ""
     if parts.scheme == "http" and not allow_http and not is_loopback(host):
-        return f"http to {host} would show the token to the network: use https, or pass allow_http=True"
+        return f"http to {host} would expose the token on the network: use https or pass allow_http=True"
     return None
 
 
 def _split(url: object) -> SplitResult | None:
-    """Return the parts of an http or https URL that a request can be made of; None for anything else."""
+    """Split an http or https URL that aiohttp can use. Return None for anything else."""
     if not isinstance(url, str) or re.search(r"[\s\x00-\x1f\x7f\\]", url):
         return None
     try:
         parts = urlsplit(url)
         usable = URL(url)
         host = usable.raw_host or ""
-        readable = bool(usable.authority)  # errors print it, and yarl decodes it only when asked
+        readable = bool(usable.authority)  # error messages print it, and yarl decodes it lazily
         same = (usable.scheme, usable.explicit_port) == (parts.scheme, parts.port)
     except (ValueError, IndexError):  # yarl raises both
         return None
@@ -235,7 +248,7 @@ def _split(url: object) -> SplitResult | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine by its name or address alone. What DNS says of other names may change."""
+    """Return whether a host is this machine by its name or address alone. DNS is not consulted."""
     if host == "localhost":
         return True
     try:
@@ -245,9 +258,12 @@ def is_loopback(host: str) -> bool:
 
 
 def read_proxy(proxy: str | None, base_url: str, *, allow_http: bool = False) -> str | None:
-    """Return the proxy for a base URL, from the argument or the environment. Raises ConfigurationError.
+    """Return the proxy for a base URL, from the argument or the environment, or None if there is none.
 
-    Read once, for aiohttp's own way takes two threads for each request.
+    Read once per client, because aiohttp's ``trust_env`` uses two threads for each request.
+
+    Raises:
+        ConfigurationError: If it is not an http or https URL, or would send the token in clear text.
     """
     found = _environment_proxy(base_url) if proxy is None else proxy
     problem = None if found is None else _proxy_problem(found, base_url, allow_http=allow_http)
@@ -264,7 +280,7 @@ def _proxy_problem(proxy: object, base_url: str, *, allow_http: bool) -> str | N
         return "the proxy must look like http://proxy.example:3128"
     in_clear = urlsplit(base_url).scheme == parts.scheme == "http" and not allow_http
     if in_clear and not is_loopback(parts.hostname or ""):
-        return "http through this proxy would show the token to the network: use https, or pass allow_http=True"
+        return "http through this proxy would expose the token on the network: use https or pass allow_http=True"
     return None
 
 
@@ -277,7 +293,11 @@ def _environment_proxy(base_url: str) -> str | None:
 
 
 def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a copy of the caller's headers. Raises ConfigurationError if they cannot be sent, or break a request."""
+    """Return a copy of the caller's headers.
+
+    Raises:
+        ConfigurationError: If a header cannot be sent, or the client sets it.
+    """
     found = dict(headers or {})
     problem = next((one for one in map(_header_problem, found, found.values()) if one is not None), None)
     if problem is None:
@@ -289,9 +309,9 @@ def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 def _header_problem(name: object, value: object) -> str | None:
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-        return "a header's name is not a token"
+        return "invalid header name"
     if name.lower() in OWN_HEADERS:
         return f"the header {name} is set by the client"
     if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-        return f"the header {name} holds a control character, or is not a str"
+        return f"the header {name} contains a control character or is not a str"
     return None

@@ -1,4 +1,4 @@
-"""What is wrong with arguments: told all at once, each by the argument's name, and never with its value."""
+"""Argument checks. All problems are reported at once, each with the argument's name and never with its value."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ _FIELD_NAME = re.compile(r"[A-Za-z_.\[\]]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class NotAList:
-    """What was passed in place of a list, or failed as one: only what is wrong with it."""
+    """Replaces an argument that is not a list or could not be read. Holds the reason, not the value."""
 
     message: str
 
 
 def as_tuple(values: Iterable[str]) -> tuple[str, ...]:
-    """Copy a list into a tuple; into NotAList if that fails. Raises nothing: its caller's frame holds the text."""
-    if values.__class__ is list or values.__class__ is tuple:  # nearly always, and to ask for an Iterable is slow
+    """Copy an iterable into a tuple, or return NotAList. Never raises, because the caller's frame holds the text."""
+    if values.__class__ is list or values.__class__ is tuple:  # the common case: isinstance(_, Iterable) is slow
         return tuple(values)
     return cast("tuple[str, ...]", copied(values))
 
 
 def copied(values: object) -> tuple[object, ...] | NotAList:
-    """Copy any iterable but a str or bytes into a tuple, or say why that failed."""
+    """Copy any iterable except str and bytes into a tuple, or return NotAList with the reason."""
     if isinstance(values, NotAList):
         return values
     try:
         if isinstance(values, Iterable) and not isinstance(values, str | bytes):
             return tuple(cast("Iterable[object]", values))
-    except Exception as error:  # noqa: BLE001  # whatever a caller's iterable raises
+    except Exception as error:  # noqa: BLE001  # a caller's iterable may raise anything
         return NotAList(f"cannot be read: it raised {type(error).__name__}")
     return NotAList(f"must be a list, not {type(values).__name__}")
 
 
 def is_field_name(name: object) -> bool:
-    """Return whether an error may print a name that the caller chose: any other may be a number, or a text."""
+    """Return whether an error may print a name that the caller chose. Other names may be a phone number or a text."""
     return isinstance(name, str) and _FIELD_NAME.fullmatch(name) is not None
 
 
 def id_problems(ids: Mapping[str, object]) -> list[Problem]:
-    """Return what is wrong with ids: a bool or a str is none."""
+    """Check ids. Neither a bool nor a str is accepted."""
     return [
         Problem(name, "must be an int above 0")
         for name, value in ids.items()
@@ -59,20 +59,20 @@ def id_problems(ids: Mapping[str, object]) -> list[Problem]:
 
 
 def count_problems(**counts: object) -> list[Problem]:
-    """Return what is wrong with page numbers and sizes."""
+    """Check page numbers and page sizes."""
     return id_problems(counts)
 
 
 def text_problems(**values: object) -> list[Problem]:
-    """Return what is wrong with texts that must be there."""
-    if _are_plain(values.values()):
+    """Check texts that must not be empty."""
+    if _all_ascii(values.values()):
         return []
-    found = [(name, needed_text_problem(value)) for name, value in values.items()]
+    found = [(name, required_text_problem(value)) for name, value in values.items()]
     return [Problem(name, message) for name, message in found if message is not None]
 
 
-def _are_plain(values: Iterable[object]) -> bool:
-    """Tell whether all are texts of ASCII, and none is empty: nearly always, and soon known."""
+def _all_ascii(values: Iterable[object]) -> bool:
+    """Return whether all values are non-empty ASCII texts: the common case, which is cheap to check."""
     for value in values:
         if type(value) is str and value and value.isascii():
             continue
@@ -80,18 +80,18 @@ def _are_plain(values: Iterable[object]) -> bool:
     return True
 
 
-def optional_problems(**values: object) -> list[Problem]:
-    """Return what is wrong with texts that may be None or UNSET."""
+def optional_text_problems(**values: object) -> list[Problem]:
+    """Check texts that may be None or UNSET but not empty."""
     return text_problems(**{name: value for name, value in values.items() if value is not None and value is not UNSET})
 
 
-def needed_text_problem(value: object) -> str | None:
-    """Say why a value cannot be sent as a text that must not be empty; None where it can."""
+def required_text_problem(value: object) -> str | None:
+    """Return why a value cannot be sent as a text that must not be empty, or None if it can."""
     return "must not be empty" if isinstance(value, str) and not value else text_problem(value)
 
 
 def text_problem(value: object) -> str | None:
-    """Say why a value cannot be sent as a text, which may be empty; None where it can."""
+    """Return why a value cannot be sent as a text, which may be empty, or None if it can."""
     if not isinstance(value, str):
         return f"must be a str, not {type(value).__name__}"
     if value.isascii():
@@ -99,12 +99,12 @@ def text_problem(value: object) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "holds half a character (a lone surrogate)"
+        return "contains an unpaired surrogate"
     return None
 
 
 def list_problems(name: str, values: object, problem_of: Callable[[object], str | None]) -> list[Problem]:
-    """Return what is wrong with the entries of a list. It has been through ``as_tuple``."""
+    """Check each entry of a list that ``as_tuple`` or ``copied`` returned."""
     if isinstance(values, NotAList):
         return [Problem(name, values.message)]
     found: list[Problem] = []
@@ -115,44 +115,42 @@ def list_problems(name: str, values: object, problem_of: Callable[[object], str 
     return found
 
 
-def texts_problems(name: str, values: object) -> list[Problem]:
-    """Return what is wrong with a list of texts, which must hold one at least. It has been through ``as_tuple``."""
+def text_list_problems(name: str, values: object) -> list[Problem]:
+    """Check a list of texts that ``as_tuple`` returned. Neither the list nor a text may be empty."""
     if values == ():
-        return [Problem(name, "must hold one at least")]
-    if values.__class__ is tuple and _are_plain(cast("tuple[object, ...]", values)):
+        return [Problem(name, "must not be empty")]
+    if values.__class__ is tuple and _all_ascii(cast("tuple[object, ...]", values)):
         return []
-    return list_problems(name, values, needed_text_problem)
+    return list_problems(name, values, required_text_problem)
 
 
-def moment_problems(**moments: object) -> list[Problem]:
-    """Return what is wrong with moments: None, or a datetime that knows its offset."""
+def datetime_problems(**values: object) -> list[Problem]:
+    """Check datetimes, which must have a UTC offset. None is accepted."""
     return [
         Problem(name, "must be a datetime with a time zone")
-        for name, value in moments.items()
+        for name, value in values.items()
         if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None)
     ]
 
 
-def seconds_problems(**spans: object) -> list[Problem]:
-    """Return what is wrong with spans of time."""
+def seconds_problems(**values: object) -> list[Problem]:
+    """Check durations in seconds. Infinity is accepted, NaN and bool are not."""
     return [
-        Problem(name, "must be a number of seconds above 0") for name, value in spans.items() if not _is_span(value)
+        Problem(name, "must be a number of seconds above 0")
+        for name, value in values.items()
+        if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value) or value <= 0
     ]
 
 
-def _is_span(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
-
-
 def url_problems(**urls: object) -> list[Problem]:
-    """Return what is wrong with URLs."""
+    """Check URLs."""
     found = [(name, url_problem(value)) for name, value in urls.items()]
     return [Problem(name, message) for name, message in found if message is not None]
 
 
 def url_problem(value: object) -> str | None:
-    """Say why a value cannot be sent as a URL; None where it can."""
-    message = needed_text_problem(value)
+    """Return why a value cannot be sent as a URL, or None if it can."""
+    message = required_text_problem(value)
     if message is not None or not isinstance(value, str):
         return message
     try:

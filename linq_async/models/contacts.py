@@ -1,4 +1,4 @@
-"""Contacts: what is written, and what the server shows."""
+"""Contacts: the fields that can be written, and what the server returns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import attrs
 
 from linq_async._unset import UNSET, UnsetType
 from linq_async.errors import Problem
-from linq_async.models.checks import is_field_name, optional_problems, text_problem
+from linq_async.models.checks import is_field_name, optional_text_problems, text_problem
 from linq_async.models.common import Page, Pagination
 
-NAMING_FIELDS = ("first_name", "last_name", "email", "phone_number")
-"""One of these must be in every request that writes a contact."""
+IDENTITY_FIELDS = ("first_name", "last_name", "email", "phone_number")
+"""At least one of these must be in every request that writes a contact."""
 
 
 class ContactFields(TypedDict, total=False):
-    """What can be written of a contact. None clears a field; UNSET, as leaving it out, does not mention it."""
+    """The fields of a contact that can be written. None clears a field; UNSET leaves it out of the request."""
 
     first_name: str | UnsetType | None
     """The given name."""
@@ -27,43 +27,44 @@ class ContactFields(TypedDict, total=False):
     email: str | UnsetType | None
     """The email address."""
     phone_number: str | UnsetType | None
-    """The phone number, best as ``+12223334444``."""
+    """The phone number, preferably as ``+12223334444``."""
     company: str | UnsetType | None
-    """Where the person works."""
+    """The employer."""
     title: str | UnsetType | None
-    """The person's position there."""
+    """The job title."""
     location: str | UnsetType | None
-    """Where the person is."""
+    """The location, as free text."""
 
 
 @attrs.frozen
 class ContactInput:
-    """A contact to be written. Prints none of its values."""
+    """A contact to be written. Its ``repr`` shows no values."""
 
     fields: Mapping[str, Any] = attrs.field(repr=False)
     user_email: str | None = attrs.field(repr=False)
 
     def problems(self) -> list[Problem]:
-        """Return all that is wrong with the fields, but for one that is missing."""
+        """Check the fields, but not whether one is missing."""
         known = ContactFields.__annotations__
-        unknown = [name for name in self.fields if name not in known]
-        found = [Problem(name if is_field_name(name) else "contact", "is not a field of a contact") for name in unknown]
+        found = [
+            Problem(name if is_field_name(name) else "contact", "is not a contact field")
+            for name in self.fields
+            if name not in known
+        ]
         for name, value in self.fields.items():
-            if name not in known:
-                continue
-            message = None if value is None or value is UNSET else text_problem(value)
+            message = None if name not in known or value is None or value is UNSET else text_problem(value)
             if message is not None:
                 found.append(Problem(name, message))
-        return found + optional_problems(user_email=self.user_email)
+        return found + optional_text_problems(user_email=self.user_email)
 
-    def unnamed(self, *absent: object) -> list[Problem]:
-        """Return a problem where none of four fields is there; ``absent`` are the values that count as not there."""
-        if any(self.fields.get(name, UNSET) not in absent for name in NAMING_FIELDS):
+    def identity_problems(self, *absent: object) -> list[Problem]:
+        """Check that a field identifies the contact. ``absent`` are the values that count as missing."""
+        if any(self.fields.get(name, UNSET) not in absent for name in IDENTITY_FIELDS):
             return []
-        return [Problem("contact", f"must have one of {', '.join(NAMING_FIELDS)}")]
+        return [Problem("contact", f"must have one of {', '.join(IDENTITY_FIELDS)}")]
 
     def body(self) -> dict[str, Any]:
-        """Return it as the API takes it: the owner stands beside the contact."""
+        """Return the JSON body. The API expects the owner's email next to the contact, not inside it."""
         return {"contact": self.fields, "user_email": UNSET if self.user_email is None else self.user_email}
 
 
@@ -80,7 +81,7 @@ class ContactOwner:
     last_name: str | None = attrs.field(default=None, repr=False)
     """The family name."""
     name: str | None = attrs.field(default=None, repr=False)
-    """The whole name."""
+    """The full name."""
 
 
 @attrs.define(kw_only=True)
@@ -100,29 +101,29 @@ class Contact:
     phone_number: str | None = attrs.field(default=None, repr=False)
     """The phone number."""
     company: str | None = attrs.field(default=None, repr=False)
-    """Where the person works."""
+    """The employer."""
     title: str | None = attrs.field(default=None, repr=False)
-    """The person's position there."""
+    """The job title."""
     location: str | None = attrs.field(default=None, repr=False)
-    """Where the person is."""
+    """The location, as free text."""
     image_url: str | None = attrs.field(default=None, repr=False)
-    """A picture."""
+    """The URL of a picture."""
     created_at: datetime | None = None
-    """When it was made."""
+    """When the contact was created."""
     updated_at: datetime | None = None
-    """When it was changed last."""
+    """When the contact was last changed."""
     contact_owner: ContactOwner | None = None
-    """The user who owns it."""
+    """The user who owns the contact."""
 
 
 @attrs.define(kw_only=True)
 class ContactList:
-    """The answer to listing contacts."""
+    """The response to listing contacts."""
 
     contacts: list[Contact]
     """The contacts of one page."""
     pagination: Pagination | None = None
-    """Where the page stands."""
+    """Which page this is, and how many there are."""
 
     def page(self, asked: int) -> Page[Contact]:
         """Return the page that this is, or that was asked for where it does not say."""

@@ -15,8 +15,8 @@ from linq_async.models.checks import (
     as_tuple,
     copied,
     list_problems,
+    text_list_problems,
     text_problems,
-    texts_problems,
     url_problem,
 )
 from linq_async.uploads import Attachable, Unattachable, Upload, as_upload
@@ -106,7 +106,7 @@ class NewChat(NewMessage):
     def problems(self) -> list[Problem]:
         """Return all that keeps it from being sent; an empty list where nothing does."""
         found = text_problems(send_from=self.send_from, text=self.text)
-        found += texts_problems("phone_numbers", self.phone_numbers)
+        found += text_list_problems("phone_numbers", self.phone_numbers)
         if self.display_name is not None:
             found += text_problems(display_name=self.display_name)
         return found + self._other_problems()
@@ -116,7 +116,7 @@ def key_problems(key: object) -> list[Problem]:
     """Return what is wrong with an idempotency key."""
     if isinstance(key, str) and _KEY.fullmatch(key):
         return []
-    return [Problem("idempotency_key", "must hold letters, digits, '-' and '_' only, one at least")]
+    return [Problem("idempotency_key", "must be one or more letters, digits, '-' or '_'")]
 
 
 def _attachment_problem(value: object) -> str | None:

@@ -11,7 +11,7 @@ import attrs
 
 from linq_async._unset import UNSET
 from linq_async.errors import Problem
-from linq_async.models.checks import as_tuple, id_problems, optional_problems, texts_problems, url_problems
+from linq_async.models.checks import as_tuple, id_problems, optional_text_problems, text_list_problems, url_problems
 
 
 class WebhookEventType(enum.StrEnum):
@@ -72,8 +72,8 @@ class SubscriptionInput:
 
     def problems(self) -> list[Problem]:
         """Return all that is wrong with it."""
-        found = url_problems(webhook_url=self.webhook_url) + texts_problems("events", self.events)
-        found += id_problems({"version": self.version}) + optional_problems(secret=self.secret)
+        found = url_problems(webhook_url=self.webhook_url) + text_list_problems("events", self.events)
+        found += id_problems({"version": self.version}) + optional_text_problems(secret=self.secret)
         if self.active is not None and not isinstance(self.active, bool):
             found.append(Problem("active", "must be a bool"))
         return found

@@ -10,7 +10,7 @@ import attrs
 from linq_async.config import RetryPolicy
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.chats import Chat, ChatList, CreatedChat, FoundChat
-from linq_async.models.checks import as_tuple, text_problems, texts_problems
+from linq_async.models.checks import as_tuple, text_list_problems, text_problems
 from linq_async.models.outgoing import NewChat, new_idempotency_key
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.coroutines import returns_coroutine
@@ -102,7 +102,7 @@ class Chats(Resource):
         ``chat_handles``. Raises InvalidArgumentError, or another LinqError. https://docs.linqapp.com, Find Chat.
         """
         people = as_tuple(phone_numbers)
-        problems = text_problems(phone_number=phone_number) + texts_problems("phone_numbers", people)
+        problems = text_problems(phone_number=phone_number) + text_list_problems("phone_numbers", people)
         params = [("phone_number", phone_number)]
         if isinstance(people, tuple):  # else it is refused
             params += [("phone_numbers[]", number) for number in people]

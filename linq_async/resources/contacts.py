@@ -7,7 +7,7 @@ from typing import Any, Unpack, cast
 
 from linq_async._unset import UNSET
 from linq_async.errors import Problem
-from linq_async.models.checks import optional_problems
+from linq_async.models.checks import optional_text_problems
 from linq_async.models.contacts import Contact, ContactFields, ContactInput, ContactList
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.coroutines import returns_coroutine
@@ -30,7 +30,7 @@ class Contacts(Resource):
         """
         given = {name: value for name, value in fields.items() if value is not None}
         contact = ContactInput(given, user_email)
-        problems = contact.problems() + contact.unnamed(UNSET, "")
+        problems = contact.problems() + contact.identity_problems(UNSET, "")
         draft = Draft("contacts.create", "POST", "/contacts", body=contact.body(), problems=problems)
         return self._result(draft, Contact)
 
@@ -57,7 +57,7 @@ class Contacts(Resource):
         https://docs.linqapp.com, Find Contact.
         """
         given = {"email": email, "phone_number": phone_number}
-        problems = optional_problems(**given)
+        problems = optional_text_problems(**given)
         if email is None and phone_number is None:
             problems.append(Problem("email", "or phone_number must be given"))
         params = [(name, value) for name, value in given.items() if value is not None]
@@ -94,7 +94,7 @@ class Contacts(Resource):
     def _write(
         self, operation: str, method: str, contact_id: int, contact: ContactInput
     ) -> Coroutine[Any, Any, Contact]:
-        problems = contact.problems() + contact.unnamed(UNSET)
+        problems = contact.problems() + contact.identity_problems(UNSET)
         ids = {"contact_id": contact_id}
         return self._result(Draft(operation, method, _CONTACT, ids, body=contact.body(), problems=problems), Contact)
 

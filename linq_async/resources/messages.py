@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal, cast
 
 from linq_async.errors import DeliveryTimeoutError, Problem
-from linq_async.models.checks import moment_problems, seconds_problems, text_problems
+from linq_async.models.checks import datetime_problems, seconds_problems, text_problems
 from linq_async.models.messages import EditedMessage, Message, MessageList, Reaction, ReactionType, SentMessage
 from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
 from linq_async.resources.base import Draft, Resource
@@ -96,7 +96,7 @@ class Messages(Resource):
         https://docs.linqapp.com, List Messages.
         """
         moments = {"before": before, "after": after}
-        problems = moment_problems(**moments)
+        problems = datetime_problems(**moments)
         if sort not in ("asc", "desc"):
             problems.append(Problem("sort", "must be 'asc' or 'desc'"))
         params = [(name, value.isoformat()) for name, value in moments.items() if isinstance(value, datetime)]

@@ -89,7 +89,7 @@ def _name_problem(name: object) -> str | None:
 def _param_problem(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return "must be a str, a number or a list of them"
-    return "holds half a character (a lone surrogate)" if re.search(r"[\ud800-\udfff]", str(value)) else None
+    return "contains an unpaired surrogate" if re.search(r"[\ud800-\udfff]", str(value)) else None
 
 
 def _each(value: object) -> Iterable[object]:

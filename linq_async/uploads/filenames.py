@@ -1,11 +1,11 @@
-"""File names, as they stand in a multipart body."""
+"""File names in a multipart body."""
 
 from __future__ import annotations
 
 import re
 
 MAX_FILENAME_BYTES = 1_300
-"""Rack drops a part in silence whose Content-Disposition is over 1,536 bytes."""
+"""Rack silently drops a part whose Content-Disposition is longer than 1,536 bytes."""
 
 _ESCAPES = {code: f"%{code:02X}" for code in (*range(0x20), 0x22, 0x7F)}
 _ESCAPED = re.compile(r'[\x00-\x1f"\x7f]')
@@ -13,9 +13,9 @@ _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def encode_filename(name: str) -> str:
-    """Spell a file name as browsers do, so that Rack reads back the very same, and no control character goes out raw.
+    """Escape a file name as browsers do, so that Rack decodes exactly the same name and no control character is sent.
 
-    Rack decodes percent signs only where every one of them starts a valid escape: only then are they escaped here.
+    Rack decodes percent escapes only if every percent sign starts a valid one: only then are percent signs escaped.
     """
     bare = base_name(name)
     if "%" in bare and (_ESCAPED.search(bare) or not _LONE_PERCENT.search(bare)):
@@ -24,18 +24,18 @@ def encode_filename(name: str) -> str:
 
 
 def base_name(name: str) -> str:
-    """Strip the folders of either system's paths."""
+    """Strip the folders of a POSIX or Windows path."""
     return next((part for part in reversed(re.split(r"[/\\]", name)) if part), "")
 
 
 def filename_problem(name: str) -> str | None:
-    """Say why a file name cannot be sent; None where it can."""
+    """Return why a file name cannot be sent, or None if it can."""
     if base_name(name) in {"", ".", ".."}:
-        return "has no name once its folders are stripped"
+        return "has no file name after its folders are stripped"
     try:
         size = len(encode_filename(name).encode())
     except UnicodeEncodeError:
-        return "has half a character (a lone surrogate) in its name"
+        return "has an unpaired surrogate in its name"
     if size > MAX_FILENAME_BYTES:
-        return f"has a name of {size} bytes; {MAX_FILENAME_BYTES} is the most that the server's framework keeps"
+        return f"has a name of {size} bytes; the server's framework accepts at most {MAX_FILENAME_BYTES}"
     return None

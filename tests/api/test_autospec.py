@@ -54,5 +54,5 @@ async def test_the_mock_of_a_client_can_be_awaited() -> None:
     sent = await linq.chats.create(send_from="+12223334444", phone_numbers=["+13334445555"], text="hi")
     assert sent == "the chat"
     linq.chats.create.assert_awaited_once()
-    with pytest.raises(TypeError, match="missing a required .*argument"):
+    with pytest.raises(TypeError, match=r"missing a required .*argument"):
         await linq.chats.create(text="hi")

@@ -81,9 +81,9 @@ async def test_all_that_is_wrong_at_once(filled: World) -> None:
     error = await failure_of(filled.linq.contacts.update(-1, **fields))
     assert error.message.split("; ") == [
         "contact_id must be an int above 0",
-        "emial is not a field of a contact",
+        "emial is not a contact field",
         "email must be a str, not int",
-        "company holds half a character (a lone surrogate)",
+        "company contains an unpaired surrogate",
         "user_email must not be empty",
     ]
     assert filled.seen == []

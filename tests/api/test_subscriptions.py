@@ -94,7 +94,7 @@ async def test_all_that_is_wrong_at_once(world: World, name: str) -> None:
     error = await failure_of(method(1, **given) if name == "update" else method(**given))
     assert error.message.split("; ") == [
         "webhook_url must be an http or https URL",
-        "events must hold one at least",
+        "events must not be empty",
         "version must be an int above 0",
         "secret must not be empty",
         "active must be a bool",

@@ -62,7 +62,7 @@ def test_a_malformed_token(run: Run, sandbox: Sandbox, token: str) -> None:
     """A token that no header can carry is told, and is not shown."""
     result = run("doctor", env={"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": token})
     assert result.exit_code == 1
-    assert "whitespace, a control or a non-ASCII character" in result.stdout
+    assert "whitespace, a control character or a non-ASCII character" in result.stdout
     assert token not in result.output
 
 

@@ -123,9 +123,9 @@ async def test_a_name_that_rack_would_lose_is_refused(server: Recorder, name: st
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("..", "has no name once its folders are stripped"),
-        ("half \ud800.txt", "has half a character (a lone surrogate) in its name"),
-        ("x" * 1_301, "has a name of 1301 bytes; 1300 is the most that the server's framework keeps"),
+        ("..", "has no file name after its folders are stripped"),
+        ("half \ud800.txt", "has an unpaired surrogate in its name"),
+        ("x" * 1_301, "has a name of 1301 bytes; the server's framework accepts at most 1300"),
         ("x" * 1_300, None),
         (".a", None),
     ],
