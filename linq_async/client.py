@@ -141,7 +141,7 @@ class LinqClient:
         headers: Mapping[str, str] | None = None,
         on_attempt: AttemptHook | None = None,
         show_details: bool | None = None,
-    ) -> LinqClient:
+    ) -> Self:
         """Return a client with other settings on the same connections. What is not given stays as it is.
 
         ``headers`` are added to those that the client has. Closing the new client closes nothing. A subclass keeps the

@@ -1,0 +1,77 @@
+"""Mistakes that type checkers report, each on its line and under its rule. Never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from linq_async import (
+    LinqClient,
+    NewChat,
+    NewMessage,
+    Outcome,
+    RetryPolicy,
+    Service,
+    Timeouts,
+    Upload,
+)
+from linq_async import LinqClinet  # refused: attr-defined, reportAttributeAccessIssue
+
+
+async def misspelled(linq: LinqClient) -> None:
+    """Names that do not exist."""
+    linq.chat  # refused: attr-defined, reportAttributeAccessIssue
+    await linq.chats.creat()  # refused: attr-defined, reportAttributeAccessIssue
+    LinqClient(tokn="token")  # refused: call-arg, reportCallIssue
+    Outcome.LOST  # refused: attr-defined, reportAttributeAccessIssue
+
+
+async def wrong_types(linq: LinqClient, path: Path) -> None:
+    """Arguments of a wrong type."""
+    LinqClient(b"token")  # refused: arg-type, reportArgumentType
+    LinqClient(retry=3)  # refused: arg-type, reportArgumentType
+    Timeouts(read="60")  # refused: arg-type, reportArgumentType
+    RetryPolicy(max_attempts=2.5)  # refused: arg-type, reportArgumentType
+    await linq.chats.get("45")  # refused: arg-type, reportArgumentType
+    await linq.chats.send(NewMessage(text="Hello!"))  # refused: arg-type, reportArgumentType
+    await linq.messages.send(45, None)  # refused: arg-type, reportArgumentType
+    await linq.messages.send(45, "Hello!", attachments=["a.png"])  # refused: list-item, reportArgumentType
+    linq.messages.list(45, sort="newest")  # refused: arg-type, reportArgumentType
+    await linq.contacts.create(first_name=5)  # refused: arg-type, reportArgumentType
+    await linq.contacts.create(nickname="Mira")  # refused: call-arg, reportCallIssue
+    await linq.webhook_subscriptions.create(webhook_url="u", events=[1])  # refused: list-item, reportArgumentType
+    Upload.from_path("a.png")  # refused: arg-type, reportArgumentType
+
+
+async def missing(linq: LinqClient) -> None:
+    """Arguments that are required, or that must be named."""
+    await linq.chats.create(send_from="+1", phone_numbers=["+2"])  # refused: call-arg, reportCallIssue
+    await linq.chats.find(phone_number="+1")  # refused: call-arg, reportCallIssue
+    await linq.messages.send(45)  # refused: call-arg, reportCallIssue
+    await linq.phone_numbers.update(11, "+1")  # refused: call-arg, reportCallIssue
+    await linq.webhook_subscriptions.create(webhook_url="u")  # refused: call-arg, reportCallIssue
+    linq.chats.list("+1")  # refused: call-arg, reportCallIssue
+    NewChat(text="Hello!")  # refused: call-arg, reportCallIssue
+    Upload.from_bytes(b"data")  # refused: call-arg, reportCallIssue
+
+
+async def misused(linq: LinqClient) -> None:
+    """Results that are not what they are taken for."""
+    chat = await linq.chats.find(phone_number="+1", phone_numbers=["+2"])
+    print(chat.id)  # refused: union-attr, reportOptionalMemberAccess
+    linq.chats.get(45).id  # refused: attr-defined, reportAttributeAccessIssue
+    linq.chats.mark_as_read(45)  # refused: unused-coroutine, reportUnusedCoroutine
+    for item in linq.contacts.list():  # refused: attr-defined, reportGeneralTypeIssues
+        print(item)
+    response = await linq.request("GET", "/x", returns=Service)
+    response.data.name_of_nothing  # refused: attr-defined, reportAttributeAccessIssue
+
+
+def label(service: Service | str | None) -> str:  # refused: return, reportReturnType
+    """Match every service without a default branch, though the server may send another one."""
+    match service:
+        case Service.IMESSAGE:
+            return "blue"
+        case Service.RCS | Service.SMS:
+            return "green"
+        case None:
+            return "unknown"
