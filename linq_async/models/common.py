@@ -1,4 +1,4 @@
-"""What several resources share."""
+"""Models that several resources share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Service(enum.StrEnum):
-    """The service that carries a chat. A value not listed here stays the str that the server sent."""
+    """The service that carries a chat. A value not listed here is kept as the str that the server sent."""
 
     IMESSAGE = "iMessage"
     SMS = "SMS"
@@ -21,7 +21,7 @@ class Service(enum.StrEnum):
 
 
 class DeliveryStatus(enum.StrEnum):
-    """How far a message has come. A value not listed here stays the str that the server sent."""
+    """The delivery status of a message. A value not listed here is kept as the str that the server sent."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -32,18 +32,18 @@ class DeliveryStatus(enum.StrEnum):
 
 @attrs.define(kw_only=True)
 class Attachment:
-    """A file that belongs to a message."""
+    """A file attached to a message."""
 
     id: str
-    """The server's id, a UUID as text."""
+    """The server's id, a UUID."""
     url: str | None = None
-    """Where it can be fetched. How long, and by whom, is not documented."""
+    """The URL to download it from. Its lifetime and access rules are not documented."""
     filename: str | None = None
-    """Its name."""
+    """The file name."""
     mime_type: str | None = None
-    """Its media type."""
+    """The media type."""
     file_size: int | None = None
-    """Its size, presumably in bytes."""
+    """The size, presumably in bytes."""
 
 
 @attrs.define(kw_only=True)
@@ -53,7 +53,7 @@ class ChatHandle:
     id: int
     """The server's id."""
     phone_number: str | None = attrs.field(default=None, repr=False)
-    """A phone number, or an email address."""
+    """A phone number or an email address."""
     service: Service | str | None = None
     """The service that reaches this participant."""
     joined_at: datetime | None = None
@@ -62,18 +62,18 @@ class ChatHandle:
 
 @attrs.define(kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. Iterating over it, and ``len``, are those of its items."""
+    """One page of a list. ``iter()`` and ``len()`` refer to its items."""
 
     items: list[T]
-    """What is on it."""
+    """The items."""
     number: int
-    """Its number, counted from 1."""
+    """The page number, counted from 1."""
     total_pages: int | None = None
-    """How many pages there are."""
+    """The number of pages."""
     total_count: int | None = None
-    """How many items there are on all pages."""
+    """The number of items on all pages."""
     per_page: int | None = None
-    """How many items a page holds at the most."""
+    """The maximum number of items per page."""
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
@@ -84,47 +84,36 @@ class Page(Generic[T]):
 
 @attrs.define(kw_only=True)
 class PageMeta:
-    """Where a page stands, as the lists of chats and messages put it."""
+    """Which page of a list a response holds."""
 
     page: int | None = None
-    """The page's number."""
-    total_pages: int | None = None
-    """How many pages there are."""
-    total_count: int | None = None
-    """How many items there are on all pages."""
-    per_page: int | None = None
-    """How many items a page holds at the most."""
-
-    def page_of(self, items: list[T], asked: int) -> Page[T]:
-        """Return the page of these items; its number is the one asked for where the answer has none."""
-        return Page(
-            items=items,
-            number=asked if self.page is None else self.page,
-            total_pages=self.total_pages,
-            total_count=self.total_count,
-            per_page=self.per_page,
-        )
-
-
-@attrs.define(kw_only=True)
-class Pagination:
-    """Where a page stands, as the list of contacts puts it."""
-
+    """The page number, in lists of chats and messages."""
     current_page: int | None = None
-    """The page's number."""
-    per_page: int | None = None
-    """How many items a page holds at the most."""
+    """The page number, in the list of contacts."""
     total_pages: int | None = None
-    """How many pages there are."""
+    """The number of pages."""
     total_count: int | None = None
-    """How many items there are on all pages."""
+    """The number of items on all pages."""
+    per_page: int | None = None
+    """The maximum number of items per page."""
 
-    def page_of(self, items: list[T], asked: int) -> Page[T]:
-        """Return the page of these items; its number is the one asked for where the answer has none."""
+
+class ListResponse(Generic[T]):
+    """Base of the responses to list operations."""
+
+    __slots__ = ()
+
+    data: list[T]
+    meta: PageMeta | None
+
+    def page(self, requested: int) -> Page[T]:
+        """Return the page. Its number is the requested one if the response does not state it."""
+        meta = self.meta or PageMeta()
+        stated = meta.current_page if meta.page is None else meta.page
         return Page(
-            items=items,
-            number=asked if self.current_page is None else self.current_page,
-            total_pages=self.total_pages,
-            total_count=self.total_count,
-            per_page=self.per_page,
+            items=self.data,
+            number=requested if stated is None else stated,
+            total_pages=meta.total_pages,
+            total_count=meta.total_count,
+            per_page=meta.per_page,
         )

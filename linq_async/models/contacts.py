@@ -11,7 +11,7 @@ import attrs
 from linq_async._unset import UNSET, UnsetType
 from linq_async.errors import Problem
 from linq_async.models.checks import is_field_name, optional_text_problems, text_problem
-from linq_async.models.common import Page, Pagination
+from linq_async.models.common import ListResponse, PageMeta
 
 IDENTITY_FIELDS = ("first_name", "last_name", "email", "phone_number")
 """At least one of these must be in every request that writes a contact."""
@@ -117,15 +117,10 @@ class Contact:
 
 
 @attrs.define(kw_only=True)
-class ContactList:
+class ContactList(ListResponse[Contact]):
     """The response to listing contacts."""
 
-    contacts: list[Contact]
-    """The contacts of one page."""
-    pagination: Pagination | None = None
-    """Which page this is, and how many there are."""
-
-    def page(self, asked: int) -> Page[Contact]:
-        """Return the page that this is, or that was asked for where it does not say."""
-        pagination = self.pagination or Pagination()
-        return pagination.page_of(self.contacts, asked)
+    data: list[Contact]
+    """The contacts of one page. The API calls this field ``contacts``."""
+    meta: PageMeta | None = None
+    """Which page this is, and how many there are. The API calls this field ``pagination``."""

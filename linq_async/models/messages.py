@@ -1,4 +1,4 @@
-"""Messages and reactions, as the server shows them."""
+"""Messages and reactions, as the server returns them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from datetime import datetime
 
 import attrs
 
-from linq_async.models.common import Attachment, DeliveryStatus, Page, PageMeta
+from linq_async.models.common import Attachment, DeliveryStatus, ListResponse, PageMeta
+from linq_async.models.receipt import Receipt, receipt_last
 
 
 class ReactionType(enum.StrEnum):
-    """The kinds of reactions. A value not listed here stays the str that the server sent."""
+    """The types of reactions. A value not listed here is kept as the str that the server sent."""
 
     LOVE = "love"
     LIKE = "like"
@@ -23,24 +24,24 @@ class ReactionType(enum.StrEnum):
 
 @attrs.define(kw_only=True)
 class Reaction:
-    """Somebody's reaction to a message."""
+    """A reaction to a message."""
 
     id: int
     """The server's id."""
     chat_message_id: int | None = None
-    """The message that it is on."""
+    """The id of the message."""
     reaction: ReactionType | str | None = None
-    """Its kind; the request calls it ``type``."""
+    """The type of the reaction. The request calls it ``type``."""
     is_from_me: bool | None = None
-    """Whether it is yours. The documentation shows False for one's own, so rely on ``from_phone``."""
+    """Whether the reaction is yours. The documentation shows False for one's own, so rely on ``from_phone``."""
     from_phone: str | None = attrs.field(default=None, repr=False)
     """The number that reacted."""
     sent_at: datetime | None = None
-    """When it was sent."""
+    """When the reaction was sent."""
     created_at: datetime | None = None
-    """When the server stored it."""
+    """When the server stored the reaction."""
     updated_at: datetime | None = None
-    """When it was changed last."""
+    """When the reaction was last changed."""
 
 
 @attrs.define(kw_only=True)
@@ -50,63 +51,50 @@ class Message:
     id: int
     """The server's id."""
     text: str | None = attrs.field(default=None, repr=False)
-    """What was said."""
+    """The text."""
     sent_at: datetime | None = None
-    """When the server took it."""
+    """When the server accepted the message."""
     delivered_at: datetime | None = None
-    """When it arrived; None until then. The evidence of delivery."""
+    """When the message was delivered, or None if it has not been yet. The reliable sign of delivery."""
     delivery_status: DeliveryStatus | str | None = None
-    """How far it has come. It may lag behind ``delivered_at``."""
+    """The delivery status. It may lag behind ``delivered_at``."""
     edited_at: datetime | None = None
-    """When it was edited; None if never."""
+    """When the message was edited, or None if it never was."""
     is_read: bool | None = None
-    """Whether it was read."""
+    """Whether the message was read."""
     sent_from: str | None = attrs.field(default=None, repr=False)
     """The number, or another name, of the sender."""
     chat_handle_id: int | None = None
-    """The sender among the chat's handles."""
+    """The id of the sender among the chat's handles."""
     attachments: list[Attachment] = attrs.field(factory=list[Attachment])
-    """Its files."""
+    """The attachments."""
     reactions: list[Reaction] = attrs.field(factory=list[Reaction])
-    """The reactions to it."""
+    """The reactions to the message."""
 
 
-@attrs.define(kw_only=True)
-class SentMessage(Message):
+@attrs.define(kw_only=True, field_transformer=receipt_last)
+class SentMessage(Receipt, Message):
     """The message that ``messages.send`` sent."""
 
     replayed: bool = attrs.field(default=False, init=False)
-    """Whether the server had it under its key already, from an earlier call or an earlier attempt of this one."""
-    missing_attachments: int = attrs.field(default=0, init=False)
-    """How many of the attachments that were given, URLs included, the answer does not show."""
-    idempotency_key: str | None = attrs.field(default=None, init=False)
-    """The key that the message was sent with."""
-    attempts: int = attrs.field(default=1, init=False)
-    """How many attempts it took."""
-    request_id: str | None = attrs.field(default=None, init=False)
-    """The server's id of the request, if it gave one."""
+    """Whether the server already had the message under its key, from an earlier call or an earlier attempt."""
 
 
 @attrs.define(kw_only=True)
 class EditedMessage:
-    """All that the server shows of a message which was edited."""
+    """The fields that the server returns for an edited message."""
 
     id: int
     """The server's id."""
     text: str | None = attrs.field(default=None, repr=False)
-    """What it says now."""
+    """The new text."""
 
 
 @attrs.define(kw_only=True)
-class MessageList:
-    """The answer to listing messages."""
+class MessageList(ListResponse[Message]):
+    """The response to listing messages."""
 
     data: list[Message]
     """The messages of one page."""
     meta: PageMeta | None = None
-    """Where the page stands."""
-
-    def page(self, asked: int) -> Page[Message]:
-        """Return the page that this is, or that was asked for where it does not say."""
-        meta = self.meta or PageMeta()
-        return meta.page_of(self.data, asked)
+    """Which page this is, and how many there are."""

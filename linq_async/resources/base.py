@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.checks import count_problems, id_problems
-from linq_async.models.common import Page
+from linq_async.models.common import ListResponse, Page
 from linq_async.models.outgoing import NewMessage
 from linq_async.pipeline import Pipeline
 from linq_async.resources.pager import Identified, Pager
@@ -65,14 +65,6 @@ class Draft:
         )
 
 
-class ListAnswer(Protocol[Item]):
-    """The answer to a list operation, in one of the API's two dialects."""
-
-    def page(self, asked: int) -> Page[Item]:
-        """Return the page that it holds."""
-        ...
-
-
 class Resource:
     """One kind of thing, and the pipeline that its calls go through."""
 
@@ -94,7 +86,7 @@ class Resource:
         """Wait, unless the client is closed meanwhile: then the next call says so."""
         await self._pipeline.transport.pool().rest(until)
 
-    def _pager(self, draft: Draft, returns: type[ListAnswer[Item]], page: int, per_page: int) -> Pager[Item]:
+    def _pager(self, draft: Draft, returns: type[ListResponse[Item]], page: int, per_page: int) -> Pager[Item]:
         """Return the list that a call gives in pages."""
         problems = [*draft.problems, *count_problems(page=page, per_page=per_page)]
         checked = attrs.evolve(draft, problems=problems)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 import attrs
 
 from linq_async.models.chats import CreatedChat
+from linq_async.models.contacts import ContactList
 from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
 from linq_async.wire.straight_line import LEAVES, Hook, straight_hook
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
-_RENAMED: dict[type, dict[str, str]] = {CreatedChat: {"message": "chat_messages"}}
+_RENAMED: dict[type, dict[str, str]] = {
+    CreatedChat: {"message": "chat_messages"},
+    ContactList: {"data": "contacts", "meta": "pagination"},
+}
 
 
 def prepare() -> None:
