@@ -14,7 +14,7 @@ from rich.text import Text
 from linq_async.attempts import Attempt
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import facts, plain, result_of, show
-from linq_async.cli.running import run
+from linq_async.cli.runtime import run
 from linq_async.cli.samples import pdf, png
 from linq_async.client import LinqClient
 from linq_async.config import RetryPolicy

@@ -12,7 +12,7 @@ from linq_async.arguments import read_base_url
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.findings import Finding, Level, clock_finding, proxy_finding, reach_findings, versions
 from linq_async.cli.render import hidden, plain, reworded, show, show_json
-from linq_async.cli.running import AsJson, TokenFile, find_token, is_exposed, run
+from linq_async.cli.runtime import AsJson, TokenFile, find_token, is_exposed, run
 from linq_async.client import LinqClient
 from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, RetryPolicy, Timeouts
 from linq_async.errors import ConfigurationError, LinqError

@@ -14,7 +14,7 @@ import typer
 from linq_async.arguments import is_loopback
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import plain, show
-from linq_async.cli.running import run
+from linq_async.cli.runtime import run
 from linq_async.config import BASE_URL_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:

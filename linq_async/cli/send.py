@@ -15,7 +15,7 @@ from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.failure import Failure, broken_off, failure_of
 from linq_async.cli.inputs import SEND_FROM_VARIABLE, check_given, message_text, recipients
 from linq_async.cli.render import facts, hidden, result_of, show, show_json
-from linq_async.cli.running import AsJson, TokenFile, find_token, is_exposed, run
+from linq_async.cli.runtime import AsJson, TokenFile, find_token, is_exposed, run
 from linq_async.client import LinqClient
 from linq_async.errors import LinqError
 from linq_async.models.chats import CreatedChat
