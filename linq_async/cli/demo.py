@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import resources
 from typing import TYPE_CHECKING, NoReturn
 
 import attrs
@@ -15,7 +16,6 @@ from linq_async.attempts import Attempt
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import facts, plain, result_of, show
 from linq_async.cli.runtime import run
-from linq_async.cli.samples import pdf, png
 from linq_async.client import LinqClient
 from linq_async.config import RetryPolicy
 from linq_async.errors import LinqError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SENDER = "+15175269229"
 RECIPIENTS = ("+13343284472", "+13344713465")
+SAMPLES = ("map.png", "quote.pdf")
+"""The files that the demo attaches. They ship with the package."""
 _NARROWEST_TABLE = 80
 _RETRY = RetryPolicy(initial_delay=0.1, max_delay=0.4, max_elapsed=10.0)
 
@@ -74,6 +76,11 @@ def spoil_four_times(sandbox: Sandbox) -> None:
     sandbox.faults.drop_after_storing()
 
 
+def sample(name: str) -> bytes:
+    """Return the content of a file that the demo attaches."""
+    return resources.files("linq_async.cli").joinpath("samples", name).read_bytes()
+
+
 def steps() -> tuple[Step, ...]:
     """Return the three sends; the first is the example of the API's documentation."""
     return (
@@ -86,7 +93,7 @@ def steps() -> tuple[Step, ...]:
             what="An image and a PDF",
             text="A map and a quote, as promised.",
             key="demo-image-and-pdf",
-            files=(("map.png", png()), ("quote.pdf", pdf())),
+            files=tuple((name, sample(name)) for name in SAMPLES),
         ),
         Step(
             what="503 twice, then cut off once it is stored",

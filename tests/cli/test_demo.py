@@ -9,7 +9,6 @@ import attrs
 import pytest
 
 from linq_async.cli import demo
-from linq_async.cli.samples import pdf, png
 from linq_async.models.outgoing import NewChat
 from linq_async.uploads import Upload
 
@@ -86,8 +85,8 @@ def test_fails_where_a_file_is_not_as_it_was_sent(run: Run, monkeypatch: pytest.
 
 
 def test_the_image_is_a_png() -> None:
-    """The image has the signature, whole chunks with right checksums, and as many pixels as it says."""
-    data = png()
+    """The image ships with the package: its chunks have the right checksums, and it has all of its pixels."""
+    data = demo.sample("map.png")
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     chunks: dict[bytes, bytes] = {}
     at = 8
@@ -103,8 +102,8 @@ def test_the_image_is_a_png() -> None:
 
 
 def test_the_document_is_a_pdf() -> None:
-    """The document's table names the place of each object, and its end the place of the table."""
-    data = pdf()
+    """The document ships with the package: its table points at each object, and its last line at the table."""
+    data = demo.sample("quote.pdf")
     assert data.startswith(b"%PDF-1.4\n")
     assert data.endswith(b"%%EOF\n")
     start = int(data.rsplit(b"startxref\n", 1)[1].split(b"\n")[0])
