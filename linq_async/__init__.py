@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from linq_async._public import *  # noqa: F403
+    from linq_async._public import __all__ as __all__
 else:  # with __getattr__ in sight, a type checker would accept any name
 
     def __getattr__(name: str) -> object:

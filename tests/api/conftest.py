@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from linq_async import Attempt
 from linq_async.sandbox import Sandbox
 from tests.support.world import Clock, World, client_on
 
@@ -17,7 +18,11 @@ async def world() -> AsyncIterator[World]:
     clock = Clock()
     async with Sandbox(clock=clock.moment) as sandbox:
         found: list[World] = []
-        async with client_on(sandbox, clock, on_attempt=lambda attempt: found[0].note(attempt)) as linq:
+
+        def note(attempt: Attempt) -> None:
+            found[0].note(attempt)
+
+        async with client_on(sandbox, clock, on_attempt=note) as linq:
             found.append(World(linq, sandbox, clock))
             yield found[0]
 

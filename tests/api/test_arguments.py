@@ -150,13 +150,14 @@ async def test_no_failure_shows_an_argument(
 async def test_no_refused_argument_is_shown(world: World) -> None:
     """An argument that is refused before it is sent is shown as little: neither its value nor its neighbours'."""
     linq = world.linq
-    calls = [
+    misspelled: Any = {"emial": secrets.text}
+    calls: list[Callable[[], Awaitable[object]]] = [
         lambda: linq.chats.list(phone_number=secrets.text + HALF),
         lambda: linq.chats.find(phone_number=secrets.number, phone_numbers=[secrets.text + HALF]),
         lambda: linq.messages.edit(0, 0, secrets.text),
         lambda: linq.messages.send(0, secrets.text),
         lambda: linq.contacts.create(company=secrets.text),
-        lambda: linq.contacts.update(1, emial=secrets.text),  # type: ignore[call-arg]
+        lambda: linq.contacts.update(1, **misspelled),
         lambda: linq.webhook_subscriptions.ensure(webhook_url="x:" + secrets.url, events=[], secret=secrets.secret),
         lambda: linq.imessage.check(secrets.text + HALF),
     ]

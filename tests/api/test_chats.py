@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from linq_async import ChatHandle, NewMessage
@@ -29,7 +31,8 @@ async def test_find_a_group(filled: World) -> None:
 
 async def test_find_nothing(filled: World) -> None:
     """No chat is None, for the API answers a miss with 200."""
-    assert await filled.linq.chats.find(phone_number=LINE, phone_numbers=iter([THEO])) is None
+    once: Any = iter([THEO])
+    assert await filled.linq.chats.find(phone_number=LINE, phone_numbers=once) is None
 
 
 async def test_find_takes_an_answer_without_a_chat_for_a_mistake(filled: World) -> None:
@@ -41,7 +44,7 @@ async def test_find_takes_an_answer_without_a_chat_for_a_mistake(filled: World) 
 
 async def test_what_the_server_adds_or_leaves_out(filled: World) -> None:
     """An unknown field is ignored, an unknown service stays a str, and what is missing is None or empty."""
-    handle = {"id": 1, "phone_number": "mira@example.org", "service": "Telegraph", "new": {}}
+    handle: dict[str, Any] = {"id": 1, "phone_number": "mira@example.org", "service": "Telegraph", "new": {}}
     filled.sandbox.faults.answer(200, json={"data": {"id": 5, "chat_handles": [handle], "new": []}})
     chat = await filled.linq.chats.get(5)
     assert chat.chat_handles == [ChatHandle(id=1, phone_number="mira@example.org", service="Telegraph")]

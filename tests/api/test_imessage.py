@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -23,6 +24,10 @@ async def linq(sandbox: Sandbox, clock: Clock) -> AsyncIterator[LinqClient]:
     """Give a client on the clock."""
     async with client_on(sandbox, clock) as client:
         yield client
+
+
+def _holds(found: Sized, count: int) -> bool:
+    return len(found) == count
 
 
 def _statuses(sandbox: Sandbox) -> list[int | None]:
@@ -55,7 +60,7 @@ async def test_five_tasks_take_turns(
 
         tasks = [asyncio.create_task(check(place)) for place in range(5)]
         for count in range(1, 5):
-            await until(lambda wanted=count: len(done) == wanted)
+            await until(partial(_holds, done, count))
             await clock.sleepers_are(5 - count)
             clock.move(9.9)
             await asyncio.sleep(0)

@@ -143,7 +143,7 @@ async def test_a_count_that_grows_does_not_prolong_the_list(ten: World) -> None:
 
 async def test_a_failed_page_is_asked_for_again(ten: World) -> None:
     """The same iterator goes on from where it stood: nothing is lost, nothing comes twice."""
-    seen = []
+    seen: list[int | str] = []
     contacts = aiter(ten.linq.contacts.list(per_page=4))
     ten.sandbox.faults.answer(503, path="/nowhere")
     for _ in range(2):

@@ -6,7 +6,7 @@ import asyncio
 import html
 import logging
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -139,7 +139,12 @@ async def test_a_rewritten_message_is_never_called_unsent(bakery: Bakery, rewrit
     """The same message from another process, a minute later, is a result or UNKNOWN: it is stored."""
     bakery.rewrite(REWRITINGS[rewriting])
     first = await bakery.earlier(TEXT)
-    for again in (bakery.send(TEXT), bakery.client().messages.send(first.id, TEXT, idempotency_key="k-1")):
+    chat_id: int = first.id
+    repeats: list[Awaitable[object]] = [
+        bakery.send(TEXT),
+        bakery.client().messages.send(chat_id, TEXT, idempotency_key="k-1"),
+    ]
+    for again in repeats:
         (ending,) = await asyncio.gather(again, return_exceptions=True)
         result: Any = ending.result if isinstance(ending, KeyReusedError) else ending
         assert result.replayed

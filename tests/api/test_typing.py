@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -25,6 +26,10 @@ async def linq(sandbox: Sandbox, clock: Clock) -> AsyncIterator[LinqClient]:
         await client.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!")
         sandbox.requests.clear()
         yield client
+
+
+def _has_received(sandbox: Sandbox, count: int) -> bool:
+    return len(sandbox.requests) == count
 
 
 def _seen(sandbox: Sandbox) -> list[str]:
@@ -51,7 +56,7 @@ async def test_it_is_started_again_in_time(linq: LinqClient, sandbox: Sandbox, c
             await asyncio.sleep(0)
             assert len(sandbox.requests) == count - 1
             clock.move(1)
-            await until(lambda wanted=count: len(sandbox.requests) == wanted)
+            await until(partial(_has_received, sandbox, count))
         await clock.sleepers_are(1)
     assert _seen(sandbox) == ["start_typing"] * 4 + ["stop_typing"]
     assert clock.sleepers == 0
@@ -104,7 +109,7 @@ async def test_a_failing_refresh_is_logged(
         for count in (2, 3):
             await clock.sleepers_are(1)
             clock.move(REFRESH_SECONDS)
-            await until(lambda wanted=count: len(sandbox.requests) == wanted)
+            await until(partial(_has_received, sandbox, count))
         await clock.sleepers_are(1)
     assert [entry.status for entry in sandbox.requests] == [201, 500, 201, 204]
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]

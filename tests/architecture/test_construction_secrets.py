@@ -59,6 +59,7 @@ def _derive(**options: Any) -> None:
 
 
 Build = Callable[[], object]
+WRONG_TYPES: dict[str, Any] = dict.fromkeys(["base_url", "proxy", "headers", "ssl", "on_attempt"], CANARY)
 FAILURES: dict[str, Build] = {
     "token": lambda: LinqClient(CANARY + "\n"),
     "token of another type": lambda: LinqClient([CANARY]),  # type: ignore[arg-type]
@@ -73,10 +74,7 @@ FAILURES: dict[str, Build] = {
     "no mapping": lambda: LinqClient(CANARY, headers=[CANARY]),  # type: ignore[arg-type]
     "mapping that raises": lambda: LinqClient(CANARY, headers=Odd()),
     "no session": lambda: LinqClient(session=CANARY, token=CANARY),  # type: ignore[arg-type]
-    "wrong types": lambda: LinqClient(
-        CANARY,
-        **dict.fromkeys(["base_url", "proxy", "headers", "ssl", "on_attempt"], CANARY),
-    ),
+    "wrong types": lambda: LinqClient(CANARY, **WRONG_TYPES),
     "lent session's header": lambda: _in_session(headers={"X-LINQ-INTEGRATION-TOKEN": CANARY}),
     "lent session's proxy": lambda: _in_session(proxy=f"http://user:{CANARY}@127.0.0.1:1"),
     "with_options(token=)": lambda: _derive(token=CANARY + " "),
@@ -102,6 +100,7 @@ def _cgitb(error: BaseException) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import cgitb
+    assert error.__traceback__ is not None
     return cgitb.text((type(error), error, error.__traceback__))
 
 

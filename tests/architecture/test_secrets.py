@@ -104,6 +104,8 @@ FILE = Upload.from_bytes(b"x" * 70_000, filename="a.png")
 STREAM = Upload.from_chunks(_broken, filename="a.bin", size=50)
 CUT = Reply(201, canaries.text.encode(), {"Content-Length": "900"}).encode()
 LATE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: " + canaries.text.encode() + b"\x00\r\n\r\n"
+ODD_NAMES: Any = _Blank({canaries.number: True, canaries.text: {}})
+ODD_NAMES[5] = "x"
 ONLY_ODD = _Blank(message={"text": canaries.text}, odd=Canaries())
 
 EARLIER: dict[str, Any] = {
@@ -148,7 +150,7 @@ FAILURES: dict[str, tuple[list[Step], Act]] = {
     "request, bad params": ([], _request(params=_Blank(to=canaries.number, flag=True))),
     "request, bad json": ([], _request(json=ONLY_ODD)),
     "request, no object": ([], _request(json=[canaries.text])),
-    "request, bad names": ([], _request(params=_Blank({canaries.number: True, canaries.text: {}, 5: "x"}))),
+    "request, bad names": ([], _request(params=ODD_NAMES)),
     "contact, bad names": ([], lambda linq: linq.contacts.create(**_Blank({canaries.number: "x", canaries.text: 5}))),
     "request id that holds the token": ([canaries.echo(422, X_Request_Id=f"id-{canaries.token}")], _create()),
     "request id that holds a number": ([canaries.echo(422, X_Request_Id=canaries.number)], _create()),
@@ -190,7 +192,7 @@ def _leaks(text: str) -> list[str]:
 
 
 def _client(url: str, **options: Any) -> LinqClient:
-    settings = {"retry": AT_ONCE, "max_response_bytes": 4_096, **options}
+    settings: dict[str, Any] = {"retry": AT_ONCE, "max_response_bytes": 4_096, **options}
     return LinqClient(canaries.token, base_url=url, **settings)
 
 
@@ -313,7 +315,7 @@ async def test_a_gate_and_a_closed_client_show_no_secret(log: pytest.LogCaptureF
 async def test_a_success_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
     """Results, records, settings and the values that are sent print no secret, nor does the log of a success."""
     shown: list[Any] = []
-    answer = {"data": {**CREATED_CHAT["data"], "display_name": canaries.text}}
+    answer: dict[str, Any] = {"data": {**CREATED_CHAT["data"], "display_name": canaries.text}}
     answer["data"]["chat_messages"] = {**answer["data"]["chat_messages"], "text": canaries.text}
     answer["data"]["chat_handles"] = [{"id": 1, "phone_number": canaries.number}]
     async with (

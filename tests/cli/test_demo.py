@@ -10,6 +10,7 @@ import pytest
 
 from linq_async.cli import demo
 from linq_async.models.outgoing import NewChat
+from linq_async.sandbox import Sandbox
 from linq_async.uploads import Upload
 
 from .conftest import Run
@@ -48,11 +49,19 @@ def test_needs_no_environment(run: Run) -> None:
     assert run("demo", env=env).exit_code == 0
 
 
+def _refuse(sandbox: Sandbox) -> None:
+    sandbox.faults.answer(400)
+
+
+def _answer_without_storing(sandbox: Sandbox) -> None:
+    sandbox.faults.answer(200, json=ANSWER)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"spoil": lambda sandbox: sandbox.faults.answer(400)}, "BadRequestError"),
-        ({"spoil": lambda sandbox: sandbox.faults.answer(200, json=ANSWER)}, "stored 0 times"),
+        ({"spoil": _refuse}, "BadRequestError"),
+        ({"spoil": _answer_without_storing}, "stored 0 times"),
         ({"text": "Hello! This is a sample message from Linq API v2."}, "stored 2 times"),
     ],
 )

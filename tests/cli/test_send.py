@@ -118,7 +118,11 @@ def test_a_message_that_may_be_stored_is_given_no_new_key(
 def test_what_the_answer_lacks_is_warned_of(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
     """Recipients and attachments that the answer does not show are counted on standard error; the exit code is 0."""
     handles = [{"id": 1, "phone_number": RECIPIENT}]
-    shown = {"id": 45, "chat_handles": handles, "chat_messages": {"id": 7, "text": "Hello!", "attachments": []}}
+    shown: dict[str, Any] = {
+        "id": 45,
+        "chat_handles": handles,
+        "chat_messages": {"id": 7, "text": "Hello!", "attachments": []},
+    }
     sandbox.faults.answer(200, json={"data": shown})
     more = ("--to", "sam@example.com", "--attach-url", "https://example.com/menu.pdf")
     result = run(*ARGUMENTS, *more, env=to_sandbox)

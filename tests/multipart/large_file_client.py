@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ async def tick(lags: list[float]) -> None:
 
 
 @contextmanager
-def ticking(lags: list[float]) -> Iterator[None]:
+def ticking(lags: list[float]) -> Generator[None]:
     """Run the ticker."""
     task = asyncio.create_task(tick(lags))
     try:
@@ -50,16 +50,17 @@ async def measure(url: str, path: Path, size: int) -> dict[str, object]:
     """Send a small file to warm up, then the large one, twice."""
     lags: list[float] = []
     idle: list[float] = []
-    seconds, attempts = [], []
+    seconds: list[float] = []
+    attempts: list[int] = []
     async with LinqClient("token", base_url=url, retry=RetryPolicy(initial_delay=0.0)) as linq:
 
-        async def send(attachment: object) -> None:
+        async def send(attachment: Path | Upload) -> None:
             started = time.perf_counter()
             chat = await linq.chats.create(
                 send_from="+15175269229",
                 phone_numbers=["+13343284472"],
                 text="Hello!",
-                attachments=[attachment],  # type: ignore[list-item]
+                attachments=[attachment],
             )
             seconds.append(time.perf_counter() - started)
             attempts.append(chat.attempts)

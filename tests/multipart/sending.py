@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,13 +25,19 @@ PATIENCE = 10.0
 def client(server: Recorder, **settings: Any) -> LinqClient:
     """Return a client of the server that never waits between attempts."""
     limits = Timeouts(connect=PATIENCE, write=PATIENCE, read=PATIENCE, total=PATIENCE)
-    return LinqClient("token", **{"base_url": server.url, "retry": AT_ONCE, "timeouts": limits, **settings})
+    given: dict[str, Any] = {"base_url": server.url, "retry": AT_ONCE, "timeouts": limits, **settings}
+    return LinqClient("token", **given)
 
 
 async def send(linq: LinqClient, *attachments: Attachable, **fields: Any) -> Any:
     """Send a chat with these attachments."""
-    given = {"send_from": SENDER, "phone_numbers": [RECIPIENT], "text": "Hello!", "idempotency_key": KEY, **fields}
-    return await linq.chats.create(attachments=attachments, **given)
+    given: dict[str, Any] = {
+        "send_from": SENDER,
+        "phone_numbers": [RECIPIENT],
+        "text": "Hello!",
+        "idempotency_key": KEY,
+    }
+    return await linq.chats.create(attachments=attachments, **{**given, **fields})
 
 
 async def sent_parts(server: Recorder, *attachments: Attachable, **fields: Any) -> list[Part]:
@@ -48,7 +54,7 @@ async def sent_file(server: Recorder, attachment: Attachable) -> Part:
 
 
 @asynccontextmanager
-async def leaving_nothing(server: Recorder, **settings: Any) -> AsyncIterator[LinqClient]:
+async def leaving_nothing(server: Recorder, **settings: Any) -> AsyncGenerator[LinqClient]:
     """Give a client; once it is closed, neither a descriptor nor a task is left."""
     descriptors, tasks = open_descriptors(), asyncio.all_tasks()
     async with client(server, **settings) as linq:
@@ -69,7 +75,7 @@ async def settled(left: Callable[[], Sequence[object]]) -> Sequence[object]:
 
 def open_descriptors() -> set[tuple[str, str]]:
     """Return the descriptors of this process, and what each leads to."""
-    found = set()
+    found: set[tuple[str, str]] = set()
     for number in os.listdir("/proc/self/fd"):
         try:
             found.add((number, os.readlink(f"/proc/self/fd/{number}")))

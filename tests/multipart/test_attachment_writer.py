@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from linq_async import Upload, UploadError
+from linq_async import Attempt, Upload, UploadError
 from linq_async.transport import attachments, threads
 from linq_async.transport.attachments import AttachmentWriter
 from linq_async.uploads import Reader
@@ -107,8 +107,12 @@ async def test_a_disk_that_fails_is_an_upload_error(
 async def test_a_handle_whose_file_grows_is_refused(server: Recorder, workshop: Workshop) -> None:
     """A file that grows behind an open handle, once it was measured, ends the attempt and leaves no descriptor."""
     handle = workshop.opened("a.bin")
-    act = lambda attempt: attempt.finished or os.truncate(workshop.folder / "a.bin", len(BIG) + 1)  # noqa: E731
-    async with leaving_nothing(server, on_attempt=act) as linq:
+
+    def grow(attempt: Attempt) -> None:
+        if not attempt.finished:
+            os.truncate(workshop.folder / "a.bin", len(BIG) + 1)
+
+    async with leaving_nothing(server, on_attempt=grow) as linq:
         with pytest.raises(UploadError, match="has changed since it was measured"):
             await send(linq, handle)
 

@@ -40,7 +40,9 @@ def _facts(part: Part) -> tuple[str, str | None, str | None, str]:
 
 def expected(*files: Given) -> list[tuple[str, str | None, str | None, str]]:
     """Return the facts of every part, in order."""
-    texts = [(name, None, None, _digest(value.encode())) for name, value in TEXT_PARTS]
+    texts: list[tuple[str, str | None, str | None, str]] = [
+        (name, None, None, _digest(value.encode())) for name, value in TEXT_PARTS
+    ]
     field = "message[attachments][]"
     return texts + [(field, file.filename, file.content_type, _digest(file.data)) for file in files]
 

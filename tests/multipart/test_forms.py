@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from linq_async import NewChat, Upload
@@ -51,8 +52,7 @@ GOLDEN_FORM = (
 
 
 def _with(**fields: Any) -> NewChat:
-    given = {name: getattr(EXAMPLE, name) for name in ("send_from", "phone_numbers", "text", "idempotency_key")}
-    return NewChat(**{**given, "display_name": EXAMPLE.display_name, **fields})
+    return attrs.evolve(EXAMPLE, **fields)
 
 
 @pytest.mark.asyncio

@@ -11,6 +11,7 @@ import lzma
 import mmap
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,10 +216,15 @@ async def test_a_handle_in_place_of_a_list_is_refused_unread(server: Recorder, w
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("read", [lambda *_: "text", lambda *_: None, lambda *_: 5])
-async def test_a_read_that_gives_no_bytes_is_refused(server: Recorder, read: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("given", ["text", None, 5])
+async def test_a_read_that_gives_no_bytes_is_refused(server: Recorder, given: object) -> None:
     """An object whose read() does not give bytes is no binary file, and nothing of it is sent."""
-    handle = type("Odd", (), {"read": read})()
+
+    class Odd:
+        def read(self, *_: object) -> object:
+            return given
+
+    handle: Any = Odd()
     async with leaving_nothing(server) as linq:
         with pytest.raises((InvalidArgumentError, UploadError), match="bytes"):
             await send(linq, Upload.from_file(handle, filename="a.txt"))
@@ -235,26 +241,29 @@ async def test_a_read_that_fails_is_an_upload_error(server: Recorder, workshop: 
     assert (caught.value.attempts, caught.value.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
 
 
+def _of_a_text_file() -> Upload:
+    with Path(__file__).open(encoding="utf-8") as file:
+        upload: Upload = ANY_UPLOAD.from_file(file)
+    return upload
+
+
 @pytest.mark.parametrize(
     ("make", "argument"),
     [
-        (lambda shop: ANY_UPLOAD.from_file(shop.enter_context(shop.file("a.txt").open())), "file"),
-        (lambda shop: ANY_UPLOAD.from_file(io.BytesIO(b"x")), "filename"),
-        (lambda shop: ANY_UPLOAD.from_file(io.StringIO("x"), filename="a.txt"), "file"),
-        (lambda shop: ANY_UPLOAD.from_file(b"x", filename="a.txt"), "file"),
-        (lambda shop: ANY_UPLOAD.from_bytes("x", filename="a.txt"), "data"),
-        (lambda shop: ANY_UPLOAD.from_bytes(b"x", filename=""), "filename"),
-        (lambda shop: ANY_UPLOAD.from_bytes(b"x", filename=5), "filename"),
-        (lambda shop: ANY_UPLOAD.from_chunks([b"x"], filename="a.txt"), "chunks"),
-        (lambda shop: ANY_UPLOAD.from_chunks(iter, filename="a.txt", size=-1), "size"),
-        (lambda shop: ANY_UPLOAD.from_chunks(iter, filename="a.txt", size=True), "size"),
+        (_of_a_text_file, "file"),
+        (lambda: ANY_UPLOAD.from_file(io.BytesIO(b"x")), "filename"),
+        (lambda: ANY_UPLOAD.from_file(io.StringIO("x"), filename="a.txt"), "file"),
+        (lambda: ANY_UPLOAD.from_file(b"x", filename="a.txt"), "file"),
+        (lambda: ANY_UPLOAD.from_bytes("x", filename="a.txt"), "data"),
+        (lambda: ANY_UPLOAD.from_bytes(b"x", filename=""), "filename"),
+        (lambda: ANY_UPLOAD.from_bytes(b"x", filename=5), "filename"),
+        (lambda: ANY_UPLOAD.from_chunks([b"x"], filename="a.txt"), "chunks"),
+        (lambda: ANY_UPLOAD.from_chunks(iter, filename="a.txt", size=-1), "size"),
+        (lambda: ANY_UPLOAD.from_chunks(iter, filename="a.txt", size=True), "size"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-def test_what_cannot_be_an_upload_is_refused(
-    workshop: Workshop, make: Callable[[Workshop], object], argument: str
-) -> None:
+def test_what_cannot_be_an_upload_is_refused(make: Callable[[], object], argument: str) -> None:
     """What cannot be uploaded is refused when it is made, by the name of the argument."""
     with pytest.raises(InvalidArgumentError) as caught:
-        make(workshop)
+        make()
     assert [problem.argument for problem in caught.value.problems] == [argument]

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def counting_server(*statuses: int) -> Iterator[str]:
+def counting_server(*statuses: int) -> Generator[str]:
     """Run the server in a process of its own, and give its URL."""
     command = [sys.executable, str(HERE / "large_file_server.py"), "201", "201", *map(str, statuses)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from linq_async import InvalidArgumentError, Outcome, Upload, UploadError
+from linq_async import Attempt, InvalidArgumentError, Outcome, Upload, UploadError
 from linq_async.uploads import sources
 
 from .kinds import BIG, SMALL, Workshop, factory
@@ -67,8 +67,12 @@ def test_a_size_is_believed_if_the_last_byte_is_there(size: int, last: bytes) ->
 async def test_an_empty_file_that_fills_is_not_sent_as_empty(server: Recorder, workshop: Workshop) -> None:
     """A file that was empty when it was measured, and is not when it is sent, ends the attempt."""
     path = workshop.file("late.txt", b"")
-    act = lambda attempt: attempt.finished or path.write_bytes(b"now")  # noqa: E731
-    async with leaving_nothing(server, on_attempt=act) as linq:
+
+    def fill(attempt: Attempt) -> None:
+        if not attempt.finished:
+            path.write_bytes(b"now")
+
+    async with leaving_nothing(server, on_attempt=fill) as linq:
         with pytest.raises(UploadError, match="has changed since it was measured"):
             await send(linq, path)
 

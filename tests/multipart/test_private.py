@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,11 +92,12 @@ async def test_odd_arguments_are_refused_without_the_others(server: Recorder, ar
 
 def test_a_message_with_odd_lists_can_be_built() -> None:
     """Building a message raises nothing; it says what is wrong when it is asked, and after it was copied, too."""
-    message = NewMessage(text=TEXT, attachments=Touchy(), attachment_urls=Raising())  # type: ignore[arg-type]
+    touchy: Any = Touchy()
+    message = NewMessage(text=TEXT, attachments=touchy, attachment_urls=Raising())
     copy = NewMessage(text=TEXT, attachments=message.attachments, attachment_urls=message.attachment_urls)
     assert [problem.argument for problem in message.problems()] == ["attachment_urls", "attachments"]
     assert copy.problems() == message.problems()
-    assert NewChat(send_from="+1", phone_numbers=Raising(), text=TEXT).problems()[0].message == (  # type: ignore[arg-type]
+    assert NewChat(send_from="+1", phone_numbers=Raising(), text=TEXT).problems()[0].message == (
         "cannot be read: it raised KeyError"
     )
 
@@ -115,12 +117,13 @@ async def _broken() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("make", [lambda path: path, lambda _: Upload.from_chunks(_broken, filename=NAME)])
-async def test_no_error_shows_the_name_of_a_file(server: Recorder, tmp_path: Any, make: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("upload", [None, Upload.from_chunks(_broken, filename=NAME)])
+async def test_no_error_shows_the_name_of_a_file(server: Recorder, tmp_path: Path, upload: Upload | None) -> None:
     """An error gives an attachment's place; its name, which may be personal, is only in ``filename``."""
+    attachment = upload or tmp_path / NAME
     async with client(server) as linq:
         with pytest.raises(UploadError) as caught:
-            await linq.chats.create(send_from="+1", phone_numbers=["+2"], text="x", attachments=[make(tmp_path / NAME)])
+            await linq.chats.create(send_from="+1", phone_numbers=["+2"], text="x", attachments=[attachment])
     error = caught.value
     assert (error.filename, error.index) == (NAME, 0)
     assert leaks(f"{error}\n{error!r}\n{Upload.from_bytes(b'', filename=NAME)!r}", NAME) == []

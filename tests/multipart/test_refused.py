@@ -66,12 +66,12 @@ REFUSED: list[tuple[str, Any, list[str]]] = [
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("argument", "value", "named"), REFUSED, ids=[f"{a}-{v!a}"[:48] for a, v, _ in REFUSED])
 async def test_one_bad_argument_is_refused_by_its_name(
-    server: Recorder, argument: str, value: object, named: list[str]
+    server: Recorder, argument: str, value: Any, named: list[str]
 ) -> None:
     """A bad argument is refused by its name and place, before a connection is even made."""
     async with leaving_nothing(server) as linq:
         with pytest.raises(InvalidArgumentError) as caught:
-            await linq.chats.create(**{**GOOD, argument: value})
+            await linq.chats.create(**GOOD | {argument: value})
     error = caught.value
     assert [problem.argument for problem in error.problems] == named
     assert all(str(problem) in str(error) for problem in error.problems)
@@ -152,8 +152,8 @@ TAKEN: list[tuple[str, Any]] = [
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("argument", "value"), TAKEN, ids=[f"{a}-{v!a}"[:40] for a, v in TAKEN])
-async def test_what_the_server_may_accept_is_sent(server: Recorder, argument: str, value: object) -> None:
+async def test_what_the_server_may_accept_is_sent(server: Recorder, argument: str, value: Any) -> None:
     """Whatever the server itself may accept is left to it."""
     async with client(server) as linq:
-        await linq.chats.create(**{**GOOD, argument: value})
+        await linq.chats.create(**GOOD | {argument: value})
     assert len(server.seen) == 1

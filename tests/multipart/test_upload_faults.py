@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from linq_async import LinqError, Outcome, Timeouts, Upload, UploadError
+from linq_async import Attempt, LinqError, Outcome, Timeouts, Upload, UploadError
 
 from .kinds import BIG, HANDLES, KINDS, Workshop, factory
 from .recorder import Recorder, Step
@@ -110,6 +110,16 @@ def _become_a_fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def _at(finished: bool, act: Callable[[], object]) -> Callable[[Attempt], None]:
+    """Return a hook that acts as an attempt begins, or as it ends."""
+
+    def hook(attempt: Attempt) -> None:
+        if attempt.finished is finished:
+            act()
+
+    return hook
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
     "shrinks": (lambda path: os.truncate(path, 10), "has changed since it was measured"),
     "is emptied": (lambda path: os.truncate(path, 0), "has changed since it was measured"),
@@ -126,7 +136,7 @@ async def test_a_file_that_changes_before_it_is_sent(server: Recorder, workshop:
     """What changes between measuring and sending ends the one attempt: the server never gets a whole body."""
     path = workshop.file("scan.pdf")
     act, reason = CHANGES[change]
-    async with leaving_nothing(server, on_attempt=lambda attempt: attempt.finished or act(path)) as linq:
+    async with leaving_nothing(server, on_attempt=_at(False, lambda: act(path))) as linq:
         with pytest.raises(UploadError) as caught:
             await send(linq, path)
     assert (caught.value.attempts, caught.value.reason) == (1, reason)
@@ -141,7 +151,7 @@ async def test_a_file_that_changes_between_attempts(server: Recorder, workshop: 
     path = workshop.file("scan.pdf")
     act, reason = CHANGES[change]
     server.script = [Step.BUSY]
-    async with leaving_nothing(server, on_attempt=lambda attempt: attempt.finished and act(path)) as linq:
+    async with leaving_nothing(server, on_attempt=_at(True, lambda: act(path))) as linq:
         with pytest.raises(UploadError) as caught:
             await send(linq, path)
     assert (caught.value.attempts, caught.value.outcome, caught.value.reason) == (2, Outcome.UNKNOWN, reason)
@@ -173,7 +183,7 @@ async def test_a_handle_that_is_closed_between_attempts(server: Recorder, worksh
     """A handle that its owner closes after the first attempt is told plainly, with what the first attempt left."""
     handle = workshop.opened("scan.pdf")
     server.script = [Step.BUSY]
-    async with leaving_nothing(server, on_attempt=lambda attempt: attempt.finished and handle.close()) as linq:
+    async with leaving_nothing(server, on_attempt=_at(True, handle.close)) as linq:
         with pytest.raises(UploadError, match=r"attachments\[0\] is closed") as caught:
             await send(linq, handle)
     assert (caught.value.attempts, caught.value.outcome) == (2, Outcome.UNKNOWN)

@@ -35,7 +35,7 @@ if __name__ == "__main__":
 def examples() -> dict[str, str]:
     """Return the Python blocks of the README, by the heading above them."""
     sections = re.split(r"^## ", README.read_text(), flags=re.MULTILINE)
-    blocks = {}
+    blocks: dict[str, str] = {}
     for section in sections:
         title = section.partition("\n")[0].strip("# ")
         for code in re.findall(r"^```python\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL):

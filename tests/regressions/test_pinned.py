@@ -8,7 +8,7 @@ import pickle
 import socket
 import threading
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,7 +85,7 @@ async def test_a_timed_out_post_is_sent_again_under_its_key(time: GivenTime) -> 
 
 
 @contextmanager
-def _in_a_thread(server: Loopback) -> Iterator[None]:
+def _in_a_thread(server: Loopback) -> Generator[None]:
     """Run a server on a loop of its own, beside the loops of the test."""
     ready, ended = threading.Event(), threading.Event()
 
@@ -165,7 +165,11 @@ async def test_a_file_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     kind: Any = HandleSource if opened else PathSource
     really = kind.open
-    monkeypatch.setattr(kind, "open", lambda source, size: Spy(really(source, size)))
+
+    def spied(source: Any, size: int) -> Spy:
+        return Spy(really(source, size))
+
+    monkeypatch.setattr(kind, "open", spied)
     path = tmp_path / "large.bin"
     path.write_bytes(bytes(6 << 20))
     async with Loopback() as server, client_of(server) as linq:
@@ -299,7 +303,12 @@ async def test_a_file_is_whole_on_every_attempt(tmp_path: Path, kind: str) -> No
     with path.open("rb") as file:
         memory.seek(7)
         file.seek(7)
-        made = {"BytesIO": memory, "file": file, "path": path, "bytes": Upload.from_bytes(PNG, filename="a.png")}
+        made: dict[str, Any] = {
+            "BytesIO": memory,
+            "file": file,
+            "path": path,
+            "bytes": Upload.from_bytes(PNG, filename="a.png"),
+        }
         async with Loopback(refused(503), HANG_UP) as server, client_of(server, retry=AT_ONCE) as linq:
             await linq.chats.create(**MESSAGE, attachments=[made[kind]])
         assert (memory.tell(), file.tell(), memory.closed, file.closed) == (7, 7, False, False)

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def young_heap() -> Iterator[None]:
+def young_heap() -> Generator[None]:
     """Keep the garbage collector to objects made from now on: what other tests left takes long to look through."""
     gc.collect()
     gc.freeze()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -93,7 +93,7 @@ async def piped(
     timeouts: Timeouts = Timeouts(),  # noqa: B008
     random: Callable[[], float] = lambda: 0.5,
     on_attempt: Callable[[Attempt], None] | None = None,
-) -> AsyncIterator[Pipeline]:
+) -> AsyncGenerator[Pipeline]:
     """Make a pipeline whose waits take no time."""
     settings = Settings(
         token=TOKEN,

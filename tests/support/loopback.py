@@ -71,7 +71,8 @@ class Seen:
     @property
     def key(self) -> str | None:
         """The idempotency key in a JSON body."""
-        return self.json["message"].get("idempotency_key")
+        found: str | None = self.json["message"].get("idempotency_key")
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Reply:
 
     status: int = 200
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def encode(self) -> bytes:
         """Spell it, with its length unless the headers state one."""

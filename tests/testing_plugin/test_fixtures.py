@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import linq_async.sandbox.threaded  # each inner run would load it again otherwise
 import linq_async.testing
 
 pytest_plugins = ["pytester"]
+importlib.import_module("linq_async.sandbox.threaded")  # else each inner run would load it again
 
 Run = Callable[..., pytest.RunResult]
 

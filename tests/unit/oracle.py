@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -29,11 +29,13 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def wire_fields(kind: Any) -> Iterator[tuple[attrs.Attribute[Any], str, Any]]:
+def wire_fields(kind: Any) -> Iterator[tuple[Any, str, Any]]:
     """Yield each field, with its name on the wire and its type."""
     hints = typing.get_type_hints(kind)
-    for field in attrs.fields(kind):
-        yield field, WIRE_NAMES.get((kind.__name__, field.name), field.name), hints[field.name]
+    fields: tuple[Any, ...] = attrs.fields(kind)
+    for field in fields:
+        name: str = field.name
+        yield field, WIRE_NAMES.get((kind.__name__, name), name), hints[name]
 
 
 def defects(value: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:
@@ -49,7 +51,7 @@ def defects(value: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:
     elif attrs.has(kind):
         yield from _object_defects(value, kind, path)
     elif isinstance(kind, enum.EnumType):
-        if type(value) is not str or value not in [member.value for member in kind]:  # type: ignore[attr-defined]
+        if type(value) is not str or value not in kind.__members__.values():
             yield path, True
     elif kind is datetime:
         if type(value) is not str:
@@ -66,7 +68,7 @@ def _list_defects(value: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]
     if type(value) is not list:
         yield path, True
         return
-    for number, item in enumerate(value):
+    for number, item in enumerate(cast("list[object]", value)):
         yield from defects(item, kind, f"{path}[{number}]")
 
 
@@ -83,14 +85,14 @@ def _object_defects(value: Any, kind: Any, path: str) -> Iterator[tuple[str, boo
 
 def is_same(result: Any, value: Any) -> bool:
     """Whether a result says what the JSON value says."""
-    if attrs.has(type(result)):
+    if attrs.has(cast("type[object]", type(result))):
         return all(
             is_same(getattr(result, field.name), value[name]) if name in value else _is_default(result, field)
             for field, name, _ in wire_fields(type(result))
         )
     if isinstance(result, list):
-        items = value or []
-        return len(result) == len(items) and all(map(is_same, result, items))
+        found, items = cast("list[object]", result), cast("list[object]", value or [])
+        return len(found) == len(items) and all(map(is_same, found, items))
     if isinstance(result, datetime):
         return result.tzinfo is not None and moment(value) in (result, None)
     return type(value) in (type(result), str) and result == value
@@ -98,7 +100,7 @@ def is_same(result: Any, value: Any) -> bool:
 
 def _is_default(result: Any, field: attrs.Attribute[Any]) -> bool:
     default: Any = field.default
-    expected = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    expected: object = default.factory() if hasattr(default, "factory") else default
     return bool(getattr(result, field.name) == expected)
 
 
@@ -109,20 +111,19 @@ def expected_details(data: Any) -> list[Detail]:
     """Return status, code, title and detail of each entry of an error body, by the two formats of the documentation."""
     if type(data) is not dict:
         return []
-    errors = data["errors"] if type(data.get("errors")) is list else []
-    code = data.get("error_code")
-    if type(code) is str or str in map(type, errors):
-        shared = code if type(code) is str else None, _text(data.get("message"))
-        sentences = [entry for entry in errors[:20] if type(entry) is str] or [None]
-        return [(None, *shared, sentence) for sentence in sentences]
-    return [
-        (
-            entry.get("status") if type(entry.get("status")) is int else None,
-            *(_text(entry.get(name)) for name in ("code", "title", "detail")),
-        )
-        for entry in errors[:20]
-        if type(entry) is dict
-    ]
+    body = cast("dict[str, Any]", data)
+    errors = cast("list[Any]", body["errors"]) if type(body.get("errors")) is list else []
+    code = _text(body.get("error_code"))
+    if code is not None or str in map(type, errors):
+        sentences = [_text(entry) for entry in errors[:20] if type(entry) is str] or [None]
+        return [(None, code, _text(body.get("message")), sentence) for sentence in sentences]
+    return [_entry(cast("dict[str, Any]", entry)) for entry in errors[:20] if type(entry) is dict]
+
+
+def _entry(entry: dict[str, Any]) -> Detail:
+    status = entry.get("status")
+    code, title, detail = (_text(entry.get(name)) for name in ("code", "title", "detail"))
+    return status if type(status) is int else None, code, title, detail
 
 
 def _text(value: Any) -> str | None:

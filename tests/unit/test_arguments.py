@@ -96,8 +96,12 @@ def test_all_wrong_types_are_named_at_once() -> None:
     assert _refused(functools.partial(LinqClient, TOKEN), options) == list(options)
 
 
+def _ignore(_: Attempt) -> None:
+    """Do nothing."""
+
+
 @pytest.mark.parametrize(
-    "hook", [print, Hook().plain, [].append, lambda record: None, functools.partial(_more, 5), dict]
+    "hook", [print, Hook().plain, list[object]().append, _ignore, functools.partial(_more, 5), dict]
 )
 def test_a_plain_hook_is_taken(hook: Any) -> None:
     """Functions, methods, built-ins, partials and classes serve as ``on_attempt``."""
@@ -197,8 +201,11 @@ def test_http_through_a_far_proxy_must_be_asked_for() -> None:
     base, far = "http://127.0.0.1:8080", "http://proxy.example:3128"
     with pytest.raises(ConfigurationError, match="allow_http=True"):
         LinqClient(TOKEN, base_url=base, proxy=far)
-    for options in ({"allow_http": True}, {"base_url": "https://api.linqapp.com"}):
-        assert LinqClient(TOKEN, **{"base_url": base, "proxy": far, **options})._pipeline.settings.proxy == far
+    for client in (
+        LinqClient(TOKEN, base_url=base, proxy=far, allow_http=True),
+        LinqClient(TOKEN, base_url="https://api.linqapp.com", proxy=far),
+    ):
+        assert client._pipeline.settings.proxy == far
     assert read_proxy("http://127.0.0.1:3128", base) == "http://127.0.0.1:3128"
     assert read_proxy("https://proxy.example", base) == "https://proxy.example"
 

@@ -101,13 +101,17 @@ async def _held(clock: AttemptClock, *steps: Callable[[], None]) -> None:
         await asyncio.Event().wait()
 
 
+def _stay_connecting(_: AttemptClock) -> None:
+    """Leave the attempt in its first phase."""
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("phase", "seconds", "before"),
     [
-        ("connect", 2.0, lambda clock: None),
-        ("write", 3.0, lambda clock: clock.body_moves()),
-        ("read", 5.0, lambda clock: clock.body_is_out()),
+        ("connect", 2.0, _stay_connecting),
+        ("write", 3.0, AttemptClock.body_moves),
+        ("read", 5.0, AttemptClock.body_is_out),
     ],
 )
 async def test_each_phase_has_its_limit(
@@ -204,7 +208,7 @@ async def test_a_cancellation_beside_a_timeout_stays_one(loop: _Loop, watch: Wat
     """A task that is cancelled in the very moment of its limit stays cancelled."""
     task = asyncio.create_task(_held(_clock(watch, Timeouts(connect=1.0))))
     await asyncio.sleep(0)
-    moves = [task.cancel, lambda: loop.move(2.0)]
+    moves: list[Callable[[], object]] = [task.cancel, lambda: loop.move(2.0)]
     for move in moves if first == "cancelled" else reversed(moves):
         move()
     with pytest.raises(asyncio.CancelledError):

@@ -145,7 +145,8 @@ def test_a_bad_item_is_named_by_its_place(items: list[Any]) -> None:
 
 def test_an_envelope_that_is_missing_is_named() -> None:
     """An answer without ``data``, or no object at all, names the envelope."""
-    for value in ({}, [], "text", 5, None, {"Data": {}}):
+    values: list[Any] = [{}, [], "text", 5, None, {"Data": {}}]
+    for value in values:
         with pytest.raises(DecodeError) as caught:
             _decoded(value)
         assert caught.value.paths == ("$.data",)

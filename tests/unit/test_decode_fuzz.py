@@ -9,9 +9,9 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import orjson
@@ -39,10 +39,16 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats() | words
 values = st.recursive(leaves, lambda one: st.lists(one, max_size=4) | st.dictionaries(words, one, max_size=4))
 
 
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the members of an object, or the items of a list with their indices."""
+    if isinstance(value, dict):
+        return cast("dict[object, object]", value).items()
+    return enumerate(cast("list[object]", value)) if isinstance(value, list) else ()
+
+
 def _paths(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the way to every value in an answer, the root excepted."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, inner in items:
+    for step, inner in _items(value):
         yield (*way, step)
         yield from _paths(inner, (*way, step))
 
@@ -75,9 +81,10 @@ def _is_declared(value: Any, kind: Any) -> bool:
     if origin in {typing.Union, types.UnionType}:
         return any(_is_declared(value, member) for member in typing.get_args(kind))
     if origin is list:
-        return type(value) is list and all(_is_declared(item, *typing.get_args(kind)) for item in value)
+        return type(value) is list and all(_is_declared(item, *typing.get_args(kind)) for _, item in _items(value))
     if origin is tuple:
-        return type(value) is tuple and all(_is_declared(item, typing.get_args(kind)[0]) for item in value)
+        items = cast("tuple[Any, ...]", value)
+        return type(value) is tuple and all(_is_declared(item, typing.get_args(kind)[0]) for item in items)
     if attrs.has(kind):
         return type(value) is kind and _is_true(value)
     if kind is datetime:
@@ -86,17 +93,19 @@ def _is_declared(value: Any, kind: Any) -> bool:
 
 
 def _is_true(result: Any) -> bool:
-    hints = typing.get_type_hints(type(result))
-    return all(_is_declared(getattr(result, field.name), hints[field.name]) for field in attrs.fields(type(result)))
+    kind = cast("Any", type(result))
+    hints = typing.get_type_hints(kind)
+    return all(_is_declared(getattr(result, field.name), hints[field.name]) for field in attrs.fields(kind))
 
 
 def _has_no_known_str(result: Any) -> bool:
     """Tell whether no field holds, as a bare str, a value that its enum lists."""
-    hints = typing.get_type_hints(type(result))
-    for field in attrs.fields(type(result)):
+    result_type = cast("Any", type(result))
+    hints = typing.get_type_hints(result_type)
+    for field in attrs.fields(result_type):
         value = getattr(result, field.name)
         members = [kind for kind in typing.get_args(hints[field.name]) if isinstance(kind, enum.EnumType)]
-        if type(value) is str and any(value in [member.value for member in kind] for kind in members):  # type: ignore[attr-defined]
+        if type(value) is str and any(value in kind.__members__.values() for kind in members):
             return False
     return True
 

@@ -74,7 +74,7 @@ MADE: dict[type[LinqError], Callable[[], LinqError]] = {
     ClientStateError: lambda: ClientStateError("closed"),
     ConfigurationError: lambda: ConfigurationError("no token"),
 }
-KINDS = [LinqError, *_descendants(LinqError)]
+KINDS: list[type[LinqError]] = [LinqError, *_descendants(LinqError)]
 
 
 def _made(kind: type[LinqError]) -> LinqError:

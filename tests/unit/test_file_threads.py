@@ -39,7 +39,12 @@ async def test_a_result_that_is_there_leaves_the_loop_a_turn() -> None:
 async def test_a_cancelled_wait_cancels_a_call_that_has_not_begun() -> None:
     """A call that waits for a thread is dropped with those who wait for it."""
     pool, begun, release = FileThreads(max_threads=1), threading.Event(), threading.Event()
-    running, waiting = pool.submit(lambda: begun.set() or release.wait(PATIENCE)), pool.submit(int)
+
+    def run() -> int:
+        begun.set()
+        return int(release.wait(PATIENCE))
+
+    running, waiting = pool.submit(run), pool.submit(int)
     assert begun.wait(PATIENCE)
     for future in (running, waiting):
         task = asyncio.ensure_future(result_of(future))

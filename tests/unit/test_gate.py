@@ -154,7 +154,7 @@ async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(time: G
             await rest(seconds)
 
         time.sleep = closing
-        stream = Upload.from_chunks(once(), filename="a.bin")  # type: ignore[arg-type]
+        stream = Upload.from_chunks(once(), filename="a.bin")
         error = await failure_of(Chats(unreachable).create(**MESSAGE, attachments=[stream]))
     assert isinstance(error, ConnectError)
     assert "asked another call to wait" in str(error)

@@ -16,7 +16,7 @@ NUMBER = "+13343284472"
 
 
 def _request(key: str = "k-1", text: str = TEXT, **fields: Any) -> Request:
-    given = {"send_from": "+15175269229", "phone_numbers": [NUMBER], **fields}
+    given: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": [NUMBER], **fields}
     message = NewChat(text=text, idempotency_key=key, **given)
     sizes = [upload.measure() for upload in message.uploads()]
     return Request(

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import aiohttp
@@ -45,7 +45,7 @@ print(*counts)
 
 
 @contextmanager
-def _second_loop() -> Iterator[Callable[[Awaitable[object]], object]]:
+def _second_loop() -> Generator[Callable[[Awaitable[object]], object]]:
     """Run a loop in a thread; what is given runs there."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -265,8 +265,8 @@ async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("limits", [{"limit": 2}, {"limit_per_host": 2}, {"limit": 0, "limit_per_host": 1}])
-async def test_a_lent_session_follows_no_redirect_and_lends_its_limit(limits: dict[str, int]) -> None:
+@pytest.mark.parametrize(("limit", "per_host"), [(2, 0), (100, 2), (0, 1)])
+async def test_a_lent_session_follows_no_redirect_and_lends_its_limit(limit: int, per_host: int) -> None:
     """Redirects stay unfollowed, and a lent pool of two serves forty calls without one timing out in its line."""
 
     async def slow(_: Seen) -> Reply:
@@ -278,7 +278,7 @@ async def test_a_lent_session_follows_no_redirect_and_lends_its_limit(limits: di
     async with (
         Loopback() as other,
         Loopback(Reply(308, headers={"Location": other.url}), default=slow) as server,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(**limits)) as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit, limit_per_host=per_host)) as session,
         client_of(server, session=session, retry=ONCE, timeouts=Timeouts(connect=0.1)) as linq,
     ):
         error = await failure_of(linq.chats.create(**MESSAGE))

@@ -359,7 +359,7 @@ async def test_a_fault_that_nobody_foresaw_tells_what_became_of_the_send(
         raise AssertionError("+13343284472")
 
     async def broken_later(self: Any, *_: Any) -> Any:
-        for _ in range(3):  # the body goes out in a task of its own
+        for _turn in range(3):  # the body goes out in a task of its own
             await asyncio.sleep(0)
         raise AssertionError("+13343284472")
 

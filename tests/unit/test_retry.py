@@ -24,7 +24,7 @@ from linq_async import (
     RetryPolicy,
     UploadError,
 )
-from linq_async.errors import error_class
+from linq_async.errors import TimeoutPhase, error_class
 from linq_async.retry import may_retry, must_stop, wait_for
 from linq_async.wire.request import Request
 from linq_async.wire.response import retry_after
@@ -118,7 +118,7 @@ def test_retry_after_is_never_undercut(status: int, asked: float, chance: float)
 
 
 @pytest.mark.parametrize(("phase", "least"), [("read", 2.0), ("write", 0.0), ("total", 0.0)])
-def test_two_seconds_pass_after_a_read_timeout(phase: str, least: float) -> None:
+def test_two_seconds_pass_after_a_read_timeout(phase: TimeoutPhase, least: float) -> None:
     """The first request may still run on the server, so the repeat after a read timeout is at least 2 s away."""
     assert wait_for(RequestTimeoutError(phase, 1.0), 1, POLICY, 0.0) == least
     assert wait_for(RequestTimeoutError(phase, 1.0), 5, POLICY, 1.0) == 8.0

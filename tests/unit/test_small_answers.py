@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 import json
 import tracemalloc
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -39,15 +39,15 @@ class Colour(enum.Enum):
     RED = "red"
 
 
+def _quote(_instance: object, _attribute: object, value: str) -> None:
+    raise ValueError(f"expected something else, got {value}")
+
+
 @attrs.define
 class Told:
     """A class whose own check quotes what it was given, in words that look like ours."""
 
-    value: str = attrs.field()
-
-    @value.validator
-    def _check(self, _: Any, value: str) -> None:
-        raise ValueError(f"expected something else, got {value}")
+    value: str = attrs.field(validator=_quote)
 
 
 def _list_of(item: bytes, count: int) -> bytes:
@@ -173,7 +173,11 @@ json_values = st.recursive(
 
 
 def _values_in(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    inner: Iterable[Any] = []
+    if isinstance(value, dict):
+        inner = cast("dict[str, object]", value).values()
+    elif isinstance(value, list):
+        inner = cast("list[object]", value)
     return 1 + sum(_values_in(one) for one in inner)
 
 

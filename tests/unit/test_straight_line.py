@@ -55,7 +55,7 @@ class WithDefault:
 class WithFactory:
     """A missing field is something made."""
 
-    found: dict[str, int] = attrs.field(factory=dict)
+    found: dict[str, int] = attrs.field(factory=dict[str, int])
 
 
 @attrs.define
