@@ -11,7 +11,7 @@ from linq_async.config import RetryPolicy
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.chats import Chat, ChatList, CreatedChat, FoundChat
 from linq_async.models.checks import as_tuple, text_list_problems, text_problems
-from linq_async.models.outgoing import NewChat, new_idempotency_key
+from linq_async.models.outgoing import NewChat
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pager import Pager
@@ -26,7 +26,7 @@ _CHAT = "/chats/{chat_id}"
 class Chats(Resource):
     """Conversations between one of your numbers and one or more people."""
 
-    # Not async itself: its frame, which holds the text and the numbers, is then in no traceback of a failed send.
+    # Not async: this frame holds the text and the numbers, and must not be in the traceback of a failed send.
     @returns_coroutine
     def create(
         self,
@@ -41,8 +41,10 @@ class Chats(Resource):
     ) -> Coroutine[Any, Any, CreatedChat]:
         """Send a message to one or more people, in the chat that they share or in a new one.
 
-        The arguments are the fields of ``NewChat``. Raises what ``send`` raises.
-        https://docs.linqapp.com, Create Chat.
+        The arguments are the fields of ``NewChat``. See "Create Chat" in the API reference.
+
+        Raises:
+            LinqError: As ``send`` does.
         """
         return self.send(
             NewChat(
@@ -58,29 +60,32 @@ class Chats(Resource):
 
     @returns_coroutine
     def send(self, new_chat: NewChat) -> Coroutine[Any, Any, CreatedChat]:
-        """Send a message that was built before, under its own key or a new one.
+        """Send a ``NewChat``, under its own idempotency key or a new one.
 
-        Raises InvalidArgumentError or UploadError before anything is sent, also if this client was given the key with
-        another message; KeyReusedError if the server shows another message under the key; else a LinqError whose
-        ``outcome`` says what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
+        A failed send can be repeated with the ``idempotency_key`` of its error without sending the message twice.
+
+        Raises:
+            InvalidArgumentError: If a field is refused, or this client has already used the key with another message.
+                Nothing is sent.
+            UploadError: If an attachment cannot be read.
+            KeyReusedError: If the server returns another message for the key.
+            LinqError: For any other failure. Its ``outcome`` says what became of the message.
         """
-        problems = [_NO_NEW_CHAT] if not isinstance(new_chat, NewChat) else new_chat.problems()
+        problems = new_chat.problems() if isinstance(new_chat, NewChat) else [_NOT_A_CHAT]
         if problems:
             return _refused(problems)
-        request = Request(
-            operation="chats.create",
-            method="POST",
-            path=f"{API}/chats",
-            body=new_chat,
-            idempotency_key=new_chat.idempotency_key or new_idempotency_key(),
-        )
+        request = Request(operation="chats.create", method="POST", path=f"{API}/chats", body=new_chat)
         return send_message(self._pipeline, request, new_chat, CreatedChat)
 
     def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:
-        """List the chats of a number, from a page on. More than 100 a page are not given.
+        """List the chats of one of your numbers, starting at a page. At most 100 items per page are returned.
 
-        Give one of your own numbers: the documentation does not say what another's does. Raises, when it is read,
-        InvalidArgumentError or another LinqError. https://docs.linqapp.com, List Chats.
+        Pass one of your own numbers; what other numbers return is not documented.
+        See "List Chats" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused. Raised when the list is read, like all others.
+            LinqError: For any other failure.
         """
         params, problems = [("phone_number", phone_number)], text_problems(phone_number=phone_number)
         draft = Draft("chats.list", "GET", "/chats", params=params, problems=problems)
@@ -88,23 +93,29 @@ class Chats(Resource):
 
     @returns_coroutine
     def get(self, chat_id: int) -> Coroutine[Any, Any, Chat]:
-        """Return a chat.
+        """Return a chat. See "Get Chat" in the API reference.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Get Chat.
+        Raises:
+            NotFoundError: If no such chat exists.
+            LinqError: For any other failure.
         """
         return self._result(Draft("chats.get", "GET", _CHAT, {"chat_id": chat_id}), Chat)
 
     @returns_coroutine
     def find(self, *, phone_number: str, phone_numbers: Sequence[str]) -> Coroutine[Any, Any, Chat | None]:
-        """Return the chat of your number with these people; None where there is none.
+        """Return the chat between your number and these people, or None if there is none.
 
-        The documentation promises the first match and does not say whether others may be in it: look at its
-        ``chat_handles``. Raises InvalidArgumentError, or another LinqError. https://docs.linqapp.com, Find Chat.
+        The API returns the first match and does not document whether other people may be in it: check
+        ``chat_handles``. See "Find Chat" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused.
+            LinqError: For any other failure.
         """
         people = as_tuple(phone_numbers)
         problems = text_problems(phone_number=phone_number) + text_list_problems("phone_numbers", people)
         params = [("phone_number", phone_number)]
-        if isinstance(people, tuple):  # else it is refused
+        if isinstance(people, tuple):
             params += [("phone_numbers[]", number) for number in people]
         return self._found(Draft("chats.find", "GET", "/chats/find", params=params, problems=problems))
 
@@ -113,36 +124,45 @@ class Chats(Resource):
 
     @returns_coroutine
     def mark_as_read(self, chat_id: int) -> Coroutine[Any, Any, None]:
-        """Mark every message of a chat as read.
+        """Mark all messages of a chat as read. See "Mark Chat as Read" in the API reference.
 
-        Raises NotFoundError where there is no such chat, or another LinqError. https://docs.linqapp.com, Mark Chat as
-        Read.
+        Raises:
+            NotFoundError: If no such chat exists.
+            LinqError: For any other failure.
         """
         return self._done(Draft("chats.mark_as_read", "PUT", f"{_CHAT}/mark_as_read", {"chat_id": chat_id}))
 
     @returns_coroutine
     def start_typing(self, chat_id: int) -> Coroutine[Any, Any, None]:
-        """Show the typing indicator: until a message is sent, or for 60 seconds.
+        """Show the typing indicator for 60 seconds or until a message is sent.
 
-        Raises NotFoundError where there is no such chat, or another LinqError. https://docs.linqapp.com, Start Typing.
+        Not retried once sent: v2 accepts no idempotency key here. See "Start Typing" in the API reference.
+
+        Raises:
+            NotFoundError: If no such chat exists.
+            LinqError: For any other failure.
         """
         return self._done(Draft("chats.start_typing", "POST", f"{_CHAT}/start_typing", {"chat_id": chat_id}))
 
     @returns_coroutine
     def stop_typing(self, chat_id: int) -> Coroutine[Any, Any, None]:
-        """Hide the typing indicator.
+        """Hide the typing indicator. See "Stop Typing" in the API reference.
 
-        Raises NotFoundError where there is no such chat, or another LinqError. https://docs.linqapp.com, Stop Typing.
+        Raises:
+            NotFoundError: If no such chat exists.
+            LinqError: For any other failure.
         """
         return self._done(Draft("chats.stop_typing", "DELETE", f"{_CHAT}/stop_typing", {"chat_id": chat_id}))
 
     def typing(self, chat_id: int) -> TypingIndicator:
         """Show the typing indicator while a block runs: ``async with linq.chats.typing(chat_id): ...``.
 
-        It is started again every 25 seconds, for the server hides it after 60, and stopped at the end, also when the
-        block raises. Sending a message hides it until it is started again. To stop it is tried once, for 3 seconds at
-        the most, or for 1 if the block was cancelled. Raises what ``start_typing`` raises; a failure to start it
-        again, or to stop it, is logged.
+        The server hides the indicator after 60 seconds, so it is refreshed every 25. Sending a message hides it until
+        the next refresh. At the end of the block, also if the block raises, there is one attempt to hide it, of at most
+        3 seconds, or 1 second if the block was cancelled. A failure to refresh or to hide it is logged.
+
+        Raises:
+            LinqError: As ``start_typing`` does, when the block is entered.
         """
         once = Chats(self._pipeline.with_settings(attrs.evolve(self._pipeline.settings, retry=RetryPolicy.none())))
         return TypingIndicator(
@@ -151,17 +171,20 @@ class Chats(Resource):
 
     @returns_coroutine
     def share_contact(self, chat_id: int) -> Coroutine[Any, Any, None]:
-        """Share the name and picture of your number in a chat; Linq has to allow it first.
+        """Share the name and picture of your number in a chat. Linq must enable this first.
 
-        It carries no key, so a lost answer is raised, with outcome UNKNOWN. Raises NotFoundError where there is no such
-        chat, or another LinqError. https://docs.linqapp.com, Share Contact Card.
+        Not retried once sent: v2 accepts no idempotency key here. See "Share Contact Card" in the API reference.
+
+        Raises:
+            NotFoundError: If no such chat exists.
+            LinqError: For any other failure.
         """
         return self._done(Draft("chats.share_contact", "POST", f"{_CHAT}/share_contact", {"chat_id": chat_id}))
 
 
 async def _refused(problems: Sequence[Problem]) -> CreatedChat:
-    """Raise when it is awaited, as every failure of a send does."""
+    """Raise when awaited, like every other failure of a send."""
     raise InvalidArgumentError(problems)
 
 
-_NO_NEW_CHAT = Problem("new_chat", "must be a NewChat")
+_NOT_A_CHAT = Problem("new_chat", "must be a NewChat")

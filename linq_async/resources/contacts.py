@@ -22,11 +22,14 @@ class Contacts(Resource):
 
     @returns_coroutine
     def create(self, *, user_email: str | None = None, **fields: Unpack[ContactFields]) -> Coroutine[Any, Any, Contact]:
-        """Add a contact, which one of first_name, last_name, email and phone_number must name.
+        """Create a contact. One of first_name, last_name, email and phone_number is required.
 
-        None is as good as left out. ``user_email`` is the user who is to own it; else the first admin does. It
-        carries no key, so a lost answer is raised, with outcome UNKNOWN. Raises InvalidArgumentError before anything
-        is sent, else a LinqError. https://docs.linqapp.com, Create Contact.
+        Fields that are None are left out. ``user_email`` names the owner, by default the first admin.
+        Not retried once sent: v2 accepts no idempotency key here. See "Create Contact" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If a field is refused. Nothing is sent.
+            LinqError: For any other failure.
         """
         given = {name: value for name, value in fields.items() if value is not None}
         contact = ContactInput(given, user_email)
@@ -35,31 +38,41 @@ class Contacts(Resource):
         return self._result(draft, Contact)
 
     def list(self, *, page: int = 1, per_page: int = 100) -> Pager[Contact]:
-        """List the contacts, from a page on. More than 100 a page are not given.
+        """List the contacts, starting at a page. At most 100 items per page are returned.
 
-        Raises, when it is read, a LinqError. https://docs.linqapp.com, List Contacts.
+        See "List Contacts" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused. Raised when the list is read, like all others.
+            LinqError: For any other failure.
         """
         return self._pager(Draft("contacts.list", "GET", "/contacts"), ContactList, page, per_page)
 
     @returns_coroutine
     def get(self, contact_id: int) -> Coroutine[Any, Any, Contact]:
-        """Return a contact.
+        """Return a contact. See "Get Contact" in the API reference.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Get Contact.
+        Raises:
+            NotFoundError: If no such contact exists.
+            LinqError: For any other failure.
         """
         return self._result(Draft("contacts.get", "GET", _CONTACT, {"contact_id": contact_id}), Contact)
 
     @returns_coroutine
     def find(self, *, email: str | None = None, phone_number: str | None = None) -> Coroutine[Any, Any, Contact | None]:
-        """Return the contact with an email address or a number; None where there is none.
+        """Return the contact with an email address or a phone number, or None if there is none.
 
-        With both, one that has either is found: compare. Raises InvalidArgumentError with neither, else a LinqError.
-        https://docs.linqapp.com, Find Contact.
+        If you pass both, a contact that matches either may be returned: compare its fields.
+        See "Find Contact" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If neither is passed, or one is refused.
+            LinqError: For any other failure.
         """
         given = {"email": email, "phone_number": phone_number}
         problems = optional_text_problems(**given)
         if email is None and phone_number is None:
-            problems.append(Problem("email", "or phone_number must be given"))
+            problems.append(Problem("email", "or phone_number is required"))
         params = [(name, value) for name, value in given.items() if value is not None]
         return self._found(Draft("contacts.find", "GET", "/contacts/find", params=params, problems=problems))
 
@@ -71,12 +84,16 @@ class Contacts(Resource):
     def update(
         self, contact_id: int, *, user_email: str | None = None, **fields: Unpack[ContactFields]
     ) -> Coroutine[Any, Any, Contact]:
-        """Change some fields of a contact: None clears one, UNSET leaves it as it is.
+        """Change some fields of a contact. None clears a field, UNSET leaves it unchanged.
 
-        One of first_name, last_name, email and phone_number must be among them, so repeat one to change another
-        field. Pass ``user_email`` again where the owner matters: the documentation does not say that it stays. A PATCH,
-        so a lost answer is raised, with outcome UNKNOWN. Raises InvalidArgumentError, NotFoundError, or another
-        LinqError. https://docs.linqapp.com, Update Contact.
+        One of first_name, last_name, email and phone_number is required, so repeat one to change another field. Pass
+        ``user_email`` again to keep the owner: the API does not document whether it is kept. This is a PATCH and is not
+        retried once sent. See "Update Contact" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If a field is refused. Nothing is sent.
+            NotFoundError: If no such contact exists.
+            LinqError: For any other failure.
         """
         return self._write("contacts.update", "PATCH", contact_id, ContactInput(fields, user_email))
 
@@ -84,10 +101,13 @@ class Contacts(Resource):
     def replace(
         self, contact_id: int, *, user_email: str | None = None, **fields: Unpack[ContactFields]
     ) -> Coroutine[Any, Any, Contact]:
-        """Do what ``update`` does, by a PUT, which is repeated when its answer is lost.
+        """Change some fields of a contact like ``update``, but with a PUT, which is retried.
 
-        Despite its name, which is that of the method, the API documents it as changing only the fields given.
-        Raises what ``update`` raises. https://docs.linqapp.com, Update Contact.
+        The API documents PUT as changing only the fields that are sent, despite the method's usual meaning.
+        See "Update Contact" in the API reference.
+
+        Raises:
+            LinqError: As ``update`` does.
         """
         return self._write("contacts.replace", "PUT", contact_id, ContactInput(fields, user_email))
 
@@ -100,15 +120,17 @@ class Contacts(Resource):
 
     @returns_coroutine
     def delete(self, contact_id: int) -> Coroutine[Any, Any, None]:
-        """Delete a contact, for good.
+        """Delete a contact permanently. See "Delete Contact" in the API reference.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Delete Contact.
+        Raises:
+            NotFoundError: If no such contact exists.
+            LinqError: For any other failure.
         """
         return self._done(Draft("contacts.delete", "DELETE", _CONTACT, {"contact_id": contact_id}))
 
 
 def _is_miss(answer: Answer) -> bool:
-    """Tell whether nothing was found: a contact comes bare, a miss as ``{"contact": null}``."""
+    """Return whether nothing was found. A contact is not wrapped, a miss is ``{"contact": null}``."""
     data = answer.any_json()
     found = cast("dict[str, Any]", data) if isinstance(data, dict) else {"id": 0}
     return "id" not in found and found.get("contact", found) is None

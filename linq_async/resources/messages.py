@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from linq_async.errors import DeliveryTimeoutError, Problem
 from linq_async.models.checks import datetime_problems, seconds_problems, text_problems
 from linq_async.models.messages import EditedMessage, Message, MessageList, Reaction, ReactionType, SentMessage
-from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
+from linq_async.models.outgoing import NewChat, NewMessage
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pager import Pager
@@ -19,14 +19,15 @@ from linq_async.resources.sending import send_message
 from linq_async.uploads import Attachable
 
 FIRST_POLL = 0.5
-"""Seconds until ``wait_until_delivered`` looks again, the first time; each time twice as many."""
+"""The seconds between the first two polls of ``wait_until_delivered``. The interval doubles with each poll."""
 SLOWEST_POLL = 10.0
-"""Seconds between two looks, at the most."""
-LAST_LOOK = 1.0
-"""Seconds for a look at the very end; one before that may take all the time that is left."""
+"""The maximum seconds between two polls."""
+LAST_POLL = 1.0
+"""The time limit of the last poll, in seconds. Earlier polls may take all the remaining time."""
 
 _MESSAGES = "/chats/{chat_id}/chat_messages"
 _MESSAGE = "/chats/{chat_id}/chat_messages/{message_id}"
+_NONE: tuple[()] = ()
 
 
 class Messages(Resource):
@@ -36,44 +37,42 @@ class Messages(Resource):
     def send(
         self,
         chat_id: int,
-        text: str,
+        text: str | NewMessage,
         *,
-        attachments: Sequence[Attachable] = (),
-        attachment_urls: Sequence[str] = (),
+        attachments: Sequence[Attachable] = _NONE,
+        attachment_urls: Sequence[str] = _NONE,
         idempotency_key: str | None = None,
     ) -> Coroutine[Any, Any, SentMessage]:
-        """Send a message into a chat.
+        """Send a message to a chat.
 
-        The arguments are the fields of ``NewMessage``. Raises what ``send_message`` raises.
-        https://docs.linqapp.com, Send Message.
+        Pass a text, with the other fields of ``NewMessage`` as keywords, or a whole ``NewMessage``.
+        A failed send can be repeated with the ``idempotency_key`` of its error and is never stored twice.
+        See "Send Message" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused, or this client has already used the key with another
+                message. Nothing is sent.
+            UploadError: If an attachment cannot be read.
+            KeyReusedError: If the server returns another message for the key.
+            NotFoundError: If no such chat exists.
+            LinqError: For any other failure. Its ``outcome`` says what became of the message.
         """
-        message = NewMessage(
-            text=text,
-            attachments=attachments,
-            attachment_urls=attachment_urls,
-            idempotency_key=idempotency_key,
+        if isinstance(text, NewMessage):
+            message, problems = text, _field_problems(attachments, attachment_urls, idempotency_key)
+        else:
+            message, problems = (
+                NewMessage(
+                    text=text,
+                    attachments=attachments,
+                    attachment_urls=attachment_urls,
+                    idempotency_key=idempotency_key,
+                ),
+                [],
+            )
+        problems += [_NOT_A_MESSAGE] if isinstance(message, NewChat) else message.problems()
+        return self._sent(
+            Draft("messages.send", "POST", _MESSAGES, {"chat_id": chat_id}, body=message, problems=problems)
         )
-        return self.send_message(chat_id, message)
-
-    @returns_coroutine
-    def send_message(self, chat_id: int, message: NewMessage) -> Coroutine[Any, Any, SentMessage]:
-        """Send a message that was built before, under its own key or a new one.
-
-        Raises InvalidArgumentError or UploadError before anything is sent, also if this client was given the key with
-        another message; KeyReusedError if the server shows another message under the key; else a LinqError whose
-        ``outcome`` says what became of the message, and whose ``idempotency_key`` repeats it without sending it twice.
-        """
-        fits = isinstance(message, NewMessage) and not isinstance(message, NewChat)
-        draft = Draft(
-            "messages.send",
-            "POST",
-            _MESSAGES,
-            {"chat_id": chat_id},
-            body=message,
-            problems=message.problems() if fits else [_NO_MESSAGE],
-            idempotency_key=(message.idempotency_key if fits else None) or new_idempotency_key(),
-        )
-        return self._sent(draft)
 
     async def _sent(self, draft: Draft) -> SentMessage:
         request = draft.request()
@@ -89,11 +88,14 @@ class Messages(Resource):
         page: int = 1,
         per_page: int = 100,
     ) -> Pager[Message]:
-        """List the messages of a chat, from a page on; the oldest first, or the newest with ``sort="desc"``.
+        """List the messages of a chat, starting at a page. The oldest come first, or the newest if ``sort="desc"``.
 
-        ``before`` and ``after`` need a time zone; whether they are inclusive is not documented. More than 100 a page
-        are not given. Raises, when it is read, InvalidArgumentError or another LinqError.
-        https://docs.linqapp.com, List Messages.
+        ``before`` and ``after`` need a time zone. Whether they are inclusive is not documented. At most 100 items per
+        page are returned. See "List Messages" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused. Raised when the list is read, like all others.
+            LinqError: For any other failure.
         """
         moments = {"before": before, "after": after}
         problems = datetime_problems(**moments)
@@ -106,18 +108,24 @@ class Messages(Resource):
 
     @returns_coroutine
     def get(self, chat_id: int, message_id: int) -> Coroutine[Any, Any, Message]:
-        """Return a message.
+        """Return a message. See "Get Message" in the API reference.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Get Message.
+        Raises:
+            NotFoundError: If no such message exists.
+            LinqError: For any other failure.
         """
         return self._result(Draft("messages.get", "GET", _MESSAGE, _ids(chat_id, message_id)), Message)
 
     @returns_coroutine
     def edit(self, chat_id: int, message_id: int, text: str) -> Coroutine[Any, Any, EditedMessage]:
-        """Change the text of a message. How late and how often that may be is not documented.
+        """Change the text of a message. How late and how often that is possible is not documented.
 
-        It carries no key, so a lost answer is raised, with outcome UNKNOWN. Raises InvalidArgumentError, NotFoundError
-        where there is no such message, or another LinqError. https://docs.linqapp.com, Edit Message.
+        Not retried once sent: v2 accepts no idempotency key here. See "Edit Message" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If the text is refused. Nothing is sent.
+            NotFoundError: If no such message exists.
+            LinqError: For any other failure.
         """
         draft = Draft(
             "messages.edit",
@@ -131,35 +139,47 @@ class Messages(Resource):
 
     @returns_coroutine
     def delete(self, chat_id: int, message_id: int) -> Coroutine[Any, Any, None]:
-        """Delete a message from the server. It is not documented that the recipients lose it.
+        """Delete a message from the server. Whether the recipients lose it is not documented.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Delete Message.
+        See "Delete Message" in the API reference.
+
+        Raises:
+            NotFoundError: If no such message exists.
+            LinqError: For any other failure.
         """
         return self._done(Draft("messages.delete", "DELETE", _MESSAGE, _ids(chat_id, message_id)))
 
     @returns_coroutine
     def react(self, message_id: int, reaction: ReactionType | str) -> Coroutine[Any, Any, Reaction]:
-        """React to a message.
+        """React to a message. A type that ``ReactionType`` does not list is sent unchanged.
 
-        A kind that ``ReactionType`` does not list is sent as it is given. It carries no key, so a lost answer is
-        raised, with outcome UNKNOWN. Raises InvalidArgumentError, NotFoundError where there is no such message, or
-        another LinqError. https://docs.linqapp.com, React to Message.
+        Not retried once sent: v2 accepts no idempotency key here. See "React to Message" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If the reaction is refused. Nothing is sent.
+            NotFoundError: If no such message exists.
+            LinqError: For any other failure.
         """
         return self._result(_reaction("messages.react", message_id, reaction, "add"), Reaction)
 
     @returns_coroutine
     def unreact(self, message_id: int, reaction: ReactionType | str) -> Coroutine[Any, Any, None]:
-        """Take a reaction back. What the server answers is not documented, and not read.
+        """Remove a reaction. The response is not documented and is ignored.
 
-        Raises what ``react`` raises. https://docs.linqapp.com, React to Message.
+        Not retried once sent: v2 accepts no idempotency key here. See "React to Message" in the API reference.
+
+        Raises:
+            LinqError: As ``react`` does.
         """
         return self._done(_reaction("messages.unreact", message_id, reaction, "remove"))
 
     @returns_coroutine
     def get_reaction(self, reaction_id: int) -> Coroutine[Any, Any, Reaction]:
-        """Return a reaction.
+        """Return a reaction. See "Get Reaction" in the API reference.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Get Reaction.
+        Raises:
+            NotFoundError: If no such reaction exists.
+            LinqError: For any other failure.
         """
         route, ids = "/chat_message_reactions/{reaction_id}", {"reaction_id": reaction_id}
         return self._result(Draft("messages.get_reaction", "GET", route, ids), Reaction)
@@ -168,11 +188,14 @@ class Messages(Resource):
     def wait_until_delivered(
         self, chat_id: int, message_id: int, *, timeout: float = 60.0
     ) -> Coroutine[Any, Any, Message]:
-        """Return a message once it has ``delivered_at``, looking ever less often for it: v2 tells of no delivery.
+        """Return a message as soon as ``delivered_at`` is set. The message is polled, at growing intervals.
 
-        Raises DeliveryTimeoutError after ``timeout`` seconds and up to one more for the last look, also if the server
-        does not answer; that says nothing against the send. Raises what ``get`` raises if a look fails in time.
-        https://docs.linqapp.com, Get Message.
+        Polling is necessary because v2 sends no delivery event. See "Get Message" in the API reference.
+
+        Raises:
+            DeliveryTimeoutError: After ``timeout`` seconds, or up to 1 second later if the last poll is slow, also if
+                the server does not respond. It does not mean that the send has failed.
+            LinqError: As ``get`` does, if a poll fails in time.
         """
         problems = seconds_problems(timeout=timeout)
         ids = _ids(chat_id, message_id)
@@ -181,16 +204,17 @@ class Messages(Resource):
 
     async def _delivered(self, draft: Draft, timeout: float) -> Message:
         draft.check()
-        pipeline, status = self._pipeline, None
-        deadline, delay, left = pipeline.timing.clock() + timeout, FIRST_POLL, timeout
-        while (message := await self._look(draft, max(left, min(timeout, LAST_LOOK)))) is not None:
+        timing, status = self._pipeline.timing, None
+        deadline, delay, remaining = timing.clock() + timeout, FIRST_POLL, timeout
+        while (message := await self._poll(draft, max(remaining, min(timeout, LAST_POLL)))) is not None:
             if message.delivered_at is not None:
                 return message
             status = message.delivery_status
-            if (left := deadline - pipeline.timing.clock()) <= 0:
+            if (remaining := deadline - timing.clock()) <= 0:
                 break
-            await self._wait(partial(pipeline.timing.sleep, min(left, delay * (1.0 + pipeline.timing.random()) / 2)))
-            delay, left = min(delay * 2, SLOWEST_POLL), deadline - pipeline.timing.clock()
+            pause = min(remaining, delay * (1.0 + timing.random()) / 2)
+            await self._wait(partial(timing.sleep, pause))
+            delay, remaining = min(delay * 2, SLOWEST_POLL), deadline - timing.clock()
         raise DeliveryTimeoutError(
             f"not delivered within {timeout:g} s",
             chat_id=draft.ids["chat_id"],
@@ -199,14 +223,14 @@ class Messages(Resource):
             delivery_status=status,
         )
 
-    async def _look(self, draft: Draft, seconds: float) -> Message | None:
-        """Return the message as it is now; None if it cannot be had within so many seconds, all waits counted."""
+    async def _poll(self, draft: Draft, seconds: float) -> Message | None:
+        """Return the current message, or None if the call takes longer than ``seconds``, waits included."""
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 return await self._result(draft, Message)
         except TimeoutError:
-            if not limit.expired():  # a time limit of the call's own
+            if not limit.expired():  # raised by the call itself
                 raise
         return None
 
@@ -226,4 +250,14 @@ def _reaction(operation: str, message_id: int, reaction: ReactionType | str, cha
     )
 
 
-_NO_MESSAGE = Problem("message", "must be a NewMessage; a NewChat is for linq.chats.send")
+def _field_problems(attachments: object, attachment_urls: object, idempotency_key: object) -> list[Problem]:
+    """Check that no field was passed besides a NewMessage, which has its own."""
+    given = {
+        "attachments": attachments is not _NONE,
+        "attachment_urls": attachment_urls is not _NONE,
+        "idempotency_key": idempotency_key is not None,
+    }
+    return [Problem(name, "must be set on the NewMessage instead") for name, is_given in given.items() if is_given]
+
+
+_NOT_A_MESSAGE = Problem("message", "must be a NewMessage; use linq.chats.send for a NewChat")

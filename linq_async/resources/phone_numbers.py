@@ -18,19 +18,26 @@ class PhoneNumbers(Resource):
 
     @returns_coroutine
     def list(self) -> Coroutine[Any, Any, builtins.list[PhoneNumber]]:
-        """Return your numbers: a plain list, for the API gives it whole.
+        """Return all your numbers as a list. The API does not page them.
 
-        Raises a LinqError. https://docs.linqapp.com, List Phone Numbers.
+        See "List Phone Numbers" in the API reference.
+
+        Raises:
+            LinqError: If the call fails.
         """
         draft = Draft("phone_numbers.list", "GET", "/phone_numbers")
         return self._result(draft, list[PhoneNumber], "phone_numbers")
 
     @returns_coroutine
     def update(self, phone_number_id: int, *, forwarding_number: str) -> Coroutine[Any, Any, PhoneNumber]:
-        """Set where calls go that a number cannot take; ``""`` clears it.
+        """Set the number that calls are forwarded to. ``""`` clears it.
 
-        Raises PermissionDeniedError where the number is not yours, UnprocessableEntityError where the other cannot be
-        used, or another LinqError. https://docs.linqapp.com, Update Phone Number.
+        See "Update Phone Number" in the API reference.
+
+        Raises:
+            PermissionDeniedError: If the number is not yours.
+            UnprocessableEntityError: If the forwarding number cannot be used.
+            LinqError: For any other failure.
         """
         message = text_problem(forwarding_number)
         return self._result(

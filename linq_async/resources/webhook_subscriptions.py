@@ -28,11 +28,15 @@ class WebhookSubscriptions(Resource):
         secret: str | None = None,
         active: bool | None = None,
     ) -> Coroutine[Any, Any, WebhookSubscription]:
-        """Have events sent to a URL. Two equal subscriptions mean two deliveries: see ``ensure``.
+        """Subscribe a URL to events. Two equal subscriptions deliver each event twice: see ``ensure``.
 
-        ``secret`` is the key that deliveries are signed with; it is never shown again. It carries no key, so a lost
-        answer is raised, with outcome UNKNOWN. Raises InvalidArgumentError, or another LinqError.
-        https://docs.linqapp.com, Create Webhook Subscription.
+        ``secret`` is the key that deliveries are signed with. The server never returns it.
+        Not retried once sent: v2 accepts no idempotency key here.
+        See "Create Webhook Subscription" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused. Nothing is sent.
+            LinqError: For any other failure.
         """
         wanted = SubscriptionInput(
             webhook_url=webhook_url, events=events, version=version, secret=secret, active=active
@@ -41,9 +45,12 @@ class WebhookSubscriptions(Resource):
 
     @returns_coroutine
     def list(self) -> Coroutine[Any, Any, builtins.list[WebhookSubscription]]:
-        """Return your subscriptions: a plain list, for the API gives it whole.
+        """Return all your subscriptions as a list. The API does not page them.
 
-        Raises a LinqError. https://docs.linqapp.com, List Webhook Subscriptions.
+        See "List Webhook Subscriptions" in the API reference.
+
+        Raises:
+            LinqError: If the call fails.
         """
         draft = Draft("webhook_subscriptions.list", "GET", _SUBSCRIPTIONS)
         return self._result(draft, list[WebhookSubscription], "webhook_subscriptions")
@@ -59,11 +66,15 @@ class WebhookSubscriptions(Resource):
         secret: str | None = None,
         active: bool | None = None,
     ) -> Coroutine[Any, Any, WebhookSubscription]:
-        """Write a subscription anew: the API demands URL, events and version each time.
+        """Replace a subscription. The API requires its URL, events and version each time.
 
-        It does not say whether leaving out ``secret`` or ``active`` keeps them, so pass them again. Raises
-        InvalidArgumentError, NotFoundError, or another LinqError. https://docs.linqapp.com, Update Webhook
-        Subscription.
+        Pass ``secret`` and ``active`` again: the API does not document whether they are kept if left out.
+        See "Update Webhook Subscription" in the API reference.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused. Nothing is sent.
+            NotFoundError: If no such subscription exists.
+            LinqError: For any other failure.
         """
         wanted = SubscriptionInput(
             webhook_url=webhook_url, events=events, version=version, secret=secret, active=active
@@ -81,10 +92,11 @@ class WebhookSubscriptions(Resource):
 
     @returns_coroutine
     def delete(self, subscription_id: int) -> Coroutine[Any, Any, None]:
-        """Send no more events there.
+        """Delete a subscription. See "Delete Webhook Subscription" in the API reference.
 
-        Raises NotFoundError where there is none, or another LinqError. https://docs.linqapp.com, Delete Webhook
-        Subscription.
+        Raises:
+            NotFoundError: If no such subscription exists.
+            LinqError: For any other failure.
         """
         ids = {"subscription_id": subscription_id}
         return self._done(Draft("webhook_subscriptions.delete", "DELETE", _SUBSCRIPTION, ids))
@@ -99,11 +111,14 @@ class WebhookSubscriptions(Resource):
         secret: str | None = None,
         active: bool | None = None,
     ) -> Coroutine[Any, Any, WebhookSubscription]:
-        """Return the subscription that sends these events to this URL, and create it where there is none.
+        """Return the subscription of this URL to these events, or create it if there is none.
 
-        One that is there stays as it is, an active one before others: look at its ``active``. Its secret cannot be
-        compared, so set a new one with ``update``. Call it again after any failure; two programs that call it at the
-        same moment may still create two. Raises what ``list`` and ``create`` raise.
+        An existing subscription is not changed. If there are several, an active one is preferred: check ``active``.
+        Secrets cannot be compared, so set a new one with ``update``. It is safe to call this again after a failure, but
+        two programs that call it at the same time may create two subscriptions.
+
+        Raises:
+            LinqError: As ``list`` and ``create`` do.
         """
         return self._ensured(
             SubscriptionInput(webhook_url=webhook_url, events=events, version=version, secret=secret, active=active)

@@ -304,7 +304,6 @@ OPERATIONS = (
 BESIDE = {
     "chats.send": "chats.create",
     "chats.typing": "chats.start_typing",
-    "messages.send_message": "messages.send",
     "messages.unreact": "messages.react",
     "messages.wait_until_delivered": "messages.get",
     "webhook_subscriptions.ensure": "webhook_subscriptions.create",

@@ -99,7 +99,7 @@ SPEAKING: dict[str, Callable[[LinqClient], Awaitable[object]]] = {
     "chats.get": lambda linq: linq.chats.get(secrets.number),  # type: ignore[arg-type]
     "chats.typing": lambda linq: linq.chats.typing(secrets.number).__aenter__(),  # type: ignore[arg-type]
     "messages.send": lambda linq: linq.messages.send(1, secrets.text),
-    "messages.send_message": lambda linq: linq.messages.send_message(1, NewMessage(text=secrets.text)),
+    "messages.send NewMessage": lambda linq: linq.messages.send(1, NewMessage(text=secrets.text)),
     "messages.edit": lambda linq: linq.messages.edit(1, 1, secrets.text),
     "messages.react": lambda linq: linq.messages.react(1, secrets.text),
     "contacts.create": lambda linq: linq.contacts.create(first_name=secrets.text, user_email=secrets.text),

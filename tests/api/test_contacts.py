@@ -108,7 +108,7 @@ async def test_find_nobody(filled: World) -> None:
 async def test_find_by_nothing(filled: World) -> None:
     """Without address and number there is nothing to look for."""
     error = await failure_of(filled.linq.contacts.find())
-    assert (error.message, filled.seen) == ("email or phone_number must be given", [])
+    assert (error.message, filled.seen) == ("email or phone_number is required", [])
 
 
 @pytest.mark.parametrize("body", [{"contact": {"id": 1}}, {}, [], None, {"id": None, "contact": None}])

@@ -83,7 +83,7 @@ async def test_a_look_takes_no_longer_than_is_left(filled: World) -> None:
 
 async def test_a_later_look_is_bounded_too(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last look at the end has a bound of its own, and what was known before it stays known."""
-    monkeypatch.setattr(messages, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(messages, "LAST_POLL", 0.05)
     filled.sandbox.deliver_after = None
 
     async def stall() -> None:

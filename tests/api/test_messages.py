@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -36,8 +37,8 @@ async def test_files_and_urls_together(filled: World) -> None:
 async def test_a_known_key_is_a_replay(filled: World) -> None:
     """A key that the server knows sends nothing new, and says so."""
     message = NewMessage(text="Hi", idempotency_key="key-1")
-    first = await filled.linq.messages.send_message(filled.chat_id, message)
-    second = await filled.linq.messages.send_message(filled.chat_id, message)
+    first = await filled.linq.messages.send(filled.chat_id, message)
+    second = await filled.linq.messages.send(filled.chat_id, message)
     assert (first.replayed, second.replayed, first.id) == (False, True, second.id)
     assert first.idempotency_key == second.idempotency_key == "key-1"
 
@@ -61,11 +62,51 @@ async def test_a_failed_send_knows_its_key(filled: World) -> None:
     assert len(filled.sandbox.messages) == 2
 
 
-async def test_a_new_chat_is_no_message(filled: World) -> None:
-    """A NewChat would carry its recipients into a chat: it is refused, with the way out."""
+async def test_a_new_message_is_sent_whole(filled: World) -> None:
+    """A NewMessage sends the same form as its fields passed as keywords, with its own key."""
+    upload = Upload.from_bytes(b"%PDF", filename="plan.pdf")
+    fields: dict[str, Any] = {"attachments": [upload], "attachment_urls": ["https://example.com/menu.pdf"]}
+    whole = await filled.linq.messages.send(filled.chat_id, NewMessage(text="Hi", **fields, idempotency_key="key-1"))
+    apart = await filled.linq.messages.send(filled.chat_id, text="Hi", **fields, idempotency_key="key-2")
+    assert (whole.idempotency_key, apart.idempotency_key) == ("key-1", "key-2")
+    assert [one.filename for one in whole.attachments] == [one.filename for one in apart.attachments]
+    assert [entry.text for entry in filled.sandbox.messages[-2:]] == ["Hi", "Hi"]
+
+
+async def test_a_message_without_a_key_gets_a_new_one_for_each_send(filled: World) -> None:
+    """The same NewMessage without a key, sent twice, is two messages."""
+    message = NewMessage(text="Hi")
+    first, second = [await filled.linq.messages.send(filled.chat_id, message) for _ in range(2)]
+    assert first.id != second.id
+    assert None is not first.idempotency_key != second.idempotency_key
+    assert message.idempotency_key is None
+
+
+async def test_a_new_chat_is_not_a_message(filled: World) -> None:
+    """A NewChat has recipients of its own, so it is refused with a hint at ``chats.send``."""
     new_chat = NewChat(send_from=LINE, phone_numbers=[MIRA], text="Hi")
-    error = await failure_of(filled.linq.messages.send_message(filled.chat_id, new_chat))
-    assert (error.message, filled.seen) == ("message must be a NewMessage; a NewChat is for linq.chats.send", [])
+    error = await failure_of(filled.linq.messages.send(filled.chat_id, new_chat))
+    assert (error.message, filled.seen) == ("message must be a NewMessage; use linq.chats.send for a NewChat", [])
+
+
+async def test_a_new_message_has_its_own_fields(filled: World) -> None:
+    """Fields next to a NewMessage are refused by name, instead of being ignored."""
+    fields: dict[str, Any] = {"attachments": [], "attachment_urls": ["https://example.com/a.pdf"]}
+    error = await failure_of(
+        filled.linq.messages.send(filled.chat_id, NewMessage(text="Hi"), **fields, idempotency_key="key-1")
+    )
+    assert error.message == "; ".join(
+        f"{name} must be set on the NewMessage instead"
+        for name in ("attachments", "attachment_urls", "idempotency_key")
+    )
+    assert filled.seen == []
+
+
+@pytest.mark.parametrize("text", [None, 5, b"Hi", ["Hi"]])
+async def test_a_message_is_a_text_or_a_new_message(filled: World, text: Any) -> None:
+    """Anything else in place of the text is refused by its type."""
+    error = await failure_of(filled.linq.messages.send(filled.chat_id, text))
+    assert (error.message, filled.seen) == (f"text must be a str, not {type(text).__name__}", [])
 
 
 async def test_list_between_two_moments(filled: World) -> None:

@@ -33,8 +33,10 @@ async def test_missing_attachments_are_counted(caplog: pytest.LogCaptureFixture)
             sent = await linq.messages.send(45, "Hello!", attachments=FILES)
     assert (chat.missing_attachments, sent.missing_attachments) == (2, 1)
     first, second = [record.getMessage() for record in caplog.records]
-    assert first == (f"chats.create: sent, but the answer does not show 2 of 3 attachments, key {chat.idempotency_key}")
-    assert second.startswith("messages.send: sent, but the answer does not show 1 of 2 attachments")
+    assert first == (
+        f"chats.create: sent, but 2 of 3 attachments are missing from the response, key {chat.idempotency_key}"
+    )
+    assert second.startswith("messages.send: sent, but 1 of 2 attachments are missing from the response")
 
 
 @pytest.mark.asyncio

@@ -370,6 +370,6 @@ async def test_an_unforeseen_failure_keeps_the_key(bakery: Bakery, monkeypatch: 
         patched.setattr("linq_async.wire.answer.Answer.decode", broken)
         with pytest.raises(ZeroDivisionError):
             await bakery.send("One", linq=linq)
-    assert linq._pipeline.keys._under_way == {}
+    assert linq._pipeline.keys._in_progress == {}
     assert isinstance(await failure_of(bakery.send("Two", linq=linq)), InvalidArgumentError)
     assert (await bakery.send("One", linq=linq)).message.id == bakery.sandbox.messages[0].id

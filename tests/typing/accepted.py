@@ -144,7 +144,7 @@ async def messages(linq: LinqClient, path: Path, moment: datetime) -> None:
     sent = await linq.messages.send(45, "Hello!", attachments=[path], attachment_urls=(), idempotency_key="order-1017")
     assert_type(sent, SentMessage)
     assert_type(sent.replayed, bool)
-    assert_type(await linq.messages.send_message(45, NewMessage(text="Hello!")), SentMessage)
+    assert_type(await linq.messages.send(45, NewMessage(text="Hello!")), SentMessage)
     assert_type(linq.messages.list(45, before=moment, after=moment, sort="desc", page=1, per_page=10), Pager[Message])
     message = await linq.messages.get(45, 7)
     assert_type(message, Message)
