@@ -1,4 +1,4 @@
-"""The command line: ``linq-async``. Needs the extra ``cli``."""
+"""The command line, ``linq-async``. Requires the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _EXTRA = frozenset({"rich", "typer"})
 
 
 def main() -> None:
-    """Run the command line, or say how to install it."""
+    """Run the command line. Exits with 2 if the extra is not installed."""
     try:
-        from linq_async.cli.app import run  # only here is it known whether the extra is installed
+        from linq_async.cli.app import run  # imported here to report a missing extra
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise

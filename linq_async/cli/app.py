@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The application: all commands in one group."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ app = typer.Typer(
     name="linq-async",
     cls=Commands,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # their tracebacks may show the values of locals
+    pretty_exceptions_enable=False,  # rich tracebacks may show the values of locals
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         show(f"linq-async {__version__}")
         raise typer.Exit
 
@@ -35,19 +35,19 @@ def options(
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Accept the options that precede a command."""
 
 
 app.command(short_help="Run a local Linq to send to.")(sandbox.sandbox)
 app.command(short_help="Send three messages to a local Linq.", epilog=exit_codes.HELP)(demo.demo)
 app.command(help=send.HELP, short_help="Send a message.", epilog=exit_codes.HELP)(send.send)
-app.command(help=doctor.HELP, short_help="Check what a send needs.", epilog=exit_codes.HELP)(doctor.doctor)
+app.command(help=doctor.HELP, short_help="Check the setup.", epilog=exit_codes.HELP)(doctor.doctor)
 
 
 def run() -> None:
-    """Run the command that the arguments name, and exit with its code."""
+    """Run the command named by the arguments, and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A pipe is read line by line; and no name or text may fail on a terminal's encoding.
+            # Flush each line into a pipe, and never fail on a character that the terminal cannot encode.
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     app(prog_name="linq-async")

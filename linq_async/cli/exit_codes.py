@@ -1,4 +1,4 @@
-"""What the exit codes of the commands mean."""
+"""The exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from linq_async.errors import Outcome
 
 
 class ExitCode(enum.IntEnum):
-    """How a command ended. Scripts may rely on the numbers."""
+    """The exit code of a command. The numbers are stable: scripts may rely on them."""
 
     OK = 0
     FAILED = 1
@@ -18,14 +18,14 @@ class ExitCode(enum.IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "it worked",
-    ExitCode.FAILED: "it failed: nothing was sent, or a check found a fault",
-    ExitCode.USAGE: "called wrongly, or no usable token or base URL; nothing was sent",
-    ExitCode.UNKNOWN: "it may have been sent: repeat it with the same --key, and nobody is texted twice",
-    ExitCode.SENT: "it was sent, but the answer could not be read or shown: do not send it again",
+    ExitCode.OK: "success",
+    ExitCode.FAILED: "failed: nothing was sent, or a check failed",
+    ExitCode.USAGE: "usage error, or no valid token or base URL: nothing was sent",
+    ExitCode.UNKNOWN: "may have been sent: retry with the same --key, and nobody is texted twice",
+    ExitCode.SENT: "sent, but the response could not be read or shown: do not send it again",
 }
 
-# The first mark keeps the lines from being filled up into a paragraph.
+# \b keeps click from wrapping the lines into a paragraph.
 HELP = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in _MEANINGS.items())
 
 _BY_OUTCOME = {
@@ -35,6 +35,6 @@ _BY_OUTCOME = {
 }
 
 
-def code_of(outcome: Outcome) -> ExitCode:
+def exit_code_for(outcome: Outcome) -> ExitCode:
     """Return the exit code of a send that failed with this outcome."""
     return _BY_OUTCOME[outcome]

@@ -1,4 +1,4 @@
-"""What the commands share: the token's source, and a run that a signal ends in good order."""
+"""What the commands share: the source of the token, and the event loop."""
 
 from __future__ import annotations
 
@@ -24,21 +24,25 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="PATH",
-        help=f"Read the token from this file. Without it, {TOKEN_VARIABLE} is read. No option takes the token itself.",
+        help=f"Read the token from this file, not from {TOKEN_VARIABLE}. No option takes the token itself.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, on failure too.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, also on failure.")]
 
-_MOST_BYTES = 16 << 10
+_MAX_BYTES = 16 << 10
 
 
 def find_token(token_file: Path | None) -> str:
-    """Return the token from the file, else from the environment. Raises ConfigurationError."""
-    return read_token(None if token_file is None else _content(token_file))
+    """Return the token from the file if one is given, else from the environment.
+
+    Raises:
+        ConfigurationError: If the token is missing or invalid.
+    """
+    return read_token(None if token_file is None else _read_file(token_file))
 
 
 def is_exposed(token_file: Path | None) -> bool:
-    """Whether other users of the machine may read or change the file. Windows does not say so in the mode."""
+    """Return whether other users can read or change the file. Always False on Windows, whose modes do not show it."""
     if token_file is None or os.name == "nt":
         return False
     try:
@@ -48,35 +52,35 @@ def is_exposed(token_file: Path | None) -> bool:
     return stat.S_ISREG(mode) and bool(mode & 0o077)
 
 
-def _content(path: Path) -> str:
+def _read_file(path: Path) -> str:
     reason = None
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(_MAX_BYTES + 1)
         text = data.decode("utf-8").strip()
     except OSError as error:
         reason = error.strerror or type(error).__name__
     except ValueError:
-        reason = "it is not text"
+        reason = "it is not valid UTF-8"
     else:
-        if text and len(data) <= _MOST_BYTES:
+        if text and len(data) <= _MAX_BYTES:
             return text
         reason = "it is too long for a token" if text else "it is empty"
     raise ConfigurationError(f"the token file cannot be used: {reason}")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end. SIGINT and SIGTERM cancel it, let it clean up, and raise KeyboardInterrupt."""
+    """Run a coroutine to its end. SIGINT and SIGTERM cancel it, and then raise KeyboardInterrupt."""
     try:
-        return asyncio.run(_guarded(main))
+        return asyncio.run(_run_until_sigterm(main))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
 
-async def _guarded(main: Coroutine[Any, Any, T]) -> T:
+async def _run_until_sigterm(main: Coroutine[Any, Any, T]) -> T:
     task = asyncio.current_task()
     assert task is not None
-    # Windows has no such handlers, and threads may set none.
+    # Not available on Windows, nor outside the main thread.
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await main

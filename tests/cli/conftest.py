@@ -1,4 +1,4 @@
-"""A sandbox on a thread of its own, because a command runs an event loop of its own."""
+"""Fixtures for the command line. The sandbox runs in a thread, because each command runs its own event loop."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from linq_async.sandbox import Sandbox
 from linq_async.sandbox.threaded import ThreadedSandbox
 
 TOKEN = "secret-token-4711"
-# click before 8.2 mixed standard error into standard output unless told not to.
+# click before 8.2 mixes standard error into standard output by default.
 SEPARATE: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
-def _interrupts_are_heard() -> Iterator[None]:
-    """Take Ctrl-C, which a shell that runs the tests in the background has made us ignore."""
+def _default_sigint_handler() -> Iterator[None]:
+    """Handle SIGINT by default. A shell that runs the tests in the background makes them ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -38,7 +38,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process, with no server or token in its environment, and see that it shows no token."""
+    """Run a command in this process, without settings in its environment, and check that it shows no token."""
     for name in ("LINQ_BASE_URL", "LINQ_INTEGRATION_TOKEN", "LINQ_SEND_FROM"):
         monkeypatch.delenv(name, raising=False)
 
@@ -53,6 +53,6 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def to_sandbox(sandbox: Sandbox) -> dict[str, str]:
-    """Return the environment that leads to the sandbox."""
+def sandbox_env(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment that points to the sandbox."""
     return {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": sandbox.token}

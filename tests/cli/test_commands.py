@@ -1,4 +1,4 @@
-"""What all commands share: wrong calls in JSON, completion, and an output that cannot be written."""
+"""Tests of what all commands share: usage errors in JSON, completion, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ FULL = Path("/dev/full")
         (("--nonsense", "send"), "--nonsense"),
     ],
 )
-def test_a_wrong_call_in_json(run: Run, arguments: tuple[str, ...], words: str) -> None:
-    """With --json a wrong call is one JSON object on standard output, beside the words for people."""
+def test_usage_error_in_json(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    """With --json, a usage error is one JSON object on standard output, next to the message on standard error."""
     result = run(*arguments, "--json")
     error = json.loads(result.stdout)["error"]
     assert (error["type"], error["outcome"], error["exit_code"]) == ("UsageError", "not_sent", 2)
@@ -41,8 +41,8 @@ def test_a_wrong_call_in_json(run: Run, arguments: tuple[str, ...], words: str) 
     assert words.rpartition(" ")[2] in result.stderr
 
 
-def test_without_json_nothing_is_written_to_standard_output(run: Run) -> None:
-    """A wrong call without --json is told on standard error alone, with all missing options at once."""
+def test_usage_error_without_json(run: Run) -> None:
+    """Without --json, a usage error is written to standard error only, and names all missing options."""
     result = run("send", "--name", "Us")
     assert (result.exit_code, result.stdout) == (2, "")
     for option in ("--from", "--to", "--text"):
@@ -50,28 +50,28 @@ def test_without_json_nothing_is_written_to_standard_output(run: Run) -> None:
 
 
 @pytest.mark.parametrize("option", ["-V", "--version"])
-def test_the_version(run: Run, option: str) -> None:
-    """Both options show the version."""
+def test_version(run: Run, option: str) -> None:
+    """Both spellings of the option show the version."""
     result = run(option)
     assert (result.exit_code, result.stdout.split()[0]) == (0, "linq-async")
 
 
 def test_completion(run: Run) -> None:
-    """The command completes its own names in the shells, and shows the script for it."""
+    """Commands complete in the shell, and the help names the option that installs completion."""
     env = {"_LINQ_ASYNC_COMPLETE": "complete_bash", "COMP_WORDS": "linq-async s", "COMP_CWORD": "1"}
     result = run(env=env)
     assert result.stdout.split() == ["send", "sandbox"] or result.stdout.split() == ["sandbox", "send"]
     assert "--install-completion" in run("--help").stdout
 
 
-def test_errors_show_no_values_of_locals() -> None:
-    """The tracebacks of the command line are the plain ones of Python, which show no values."""
+def test_tracebacks_hide_locals() -> None:
+    """Tracebacks are the plain ones of Python, which do not show the values of locals."""
     assert app.pretty_exceptions_enable is False
 
 
 @pytest.fixture
 def closed_pipe() -> Iterator[io.TextIOWrapper]:
-    """Return a stream whose reader has gone."""
+    """Yield a stream whose reader is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     stream = open(writer, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  # closed below
@@ -80,24 +80,24 @@ def closed_pipe() -> Iterator[io.TextIOWrapper]:
 
 
 @pytest.mark.parametrize("arguments", [("demo",), ("--help",), ("send", "--help"), ("doctor",), ("doctor", "--json")])
-def test_a_closed_pipe(
+def test_closed_pipe(
     closed_pipe: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    """A command whose reader has gone ends quietly, as SIGPIPE would end it."""
+    """A command that writes to a closed pipe exits silently, with the code for SIGPIPE."""
     monkeypatch.setenv("LINQ_BASE_URL", "not a URL")
-    complaints = io.StringIO()
+    errors = io.StringIO()
     monkeypatch.setattr(sys, "stdout", closed_pipe)
-    monkeypatch.setattr(sys, "stderr", complaints)
-    with pytest.raises(SystemExit) as ended:
+    monkeypatch.setattr(sys, "stderr", errors)
+    with pytest.raises(SystemExit) as exit_info:
         app(arguments, prog_name="linq-async")
-    assert (ended.value.code, complaints.getvalue()) == (141, "")
+    assert (exit_info.value.code, errors.getvalue()) == (141, "")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
-def test_a_full_device() -> None:
-    """A command that cannot write says so in one line, and fails."""
+@pytest.mark.skipif(not FULL.exists(), reason="requires /dev/full")
+def test_full_device() -> None:
+    """A command whose output cannot be written fails with one line on standard error."""
     with FULL.open("w") as full:
         command = (sys.executable, "-m", "linq_async", "--help")
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (1, "cannot write the output: No space left on device\n")
+        completed = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (1, "cannot write the output: No space left on device\n")

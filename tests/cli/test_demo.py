@@ -1,4 +1,4 @@
-"""``linq-async demo``: what it proves, and that it cannot pass when that fails."""
+"""Tests of ``linq-async demo``: it passes only if each message is stored exactly once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from linq_async.uploads import Upload
 
 from .conftest import Run
 
-ANSWER = {"data": {"id": 1, "chat_messages": {"id": 2}}}
+CREATED = {"data": {"id": 1, "chat_messages": {"id": 2}}}
 
 
 def test_each_message_is_stored_once(run: Run) -> None:
-    """The demo exits with 0 and shows the attempts of all three sends, the third over two refusals and a loss."""
+    """The demo exits with 0 and shows the attempts of all three sends; the third takes four."""
     result = run("demo")
     assert result.exit_code == 0, result.output
     for shown in (
         "503 · 503 · lost · 200",
         "msg-2024_01-23_abc123",
         "demo-image-and-pdf",
-        "demo-hard-way",
+        "demo-four-attempts",
         "3 messages, each stored exactly once.",
     ):
         assert shown in result.stdout
@@ -35,7 +35,7 @@ def test_each_message_is_stored_once(run: Run) -> None:
 
 @pytest.mark.parametrize("columns", [60, *[pytest.param(columns, marks=pytest.mark.slow) for columns in (40, 80, 120)]])
 def test_fits_the_terminal(run: Run, columns: int) -> None:
-    """No word is cut in a narrow terminal, and no line of a table is wider than it."""
+    """A narrow terminal cuts off no word, and no line is wider than the terminal."""
     shown = run("demo", env={"COLUMNS": str(columns)}).stdout
     assert "503 · 503 · lost · 200" in shown
     assert "msg-2024_01-23_abc123" in shown
@@ -44,7 +44,7 @@ def test_fits_the_terminal(run: Run, columns: int) -> None:
 
 
 def test_needs_no_environment(run: Run) -> None:
-    """The demo reaches no other server and uses no other token than its own."""
+    """The demo ignores the base URL and the token in the environment."""
     env = {"LINQ_BASE_URL": "http://127.0.0.1:1", "LINQ_INTEGRATION_TOKEN": "none at all"}
     assert run("demo", env=env).exit_code == 0
 
@@ -54,43 +54,43 @@ def _refuse(sandbox: Sandbox) -> None:
 
 
 def _answer_without_storing(sandbox: Sandbox) -> None:
-    sandbox.faults.answer(200, json=ANSWER)
+    sandbox.faults.answer(200, json=CREATED)
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("change", "problem"),
     [
-        ({"spoil": _refuse}, "BadRequestError"),
-        ({"spoil": _answer_without_storing}, "stored 0 times"),
+        ({"script_faults": _refuse}, "BadRequestError"),
+        ({"script_faults": _answer_without_storing}, "stored 0 times"),
         ({"text": "Hello! This is a sample message from Linq API v2."}, "stored 2 times"),
     ],
 )
-def test_fails_where_a_message_is_not_stored_once(
-    run: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], fault: str
+def test_fails_unless_a_message_is_stored_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], problem: str
 ) -> None:
-    """The demo exits with 1 and says which message was lost, refused or stored twice."""
+    """The demo exits with 1 and names the problem if a message was lost, rejected or stored twice."""
     first, second, third = demo.steps()
     steps = (first, second, attrs.evolve(third, **change))  # type: ignore[arg-type]
     monkeypatch.setattr(demo, "steps", lambda: steps)
     result = run("demo")
     assert result.exit_code == 1
-    assert fault in result.stderr
+    assert problem in result.stderr
     assert "exactly once" not in result.stdout
 
 
-def test_fails_where_a_file_is_not_as_it_was_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message whose stored file differs from the one that was meant does not pass."""
+def test_fails_if_a_file_differs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo exits with 1 if a stored file differs from the step's file."""
 
     class OtherFiles(demo.Step):
         def new_chat(self) -> NewChat:
             return attrs.evolve(super().new_chat(), attachments=[Upload.from_bytes(b"other", filename="map.png")])
 
-    meant = demo.steps()[1]
-    step = OtherFiles(what=meant.what, text=meant.text, key=meant.key, files=meant.files)
+    original = demo.steps()[1]
+    step = OtherFiles(title=original.title, text=original.text, key=original.key, files=original.files)
     monkeypatch.setattr(demo, "steps", lambda: (step,))
     result = run("demo")
     assert result.exit_code == 1
-    assert "stored otherwise than it was sent" in result.stderr
+    assert "the stored message differs from the one sent" in result.stderr
 
 
 def test_the_image_is_a_png() -> None:

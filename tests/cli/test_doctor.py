@@ -1,4 +1,4 @@
-"""``linq-async doctor``: each fault is found, and told apart from the others."""
+"""Tests of ``linq-async doctor``: each problem fails the check that it belongs to."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from linq_async.cli.findings import clock_finding
+from linq_async.cli.checks import check_clock
 from linq_async.errors import ServerError
 from linq_async.sandbox import Sandbox
 
 from .conftest import TOKEN, Run
 
 
-def findings(run: Run, env: dict[str, str], *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Return the exit code, and the checks by their names."""
+def run_doctor(run: Run, env: dict[str, str], *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Run the command, and return its exit code and the checks by name."""
     result = run("doctor", "--json", *arguments, env=env)
-    told = json.loads(result.stdout)
-    assert told["ok"] == (result.exit_code == 0)
+    report = json.loads(result.stdout)
+    assert report["ok"] == (result.exit_code == 0)
     assert TOKEN not in result.output
-    return result.exit_code, {check["name"]: check for check in told["checks"]}
+    return result.exit_code, {check["name"]: check for check in report["checks"]}
 
 
 def levels(checks: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -32,9 +32,9 @@ def levels(checks: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {name: check["level"] for name, check in checks.items()}
 
 
-def test_all_is_well(run: Run, to_sandbox: dict[str, str]) -> None:
-    """With a right token and a server, every line says ok, the versions are named, and the exit code is 0."""
-    result = run("doctor", env=to_sandbox)
+def test_all_checks_pass(run: Run, sandbox_env: dict[str, str]) -> None:
+    """With a valid token and a server, every check is ok, the versions are shown, and the exit code is 0."""
+    result = run("doctor", env=sandbox_env)
     assert result.exit_code == 0, result.output
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 6
     assert "linq_async" in result.stdout
@@ -43,8 +43,8 @@ def test_all_is_well(run: Run, to_sandbox: dict[str, str]) -> None:
 
 
 def test_no_token(run: Run, sandbox: Sandbox) -> None:
-    """Without a token the server is still asked, and only the token is at fault."""
-    code, checks = findings(run, {"LINQ_BASE_URL": sandbox.base_url})
+    """Without a token the server is still checked, and only the token check fails."""
+    code, checks = run_doctor(run, {"LINQ_BASE_URL": sandbox.base_url})
     assert code == 1
     assert levels(checks) == {
         "token": "failed",
@@ -58,35 +58,35 @@ def test_no_token(run: Run, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("token", ["two words", "tab\t", "nön-ascii"])
-def test_a_malformed_token(run: Run, sandbox: Sandbox, token: str) -> None:
-    """A token that no header can carry is told, and is not shown."""
+def test_malformed_token(run: Run, sandbox: Sandbox, token: str) -> None:
+    """A token that cannot be sent in a header fails the check, and is not shown."""
     result = run("doctor", env={"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": token})
     assert result.exit_code == 1
     assert "whitespace, a control character or a non-ASCII character" in result.stdout
     assert token not in result.output
 
 
-def test_a_token_file_that_is_missing(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
-    """A token file that is not there is told, whatever the environment holds."""
+def test_missing_token_file(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A missing token file fails the check, even if the environment has a token."""
     env = {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": TOKEN}
-    code, checks = findings(run, env, "--token-file", str(tmp_path / "none"))
+    code, checks = run_doctor(run, env, "--token-file", str(tmp_path / "none"))
     assert (code, checks["token"]["level"]) == (1, "failed")
 
 
-def test_a_token_that_is_not_accepted(run: Run, sandbox: Sandbox) -> None:
-    """A 401 is told apart from a server that is not there."""
-    code, checks = findings(run, {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": "a-wrong-one"})
+def test_rejected_token(run: Run, sandbox: Sandbox) -> None:
+    """A 401 fails the access check, not the server check."""
+    code, checks = run_doctor(run, {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": "a-wrong-one"})
     assert code == 1
     assert (checks["server"]["level"], checks["access"]["level"]) == ("ok", "failed")
     assert "401" in checks["access"]["detail"]
 
 
-def test_nothing_listens(run: Run) -> None:
-    """A refused connection is the server's finding with a hint on how to fix it."""
+def test_connection_refused(run: Run) -> None:
+    """A refused connection fails the server check, with a hint."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         env = {"LINQ_BASE_URL": f"http://127.0.0.1:{unused.getsockname()[1]}", "LINQ_INTEGRATION_TOKEN": TOKEN}
-        code, checks = findings(run, env)
+        code, checks = run_doctor(run, env)
     assert code == 1
     assert levels(checks) == {
         "token": "ok",
@@ -99,14 +99,14 @@ def test_nothing_listens(run: Run) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "ftp://example.com", "not a url"])
-def test_a_bad_base_url(run: Run, url: str) -> None:
-    """A base URL that the client refuses is told, and nothing is asked."""
-    code, checks = findings(run, {"LINQ_BASE_URL": url, "LINQ_INTEGRATION_TOKEN": TOKEN})
+def test_invalid_base_url(run: Run, url: str) -> None:
+    """A base URL that the client rejects fails the check, and no request is made."""
+    code, checks = run_doctor(run, {"LINQ_BASE_URL": url, "LINQ_INTEGRATION_TOKEN": TOKEN})
     assert (code, levels(checks)) == (1, {"token": "ok", "base URL": "failed"})
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "check", "level"),
+    ("status", "body", "check", "level"),
     [
         (403, None, "access", "failed"),
         (404, None, "server", "failed"),
@@ -117,12 +117,12 @@ def test_a_bad_base_url(run: Run, url: str) -> None:
         (200, {"phone_numbers": []}, "access", "warning"),
     ],
 )
-def test_other_answers(
-    run: Run, sandbox: Sandbox, to_sandbox: dict[str, str], status: int, answer: object, check: str, level: str
+def test_other_responses(
+    run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], status: int, body: object, check: str, level: str
 ) -> None:
-    """Each kind of answer has a finding of its own, and each finding that is not ok has a hint."""
-    sandbox.faults.answer(status, json=answer)
-    code, checks = findings(run, to_sandbox)
+    """Each kind of response fails its own check, and each check that is not ok has a hint."""
+    sandbox.faults.answer(status, json=body)
+    code, checks = run_doctor(run, sandbox_env)
     assert checks[check]["level"] == level
     assert checks[check]["hint"]
     assert code == (1 if level == "failed" else 0)
@@ -133,25 +133,25 @@ def test_other_answers(
     ("seconds", "level", "words"),
     [(30, "ok", "agrees"), (61, "warning", "61 s ahead"), (-300, "warning", "300 s behind")],
 )
-def test_the_clock(seconds: int, level: str, words: str) -> None:
-    """A clock that is more than a minute off, either way, is a warning."""
+def test_clock(seconds: int, level: str, words: str) -> None:
+    """A clock that is off by more than a minute, either way, is a warning."""
     now = float(int(time.time()))
     error = ServerError(status=503, headers={"date": formatdate(now, usegmt=True)})
-    finding = clock_finding(error, now + seconds)
-    assert finding.level == level
-    assert words in finding.detail
+    check = check_clock(error, now + seconds)
+    assert check.level == level
+    assert words in check.detail
 
 
 @pytest.mark.parametrize("proxy", ["h:3128", "socks5://proxy.example:1080", "://"])
-def test_an_unusable_proxy(run: Run, proxy: str) -> None:
-    """A proxy in the environment that the client refuses is told, and nothing is asked."""
+def test_invalid_proxy(run: Run, proxy: str) -> None:
+    """A proxy that the client rejects fails its own check, and no request is made."""
     env = {"LINQ_BASE_URL": "https://linq.example", "LINQ_INTEGRATION_TOKEN": TOKEN, "HTTPS_PROXY": proxy}
-    code, checks = findings(run, env)
+    code, checks = run_doctor(run, env)
     assert (code, levels(checks)) == (1, {"token": "ok", "base URL": "ok", "proxy": "failed"})
     assert "HTTPS_PROXY" in checks["proxy"]["hint"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": "Sun, 06 Nov 1994 08:49:37 +99999999999999"}])
-def test_no_date(headers: dict[str, str]) -> None:
-    """A server that tells no time is no fault."""
-    assert clock_finding(ServerError(status=503, headers=headers)).level == "skipped"
+def test_missing_or_invalid_date(headers: dict[str, str]) -> None:
+    """Without a valid Date header the clock check is skipped."""
+    assert check_clock(ServerError(status=503, headers=headers)).level == "skipped"

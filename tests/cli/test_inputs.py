@@ -1,4 +1,4 @@
-"""What ``linq-async send`` reads from files, from standard input and from the environment."""
+"""Tests of what ``linq-async send`` reads from files, standard input and the environment."""
 
 from __future__ import annotations
 
@@ -17,48 +17,53 @@ SENDER, RECIPIENT, ANOTHER = "+15175269229", "+13343284472", "+13344713465"
 ARGUMENTS = ("send", "--from", SENDER, "--text", "Hello!")
 
 
-def test_recipients_from_a_file(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str], tmp_path: Path) -> None:
-    """--to-file names recipients line by line, blank lines apart, beside those of --to."""
+def test_recipients_from_a_file(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+    """--to-file adds one recipient per line to those given by --to, and ignores blank lines."""
     file = tmp_path / "to"
     file.write_text(f"\ufeff{RECIPIENT}\r\n\n  sam@example.com  \n", encoding="utf-8")
-    result = run(*ARGUMENTS, "--to", ANOTHER, "--to-file", str(file), env=to_sandbox)
+    result = run(*ARGUMENTS, "--to", ANOTHER, "--to-file", str(file), env=sandbox_env)
     assert result.exit_code == 0, result.output
     assert set(sandbox.messages[0].recipients) == {RECIPIENT, ANOTHER, "sam@example.com"}
 
 
-def test_recipients_from_standard_input(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
-    """--to-file - reads standard input, so that no number is in the list of processes."""
-    result = run(*ARGUMENTS, "--to-file", "-", env=to_sandbox, stdin=f"{RECIPIENT}\n")
+def test_recipients_from_standard_input(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
+    """--to-file - reads standard input, so that no number appears in the process list."""
+    result = run(*ARGUMENTS, "--to-file", "-", env=sandbox_env, stdin=f"{RECIPIENT}\n")
     assert result.exit_code == 0, result.output
     assert sandbox.messages[0].recipients == (RECIPIENT,)
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"\n \n", "names no recipient"), (b"\xff\xfe", "not text"), (b"1" * (2 << 20), "1 MiB")],
+    [
+        (None, "No such file"),
+        (b"\n \n", "contains no recipient"),
+        (b"\xff\xfe", "not valid UTF-8"),
+        (b"1" * (2 << 20), "1 MiB"),
+    ],
 )
-def test_an_unusable_file_of_recipients(
-    run: Run, sandbox: Sandbox, to_sandbox: dict[str, str], tmp_path: Path, content: bytes | None, reason: str
+def test_unusable_recipients_file(
+    run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
-    """A file of recipients that cannot be used is a wrong call, and nothing is sent."""
+    """A recipients file that cannot be used is a usage error, and nothing is sent."""
     file = tmp_path / "to"
     if content is not None:
         file.write_bytes(content)
-    result = run(*ARGUMENTS, "--to-file", str(file), env=to_sandbox)
+    result = run(*ARGUMENTS, "--to-file", str(file), env=sandbox_env)
     assert (result.exit_code, len(sandbox.requests)) == (2, 0)
     assert reason in result.stderr
 
 
-def test_one_standard_input_for_two(run: Run) -> None:
+def test_standard_input_can_be_read_once(run: Run) -> None:
     """Text and recipients cannot both come from standard input."""
     result = run("send", "--from", SENDER, "--text", "-", "--to-file", "-", stdin="Hello!")
     assert result.exit_code == 2
     assert "cannot both read standard input" in result.stderr
 
 
-def test_the_sender_from_the_environment(run: Run, sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
+def test_sender_from_the_environment(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
     """LINQ_SEND_FROM is used if --from is not given, and --from wins."""
-    env = {**to_sandbox, "LINQ_SEND_FROM": sandbox.phone_numbers[1]}
+    env = {**sandbox_env, "LINQ_SEND_FROM": sandbox.phone_numbers[1]}
     for arguments in ((), ("--from", SENDER)):
         result = run("send", *arguments, "--to", RECIPIENT, "--text", "Hello!", env=env)
         assert result.exit_code == 0, result.output
@@ -66,29 +71,27 @@ def test_the_sender_from_the_environment(run: Run, sandbox: Sandbox, to_sandbox:
 
 
 class _Terminal(io.StringIO):
-    """Standard input that a person types."""
+    """Standard input at a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 @pytest.mark.parametrize(("typed", "prompts"), [(_Terminal("Hello!\n"), 1), (io.StringIO("Hello!\n"), 0)])
-def test_a_prompt_at_a_terminal(
+def test_prompt_at_a_terminal(
     typed: io.StringIO, prompts: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody at a terminal is told what is waited for and how to end it, on standard error; a pipe is not."""
+    """At a terminal, a prompt on standard error says what to type and how to end it; a pipe gets no prompt."""
     monkeypatch.setattr("sys.stdin", typed)
-    assert inputs.message_text("-") == "Hello!"
+    assert inputs.read_text("-") == "Hello!"
     shown = capsys.readouterr()
     assert (shown.out, shown.err.count("Type the message; end with Ctrl-D")) == ("", prompts)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the mode of a file says nothing there")
+@pytest.mark.skipif(os.name == "nt", reason="file modes do not show it on Windows")
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
-def test_a_token_file_that_others_can_read(
-    run: Run, sandbox: Sandbox, tmp_path: Path, mode: int, *, warned: bool
-) -> None:
-    """A token file whose mode lets others read it is used with a warning, by send and by doctor."""
+def test_exposed_token_file(run: Run, sandbox: Sandbox, tmp_path: Path, mode: int, *, warned: bool) -> None:
+    """Both send and doctor warn if other users can read or change the token file, but use it."""
     file = tmp_path / "token"
     file.write_text(TOKEN)
     file.chmod(mode)

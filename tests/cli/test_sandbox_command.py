@@ -1,4 +1,4 @@
-"""``linq-async sandbox``, and the commands as processes."""
+"""Tests of ``linq-async sandbox``, and of commands as processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROGRAM = (sys.executable, "-W", "error", "-m", "linq_async")
 
 @pytest.fixture
 def served() -> Iterator[subprocess.Popen[str]]:
-    """Start a sandbox command that writes into a pipe."""
+    """Run a sandbox command that writes to a pipe."""
     with started("--token", TOKEN, "--number", "+12025550199") as process:
         yield process
         process.kill()
@@ -44,7 +44,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 
 def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read the greeting up to its end, and return the lines to paste as an environment."""
+    """Read the greeting, and return the variables that it exports."""
     assert process.stdout is not None
     found: dict[str, str] = {}
     for line in process.stdout:
@@ -59,12 +59,12 @@ def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_from_paste_to_the_end(served: subprocess.Popen[str]) -> None:
-    """The pasted lines lead a send to the sandbox, each request is one line at once, and Ctrl-C ends it with 0."""
+def test_serves_until_ctrl_c(served: subprocess.Popen[str]) -> None:
+    """The printed settings work for a send, each request is shown at once, and Ctrl-C stops it with exit code 0."""
     settings = read_settings(served)
     assert settings["LINQ_INTEGRATION_TOKEN"] == TOKEN
-    said = "a text that no log shows"
-    arguments = ["send", "--from", "+12025550199", "--to", "+13343284472", "--text", said, "--key", "order-1", "--json"]
+    text = "a text that is not logged"
+    arguments = ["send", "--from", "+12025550199", "--to", "+13343284472", "--text", text, "--key", "order-1", "--json"]
     sent = subprocess.run(
         [*PROGRAM, *arguments], env={**os.environ, **settings}, capture_output=True, text=True, check=False
     )
@@ -78,20 +78,20 @@ def test_from_paste_to_the_end(served: subprocess.Popen[str]) -> None:
     served.send_signal(signal.SIGINT)
     rest, errors = served.communicate(timeout=10)
     assert (served.returncode, errors) == (0, "")
-    assert said not in rest
+    assert text not in rest
 
 
 @pytest.mark.slow
-def test_a_supervisor_may_end_it(served: subprocess.Popen[str]) -> None:
-    """SIGTERM ends the sandbox as Ctrl-C does."""
+def test_sigterm(served: subprocess.Popen[str]) -> None:
+    """SIGTERM stops the sandbox as Ctrl-C does."""
     read_settings(served)
     served.terminate()
     _, errors = served.communicate(timeout=10)
     assert (served.returncode, errors) == (0, "")
 
 
-def test_a_token_of_its_own_and_names_by_option() -> None:
-    """Without --token a random one is asked for and printed; --allow-host lets a name in, and others stay out."""
+def test_random_token_and_allowed_hosts() -> None:
+    """Without --token a random token is printed and required; --allow-host admits a name, and only that name."""
     with started("--allow-host", "sandbox.internal") as process:
         settings = read_settings(process)
         token, url = settings["LINQ_INTEGRATION_TOKEN"], settings["LINQ_BASE_URL"]
@@ -108,8 +108,8 @@ def test_a_token_of_its_own_and_names_by_option() -> None:
     assert statuses == [200, 421, 401]
 
 
-def test_a_port_in_use(run: Run) -> None:
-    """A port that is taken is told in words, with exit code 1."""
+def test_port_in_use(run: Run) -> None:
+    """A port in use is reported with what to try, and exit code 1."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -121,8 +121,8 @@ def test_a_port_in_use(run: Run) -> None:
 
 
 @pytest.mark.parametrize("host", ["203.0.113.9", "no-such-host.invalid", "a..b", "a" * 70])
-def test_a_host_that_is_not_this_machine(run: Run, host: str) -> None:
-    """An address that is not this machine's, and a name that is none, are told as such: another port would not help."""
+def test_host_of_another_machine(run: Run, host: str) -> None:
+    """For a foreign address or an invalid name the message suggests another --host, not another --port."""
     result = run("sandbox", "--host", host, "--port", "0")
     assert result.exit_code == 1
     assert f"cannot listen on {host}:0: " in result.stderr
@@ -140,15 +140,15 @@ def test_a_host_that_is_not_this_machine(run: Run, host: str) -> None:
         ("--allow-host", "*"),
     ],
 )
-def test_bad_arguments(run: Run, arguments: tuple[str, str]) -> None:
-    """What the sandbox cannot use is a usage error."""
+def test_invalid_arguments(run: Run, arguments: tuple[str, str]) -> None:
+    """An invalid argument is a usage error."""
     assert run("sandbox", *arguments).exit_code == 2
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("host", "warnings"), [("127.0.0.1", 0), ("localhost", 0), ("0.0.0.0", 3)])
 async def test_warns_beyond_loopback(host: str, warnings: int) -> None:
-    """A sandbox that other machines can reach says so, and is pasted as an address that the client takes."""
+    """A sandbox that other machines can reach warns about it, and prints a URL that the client accepts."""
     async with Sandbox(host=host) as sandbox:
         lines = greeting(sandbox, host)
     assert sum(line.startswith("warning: ") for line in lines) == warnings
@@ -156,8 +156,8 @@ async def test_warns_beyond_loopback(host: str, warnings: int) -> None:
     assert url.startswith(("http://127.0.0.1:", "http://localhost:"))
 
 
-def test_a_request_line_hides_numbers_and_control_characters() -> None:
-    """A request is shown with its method, path, status, key and attempt, and with nothing personal or unprintable."""
+def test_request_line_hides_numbers_and_control_characters() -> None:
+    """A request line shows method, path, status, key and attempt, but no phone number, address or control character."""
     entry = LoggedRequest(
         method="GET",
         path="/x/+13343284472/sam@example.com/\x1b[2J\n",
@@ -181,14 +181,14 @@ def test_a_request_line_hides_numbers_and_control_characters() -> None:
         ("/api/partner/v2/chats/8101/chat_messages/900001", "/api/partner/v2/chats/8101/chat_messages/900001"),
     ],
 )
-def test_a_long_path_is_cut(path: str, shown: str) -> None:
-    """A path is cut at a slash, so that no piece of a number is left, and numbers are hidden however they are spelt."""
+def test_long_path_is_cut(path: str, shown: str) -> None:
+    """A path is cut at a slash, so that no part of a number remains, and numbers are hidden in any format."""
     entry = LoggedRequest(method="GET", path=path, query="", content_type="", request_id="r-1", status=404)
     assert request_line(entry) == f"GET {shown} 404"
 
 
-def test_a_line_costs_the_same_for_any_path() -> None:
-    """A path and a key of megabytes are cut before they are searched or spelt."""
+def test_request_line_has_bounded_cost() -> None:
+    """A path and a key of megabytes are cut before they are searched or escaped."""
     entry = LoggedRequest(
         method="G" * 10_000,
         path="/" + "a" * 3_000_000,
@@ -202,8 +202,8 @@ def test_a_line_costs_the_same_for_any_path() -> None:
     assert time.process_time() - start < 0.05
 
 
-def test_without_the_extra() -> None:
-    """Where typer or rich is missing, one line says what to install, and the exit code is 2."""
+def test_missing_extra() -> None:
+    """Without typer or rich, one line says what to install, and the exit code is 2."""
     code = "import sys; sys.modules[sys.argv[1]] = None; from linq_async.cli import main; main()"
     for missing in ("typer", "rich"):
         result = subprocess.run([sys.executable, "-c", code, missing], capture_output=True, text=True, check=False)
@@ -212,7 +212,7 @@ def test_without_the_extra() -> None:
 
 
 def test_version(run: Run) -> None:
-    """--version names the program and its version."""
+    """--version shows the name of the program and its version."""
     from linq_async import __version__
 
     result = run("--version")
@@ -220,10 +220,10 @@ def test_version(run: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that takes nothing")
-def test_a_lost_output_does_not_look_unsent(sandbox: Sandbox, to_sandbox: dict[str, str]) -> None:
-    """A message that was sent exits with 4 where its result cannot be written, not with 1."""
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="requires /dev/full")
+def test_unwritable_result_does_not_look_unsent(sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
+    """A send whose result cannot be written exits with 4, not with 1."""
     arguments = ["send", "--from", "+12025550101", "--to", "+13343284472", "--text", "Hello!"]
     with open("/dev/full", "w") as full:
-        sent = subprocess.run([*PROGRAM, *arguments], env={**os.environ, **to_sandbox}, stdout=full, check=False)
+        sent = subprocess.run([*PROGRAM, *arguments], env={**os.environ, **sandbox_env}, stdout=full, check=False)
     assert (sent.returncode, len(sandbox.messages)) == (4, 1)
