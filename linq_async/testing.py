@@ -1,7 +1,7 @@
-"""A pytest plugin: a local Linq, and a client on it, for each test that asks for them.
+"""Pytest fixtures. Each test that requests them gets a local Linq and a client connected to it.
 
-Installed with the package. The fixtures are for tests of every kind: asynchronous ones, whichever plugin runs them and
-on whichever loop, and synchronous ones, whose code runs a loop of its own::
+The plugin is active once the package is installed. The fixtures work in asynchronous tests, with any plugin and event
+loop, and in synchronous tests, whose code runs its own loop::
 
     @pytest.mark.asyncio
     async def test_reminder(linq, linq_sandbox):
@@ -9,13 +9,13 @@ on whichever loop, and synchronous ones, whose code runs a loop of its own::
         await send_reminder(linq)
         assert len(linq_sandbox.messages) == 1
 
-    def test_the_script(linq_sandbox, monkeypatch):
+    def test_script(linq_sandbox, monkeypatch):
         monkeypatch.setenv("LINQ_BASE_URL", linq_sandbox.base_url)
         monkeypatch.setenv("LINQ_INTEGRATION_TOKEN", linq_sandbox.token)
         script.main()
         assert len(linq_sandbox.messages) == 1
 
-Nothing of the package is loaded until a test uses a fixture. PYTEST_DONT_REWRITE
+The rest of the package is not imported until a test uses a fixture. PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from linq_async.client import LinqClient
     from linq_async.sandbox import Sandbox
 
-_PATIENCE = 5.0
+_CLOSE_TIMEOUT = 5.0
 
 
 @pytest.fixture
 def linq_sandbox() -> Iterator[Sandbox]:
-    """Give a local Linq over real HTTP, empty at first: script its faults, and look at what it stored."""
+    """Run a local Linq over real HTTP, empty at first. Scripts faults, and shows what was stored."""
     from linq_async.sandbox.threaded import ThreadedSandbox
 
     with ThreadedSandbox() as sandbox:
@@ -44,11 +44,11 @@ def linq_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def linq(request: pytest.FixtureRequest, linq_sandbox: Sandbox) -> Iterator[LinqClient]:
-    """Give a client of ``linq_sandbox``, which waits for milliseconds only between its attempts."""
+    """Open a client connected to ``linq_sandbox``. It waits only milliseconds between attempts."""
     from linq_async.client import LinqClient
     from linq_async.config import RetryPolicy
 
-    if "event_loop" in request.fixturenames:  # older pytest-asyncio: made first, so that it is closed last
+    if "event_loop" in request.fixturenames:  # older pytest-asyncio: request its loop first, so that it closes last
         request.getfixturevalue("event_loop")
     retry = RetryPolicy(initial_delay=0.01, max_delay=0.05)
     client = LinqClient(linq_sandbox.token, base_url=linq_sandbox.base_url, retry=retry)
@@ -57,20 +57,16 @@ def linq(request: pytest.FixtureRequest, linq_sandbox: Sandbox) -> Iterator[Linq
 
 
 def _close(client: LinqClient) -> None:
-    """Close the client on the loop that the test used it on, which may be at rest, at work or closed by now."""
+    """Close the client on the loop that the test used it on, whether that loop is stopped, running or closed."""
     loop = client._pipeline.transport.loop  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if loop is None or loop.is_closed():
-        return  # it was not used, or went with its loop
-    if loop.is_running():
-        _close_beside(client, loop)
-    else:
+        return  # never used, or closed with its loop
+    if not loop.is_running():
         loop.run_until_complete(client.aclose())
-
-
-def _close_beside(client: LinqClient, loop: asyncio.AbstractEventLoop) -> None:
+        return
     closing = asyncio.run_coroutine_threadsafe(client.aclose(), loop)
-    if loop is not _running_loop():
-        closing.result(_PATIENCE)
+    if loop is not _running_loop():  # waiting on the running loop itself would deadlock
+        closing.result(_CLOSE_TIMEOUT)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

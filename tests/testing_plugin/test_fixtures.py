@@ -1,4 +1,4 @@
-"""The pytest plugin: its fixtures in tests of every kind, on every loop. `.ci/run` tries it beside other releases."""
+"""Tests of the pytest plugin with all kinds of tests and event loops. `.ci/run` tries it with more releases."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CALL = """
     assert chat.attempts == 2
     assert [message.text for message in linq_sandbox.messages] == ["Hello!"]
 """
-# The first lets the plugin be named though it be installed; the last keeps hypothesis from being loaded anew each time.
+# The first two load the plugin by name even if it is installed; the last saves loading hypothesis in each run.
 OPTIONS = ("-p", "no:linq_async", "-p", "linq_async.testing", "-W", "error", "-p", "no:hypothesispytest")
 TEST = f"async def test_one(linq, linq_sandbox):{CALL}"
 
 
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester) -> Run:
-    """Run pytest on one file of tests, with the plugin, and with warnings as errors."""
+    """Run pytest on one test file, with the plugin loaded and warnings as errors."""
 
     def run(source: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(source)
@@ -43,19 +43,19 @@ def run_pytest(pytester: pytest.Pytester) -> Run:
 
 
 def test_strict_mode(run_pytest: Run) -> None:
-    """In strict mode a marked test sends to the sandbox, over a refusal, and finds what it stored."""
+    """In strict mode, a marked test sends to the sandbox with one retry, and finds the stored message."""
     result = run_pytest(f"import pytest\n@pytest.mark.asyncio\n{TEST}", "--asyncio-mode=strict")
     result.assert_outcomes(passed=1)
 
 
 def test_auto_mode(run_pytest: Run) -> None:
-    """In auto mode the same test needs no mark."""
+    """In auto mode, the same test needs no mark."""
     run_pytest(TEST, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])
-def test_every_scope_of_loops(pytester: pytest.Pytester, run_pytest: Run, scope: str) -> None:
-    """The fixtures live on the test's own loop, whatever its scope, and start empty in each test."""
+def test_loop_scopes(pytester: pytest.Pytester, run_pytest: Run, scope: str) -> None:
+    """The client works on a loop of any scope, and the sandbox is empty at the start of each test."""
     indented = TEST.replace("\n", "\n    ").replace("(linq,", "(self, linq,")
     source = f"""
 import pytest
@@ -65,24 +65,24 @@ class TestOne:
     {indented}
     {indented.replace("test_one", "test_two")}
 """
-    pytester.makepyfile(__init__="")  # pytest-asyncio once asked for a package where one is named
+    pytester.makepyfile(__init__="")  # some releases of pytest-asyncio require a package for this scope
     run_pytest(source, "--asyncio-mode=strict").assert_outcomes(passed=2)
 
 
-def test_the_default_scope_of_loops(run_pytest: Run) -> None:
-    """The setting for all tests is heeded where a test names no scope."""
+def test_default_loop_scope(run_pytest: Run) -> None:
+    """The fixtures work with a default loop scope set in the configuration."""
     result = run_pytest(TEST, "--asyncio-mode=auto", "-o", "asyncio_default_test_loop_scope=session")
     result.assert_outcomes(passed=1)
 
 
 def test_only_the_sandbox(run_pytest: Run) -> None:
-    """The sandbox may be asked for alone."""
+    """The sandbox can be requested without the client."""
     source = "async def test_one(linq_sandbox):\n    assert linq_sandbox.base_url and not linq_sandbox.messages"
     run_pytest(source, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
-def test_a_sandbox_of_ones_own(run_pytest: Run) -> None:
-    """A test suite may override the sandbox, and the client follows."""
+def test_overridden_sandbox(run_pytest: Run) -> None:
+    """The client connects to a ``linq_sandbox`` that the test suite overrides."""
     source = f"""
 import pytest_asyncio
 from linq_async.sandbox import Sandbox
@@ -98,8 +98,8 @@ async def linq_sandbox():
     run_pytest(source, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
-def test_a_synchronous_test(run_pytest: Run) -> None:
-    """A test without a loop runs its own, or several in turn, and no session is left open."""
+def test_synchronous(run_pytest: Run) -> None:
+    """A synchronous test runs one or more loops of its own, and no session stays open."""
     source = f"""
 import asyncio
 
@@ -115,14 +115,14 @@ def test_one(linq, linq_sandbox):
     run_pytest(source).assert_outcomes(passed=1)
 
 
-def test_a_test_of_anyio(run_pytest: Run) -> None:
-    """A test that anyio's plugin runs, on a loop that it closes before the fixtures end."""
+def test_anyio(run_pytest: Run) -> None:
+    """The fixtures work with anyio's plugin, which closes the loop before their teardown."""
     backend = "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     run_pytest(f"{backend}@pytest.mark.anyio\n{TEST}", "--asyncio-mode=strict").assert_outcomes(passed=1)
 
 
-def test_a_test_case_of_unittest(run_pytest: Run) -> None:
-    """A test case of the standard library gets the fixtures, and sends on its own loop."""
+def test_unittest(run_pytest: Run) -> None:
+    """The fixtures work in an ``IsolatedAsyncioTestCase``, on its own loop."""
     source = f"""
 import pytest
 from unittest import IsolatedAsyncioTestCase
@@ -139,8 +139,8 @@ class TestOne(IsolatedAsyncioTestCase):
     run_pytest(source).assert_outcomes(passed=1)
 
 
-def test_a_loop_that_is_still_at_work(run_pytest: Run) -> None:
-    """A client that is used on a loop in another thread, which outlives the test, is closed there."""
+def test_loop_in_another_thread(run_pytest: Run) -> None:
+    """A client used on a loop in another thread is closed on that loop, which outlives the test."""
     source = f"""
 import asyncio
 import threading
@@ -164,8 +164,8 @@ def test_one(loop, linq, linq_sandbox):
     run_pytest(source, "-k", "test_one").assert_outcomes(passed=1, deselected=1)
 
 
-def test_the_server_goes_away(run_pytest: Run) -> None:
-    """A test may close the sandbox from its own loop, and start it again."""
+def test_restart(run_pytest: Run) -> None:
+    """A test can close the sandbox from its own loop, and start it again."""
     source = """
 import pytest
 from linq_async import ConnectError
@@ -183,25 +183,25 @@ async def test_one(linq_sandbox, linq):
 
 
 def test_without_any_other_plugin(pytester: pytest.Pytester) -> None:
-    """Without pytest-asyncio and anyio the fixtures serve as well."""
+    """The fixtures work without pytest-asyncio and anyio."""
     pytester.makepyfile("def test_one(linq, linq_sandbox):\n    assert not linq_sandbox.messages")
     pytester.runpytest_inprocess(*OPTIONS, "-p", "no:asyncio", "-p", "no:anyio").assert_outcomes(passed=1)
 
 
-def test_nothing_runs_before_a_fixture_is_asked_for() -> None:
-    """The plugin has fixtures alone, and no hook that could end the run of a project that uses none."""
+def test_no_hooks() -> None:
+    """The plugin defines no hooks, so it cannot break a test run that does not use it."""
     assert [name for name in vars(linq_async.testing) if name.startswith("pytest_")] == []
 
 
-def test_listed_with_their_help(run_pytest: Run) -> None:
-    """``pytest --fixtures`` shows the two fixtures."""
+def test_listed_by_pytest(run_pytest: Run) -> None:
+    """``pytest --fixtures`` lists both fixtures with their descriptions."""
     shown = run_pytest("", "--fixtures").stdout.str()
     assert "linq_sandbox -- " in shown
     assert "linq -- " in shown
 
 
-def test_the_plugin_loads_nothing_itself() -> None:
-    """At module level the plugin imports the standard library and pytest alone."""
+def test_imports_only_pytest() -> None:
+    """At module level, the plugin imports only the standard library and pytest."""
     tree = ast.parse(Path(linq_async.testing.__file__).read_text(encoding="utf-8"))
     imported: set[str] = set()
     for node in tree.body:
