@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -12,11 +14,22 @@ from benchmarks.results import Check, Found, Table, spelled
 
 
 def _check(found: float, **options: Any) -> Check:
-    return Check(**{"what": "CPU", "found": found, "budget": 1.05, "gate": 1.15, **options})
+    settings: dict[str, Any] = {"what": "CPU", "found": found, "budget": 1.05, "gate": 1.15, **options}
+    return Check(**settings)
 
 
 def _found(ratio: float) -> Found:
     return Found(title="Something", tables=[], checks=[_check(ratio)])
+
+
+def _giving(found: Iterator[Found]) -> Callable[..., Found]:
+    """Return a group that finds these, one each time it is measured."""
+
+    def measure(*, quick: bool) -> Found:
+        assert isinstance(quick, bool)
+        return next(found)
+
+    return measure
 
 
 @pytest.mark.parametrize(
@@ -78,9 +91,9 @@ def test_a_broken_gate_is_measured_once_more() -> None:
     """The second measurement stands, whatever it is; and a run within its gates is not repeated."""
     turns = iter([_found(1.3), _found(1.0)])
     said: list[str] = []
-    assert program.measured(lambda *, quick: next(turns), quick=True, say=said.append).complaints == []
+    assert program.measured(_giving(turns), quick=True, say=said.append).complaints == []
     assert len(said) == 1
-    assert program.measured(lambda *, quick: _found(1.0), quick=True, say=said.append).complaints == []
+    assert program.measured(_giving(repeat(_found(1.0))), quick=True, say=said.append).complaints == []
     assert len(said) == 1
 
 
@@ -88,7 +101,7 @@ def test_what_no_chance_decides_is_not_measured_again() -> None:
     """A lost message is not made good by a run that loses none."""
     broken = Found(title="Something", tables=[], checks=[_check(1, budget=0, gate=0, exact=True), _check(1.3)])
     said: list[str] = []
-    assert program.measured(lambda *, quick: broken, quick=True, say=said.append) is broken
+    assert program.measured(_giving(repeat(broken)), quick=True, say=said.append) is broken
     assert said == []
 
 
@@ -104,7 +117,7 @@ def test_a_run_without_a_rival_writes_only_when_asked(
     """The results of a whole run are not lost to one that measured less."""
     table = Table(("client", "CPU"), [("stripe", "not installed")])
     found = Found(title="Something", tables=[table], checks=[], bars={"linq_async": (1.0, 1.0)})
-    monkeypatch.setattr(program, "GROUPS", {"create": lambda *, quick: found})
+    monkeypatch.setattr(program, "GROUPS", {"create": _giving(repeat(found))})
     monkeypatch.setattr(program, "HERE", tmp_path)
     monkeypatch.setattr("sys.argv", ["benchmarks", *words])
     assert program.main() == 0
@@ -116,7 +129,7 @@ def test_the_exit_status_tells_of_gates_alone(
     ratio: float, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A missed budget is shown; a broken gate fails, and is told on standard error."""
-    monkeypatch.setattr(program, "GROUPS", {"create": lambda *, quick: _found(ratio)})
+    monkeypatch.setattr(program, "GROUPS", {"create": _giving(repeat(_found(ratio)))})
     monkeypatch.setattr("sys.argv", ["benchmarks", "--quick"])
     assert program.main() == status
     assert ("gate broken" in capsys.readouterr().err) == bool(status)
@@ -128,7 +141,7 @@ def test_a_quick_run_writes_only_when_asked(
 ) -> None:
     """A full run writes its results; a quick one leaves those of the full one alone."""
     found = Found(title="Something", tables=[], checks=[], bars={"linq_async": (1.0, 1.0), "floor": (0.2, 0.2)})
-    monkeypatch.setattr(program, "GROUPS", {"create": lambda *, quick: found})
+    monkeypatch.setattr(program, "GROUPS", {"create": _giving(repeat(found))})
     monkeypatch.setattr(program, "HERE", tmp_path)
     monkeypatch.setattr("sys.argv", ["benchmarks", *words])
     assert program.main() == 0
@@ -143,7 +156,8 @@ def test_results_of_some_groups_are_not_written() -> None:
 
 def test_a_missing_rival_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is not installed, or too slow for a quick run, gets a row that says so."""
-    monkeypatch.setattr(rivals, "find_spec", lambda module: None if module == "httpx" else object())
+    specs: dict[str, object] = dict.fromkeys(["stripe"], object())
+    monkeypatch.setattr(rivals, "find_spec", specs.get)
     there, absent = rivals.choose(["floor", "httpx", "stripe"], quick=True)
     assert there == ["floor"]
     assert absent == {"httpx": "not installed", "stripe": "not in a quick run"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import aiohttp
@@ -97,10 +97,10 @@ def with_member(ask: Ask, *path: str, value: object) -> Ask:
 def bracketed(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Spell a body in flat names with brackets."""
     if isinstance(value, dict):
-        for key, inner in value.items():
+        for key, inner in cast("dict[str, object]", value).items():
             yield from bracketed(inner, f"{name}[{key}]" if name else key)
     elif isinstance(value, list):
-        for inner in value:
+        for inner in cast("list[object]", value):
             yield from bracketed(inner, f"{name}[]")
     else:
         yield name, str(value)

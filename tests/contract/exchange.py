@@ -17,11 +17,11 @@ class Exchange:
     method: str
     url: str
     """Path and query, percent-encoded; a scheme and a host before them are ignored."""
-    request_headers: Mapping[str, str] = field(default_factory=CIMultiDict)
+    request_headers: Mapping[str, str] = field(default_factory=CIMultiDict[str])
     request_body: bytes = b""
     status: int | None = None
     """None if there was no response to check."""
-    response_headers: Mapping[str, str] = field(default_factory=CIMultiDict)
+    response_headers: Mapping[str, str] = field(default_factory=CIMultiDict[str])
     response_body: bytes = b""
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import hypothesis.strategies as st
 import requests
@@ -25,13 +26,16 @@ USER = "sam.reyes@example.com"
 # The ids that `fill` gives.
 KNOWN = {"chat_id": 8101, "chat_message_id": 900001, "reaction_id": 301, "webhook_subscription_id": 640}
 KNOWN_BY_PATH = {"/chats": 900001, "/contacts": 7001, "/phone_numbers": 11}
-CHECKS = [
-    checks.not_a_server_error,
-    openapi_checks.status_code_conformance,
-    openapi_checks.content_type_conformance,
-    openapi_checks.response_schema_conformance,
+_checks, _openapi_checks = cast("Any", checks), cast("Any", openapi_checks)  # their functions are not wholly typed
+CHECKS: list[Any] = [
+    _checks.not_a_server_error,
+    _openapi_checks.status_code_conformance,
+    _openapi_checks.content_type_conformance,
+    _openapi_checks.response_schema_conformance,
 ]
-ANY_CASE = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+ANY_CASE = settings(
+    deadline=None, suppress_health_check=list(cast("Iterable[HealthCheck]", HealthCheck)), print_blob=False
+)
 
 schemathesis.openapi.format("phone", st.sampled_from([LINE, LINE, MIRA, THEO, "3343284472", "12"]))
 schemathesis.openapi.format("url", st.sampled_from(["https://example.com/menu.pdf", "http://a/b", "menu.pdf"]))
@@ -54,10 +58,11 @@ def cases(name: str) -> st.SearchStrategy[Any]:
 
 def _aimed(case: Any, chance: int) -> Any:
     """Put the token on it, most of the time, and known ids."""
+    names: Iterable[str] = case.path_parameters or {}
     if chance:
         case.headers = dict(TOKEN)
     if chance > 1:
-        case.path_parameters = {name: known_id(name, case.operation.path) for name in case.path_parameters or {}}
+        case.path_parameters = {name: known_id(name, case.operation.path) for name in names}
     return case
 
 

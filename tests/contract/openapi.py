@@ -76,7 +76,7 @@ def _query(operation: Operation) -> Iterator[Schema]:
 
 def _answers(operation: Operation) -> dict[int, str]:
     """Give what is documented, and what a departure adds."""
-    added = {one.status: operation.error for one in DEPARTURES if _adds_status(one, operation)}
+    added = {one.status: operation.error for one in DEPARTURES if one.status and _adds_status(one, operation)}
     return {**added, **operation.answers}
 
 

@@ -73,7 +73,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        for exemption in item.stash.get(EXEMPTIONS, []):
+        for exemption in item.stash.get(EXEMPTIONS, list[Exemption]()):
             recorder.exemptions.remove(exemption)
         recorder.raise_failures()
 

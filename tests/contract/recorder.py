@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -110,7 +110,7 @@ def current() -> Recorder:
 
 
 @contextmanager
-def off_contract(reason: str, *places: str, strict: bool = True) -> Iterator[Exemption]:
+def off_contract(reason: str, *places: str, strict: bool = True) -> Generator[Exemption]:
     """Let exchanges be outside the contract in places such as `request.body`; at least one must be, if strict."""
     exemption = Exemption(reason, places, strict)
     exemptions = current().exemptions

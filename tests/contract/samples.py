@@ -28,7 +28,7 @@ CHAT = {
     "message_count": 1,
     "chat_handles": [HANDLE],
 }
-FIRST_MESSAGE = {
+FIRST_MESSAGE: dict[str, Any] = {
     "id": 16470817,
     "text": "Hello!",
     "sent_at": "2025-10-23T13:07:55.019-05:00",
@@ -37,14 +37,16 @@ FIRST_MESSAGE = {
     "is_read": False,
     "attachments": [],
 }
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     **FIRST_MESSAGE,
     "edited_at": None,
     "sent_from": "+15175269229",
     "chat_handle_id": 7,
     "reactions": [],
 }
-CREATED = {"data": {**{name: CHAT[name] for name in CHAT if name != "message_count"}, "chat_messages": FIRST_MESSAGE}}
+CREATED: dict[str, Any] = {
+    "data": {**{name: CHAT[name] for name in CHAT if name != "message_count"}, "chat_messages": FIRST_MESSAGE}
+}
 NEW_CHAT = {
     "send_from": "+15175269229",
     "chat": {"phone_numbers": ["+13343284472"]},
@@ -104,7 +106,7 @@ def form(parts: Sequence[PART]) -> bytes:
 def sent(*parts: PART, path: str = "/chats/45/chat_messages", status: int = 201, raw: bytes | None = None) -> Exchange:
     """Send a message, or create a chat, by a multipart form."""
     body = form(parts) if raw is None else raw
-    answer = {"data": MESSAGE} if path != "/chats" else CREATED
+    answer: dict[str, Any] = {"data": MESSAGE} if path != "/chats" else CREATED
     return Exchange("POST", API + path, {**TOKEN, **FORM_TYPE}, body, status, JSON_TYPE, json.dumps(answer).encode())
 
 

@@ -121,8 +121,8 @@ class Validator:
             yield Violation("answer.body", str(error), operation.name, status=status)
             return
         errors = self.contract.errors(schema, value)
-        for error in errors:
-            yield _violation("answer.body", operation, error, status=status)
+        for found in errors:
+            yield _violation("answer.body", operation, found, status=status)
         if schema == "Error" and not errors and any(one["status"] != status for one in value["errors"]):
             yield Violation("answer.body", "an error with another status", operation.name, status=status)
 

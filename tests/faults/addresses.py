@@ -5,9 +5,10 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import trustme
 
@@ -15,7 +16,7 @@ UNRESOLVABLE = "http://nope.invalid"
 
 
 @contextlib.contextmanager
-def refusing_url() -> Iterator[str]:
+def refusing_url() -> Generator[str]:
     """Hold a port that nobody listens on, so that nobody else gets it either."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -38,7 +39,7 @@ def make_certificates() -> Certificates:
     authority, stranger = trustme.CA(), trustme.CA()
     past = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)
     client = ssl.create_default_context()
-    authority.configure_trust(client)
+    trust(authority, client)
     return Certificates(
         client=client,
         right=_server(authority.issue_cert("127.0.0.1", "localhost", "api.linq.test")),
@@ -48,9 +49,19 @@ def make_certificates() -> Certificates:
     )
 
 
+def trust(authority: trustme.CA, context: ssl.SSLContext) -> None:
+    """Let a context trust an authority. In trustme the method is typed with PyOpenSSL, which is not installed."""
+    cast("Any", authority).configure_trust(context)
+
+
+def present(leaf: trustme.LeafCert, context: ssl.SSLContext) -> None:
+    """Let a context present a certificate."""
+    cast("Any", leaf).configure_cert(context)
+
+
 def _server(leaf: trustme.LeafCert) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf.configure_cert(context)
+    present(leaf, context)
     return context
 
 
@@ -84,7 +95,7 @@ def _peer_port(descriptor: int) -> int | None:
 
 def open_files() -> set[str]:
     """List what the descriptors of this process point to."""
-    found = set()
+    found: set[str] = set()
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")

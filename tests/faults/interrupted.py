@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,7 +171,7 @@ async def turns(steps: int, task: asyncio.Task[Any]) -> None:
 class Observed:
     """How an interrupted call ended, and the records of its attempts."""
 
-    records: list[Attempt] = field(default_factory=list)
+    records: list[Attempt] = field(default_factory=list[Attempt])
     cancelled: bool = False
     error: LinqError | None = None
     result: Any = None
@@ -205,7 +205,7 @@ class Observed:
 
 
 @asynccontextmanager
-async def leaving_nothing() -> AsyncIterator[None]:
+async def leaving_nothing() -> AsyncGenerator[None]:
     """Hold the block to leaving no task, descriptor or thread that was not there before."""
     tasks, files = other_tasks(), open_files()
     yield

@@ -102,7 +102,7 @@ class Fault:
 
     behaviour: Behaviour
     verdict: Verdict
-    verdicts: Mapping[Kind, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[Kind, Verdict] = field(default_factory=dict[Kind, Verdict])
     name: str = ""
     timeouts: Timeouts = PATIENT
     without_body: Timeouts | None = None
@@ -315,8 +315,8 @@ def statuses() -> Iterator[Fault]:
     yield Fault(answers.status(429), LIMITED)
     yield Fault(answers.status(429, Retry_After="1"), LIMITED)
     yield Fault(answers.status(429, Retry_After="3600"), refused(RateLimitError))
-    for code, error in _NO.items():
-        yield Fault(answers.status(code), refused(error))
+    for code, refusal in _NO.items():
+        yield Fault(answers.status(code), refused(refusal))
     yield Fault(answers.status(409), refused(ConflictError, Outcome.UNKNOWN))
     for code in (301, 302, 303, 307, 308):
         for host in (None, "localhost"):

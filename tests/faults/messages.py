@@ -21,9 +21,10 @@ def message_field(headers: dict[str, str], body: bytes, name: str) -> str | None
     if content_type.startswith("multipart/form-data"):
         return _multipart_field(content_type, body, f"message[{name}]")
     try:
-        return json.loads(body)["message"][name]
+        found: str | None = json.loads(body)["message"][name]
     except (ValueError, KeyError, TypeError):
         return None
+    return found
 
 
 def _multipart_field(content_type: str, body: bytes, name: str) -> str | None:
@@ -65,7 +66,7 @@ def created_chat(message_id: int, text: str) -> dict[str, Any]:
         {"id": 123, "phone_number": "+13343284472", "service": "iMessage", "joined_at": joined},
         {"id": 124, "phone_number": "+13344713465", "service": "iMessage", "joined_at": joined},
     ]
-    message = {
+    message: dict[str, Any] = {
         "id": message_id,
         "text": text,
         "sent_at": "2025-10-23T13:07:55.019-05:00",

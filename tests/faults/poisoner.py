@@ -66,7 +66,7 @@ POISONS: dict[str, Poison] = {
 class Poisoner:
     """Stores each message once a key and answers with it; on command, it spoils every idle connection."""
 
-    stored: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict[str, int])
     """The id of each key's message."""
     requests: int = 0
 

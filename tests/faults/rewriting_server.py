@@ -139,19 +139,21 @@ class RewritingServer:
         headers = {"Date": format_datetime(self._moment(), usegmt=True)} if self.habits.date else {}
         if seen.target.endswith("/chat_messages"):
             return replied({"data": message}, 200 if replay else 201, **headers)
-        return replied(
-            {"data": {"id": kept.chat_id, "chat_handles": self._handles(kept), "chat_messages": message}}, **headers
-        )
+        chat = {"id": kept.chat_id, "chat_handles": self._handles(kept), "chat_messages": message}
+        return replied({"data": chat}, 200, **headers)
 
     def _moment(self) -> datetime:
         return (EPOCH + timedelta(seconds=self.now)).replace(microsecond=0)
 
     def _handles(self, kept: Kept) -> list[dict[str, Any]]:
-        spelled = {"respelled": lambda one: f"{one[0]} ({one[1:4]}) {one[4:7]}-{one[7:]}"}
-        spell: Callable[[str], str] = spelled.get(self.habits.handles, lambda one: f"+{one}")
+        spell = _respelled if self.habits.handles == "respelled" else "+{}".format
         shown = [] if self.habits.handles == "none" else [spell(one) for one in sorted(kept.people)]
         shown += [LINE] if self.habits.handles == "people and line" else []
         return [{"id": number, "phone_number": text} for number, text in enumerate(shown)]
+
+
+def _respelled(number: str) -> str:
+    return f"{number[0]} ({number[1:4]}) {number[4:7]}-{number[7:]}"
 
 
 def canonical(number: str) -> str:

@@ -18,7 +18,7 @@ class Seen:
     connection: int
     method: str = ""
     path: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
     head_complete: bool = False
     body: bytes = b""
     body_complete: bool = False

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def in_a_loop_of_its_own(url: str, number: int) -> list[int]:
 def test_a_client_for_each_thread() -> None:
     """Thirty threads with a client and a loop each send side by side; a key that they share is one message."""
     with Poisoner() as server, ThreadPoolExecutor(30) as pool:
-        found = list(pool.map(lambda number: in_a_loop_of_its_own(server.url, number), range(30)))
+        found = list(pool.map(partial(in_a_loop_of_its_own, server.url), range(30)))
         stored = dict(server.stored)
     assert [ids[:2] for ids in found] == [[stored[f"thread-{n}"], stored[f"thread-{n}-again"]] for n in range(30)]
     assert {ids[2] for ids in found} == {stored["shared"]}
@@ -150,7 +151,7 @@ def test_a_client_that_threads_share_is_refused_beside_its_loop() -> None:
         owner.start()
         assert ready.wait(10)
         with ThreadPoolExecutor(8) as pool:
-            ends = list(pool.map(lambda number: end_of(linq, number), range(8)))
+            ends = list(pool.map(partial(end_of, linq), range(8)))
         done.set()
         owner.join()
     assert {(type(end), end.outcome) for end in ends} == {(ClientStateError, Outcome.NOT_SENT)}

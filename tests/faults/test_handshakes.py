@@ -7,16 +7,17 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 import trustme
 
-from linq_async import ConnectError, LinqClient, Outcome
+from linq_async import ConnectError, LinqClient, LinqError, Outcome
 from tests.support.clients import ONCE, TOKEN, failure_of
 
-from .addresses import Certificates
+from .addresses import Certificates, present
+from .addresses import trust as configure_trust
 from .connect_proxy import ConnectProxy
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -46,7 +47,7 @@ async def _alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @asynccontextmanager
-async def _serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def _serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
@@ -57,7 +58,7 @@ async def _serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 async def _failures(port: int, trust: ssl.SSLContext) -> list[ConnectError]:
     """Return what a call ends in, without a proxy and with one."""
-    found = []
+    found: list[LinqError] = []
     async with ConnectProxy(port) as tunnel:
         for proxy in (None, tunnel.url):
             url = f"https://127.0.0.1:{port}"
@@ -85,8 +86,8 @@ async def test_a_handshake_that_cannot_agree(way: str) -> None:
     """Sides that find no common version, or a server that asks for a certificate, fail in the handshake."""
     authority = trustme.CA()
     trust, server_side = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.configure_trust(trust)
-    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    configure_trust(authority, trust)
+    present(authority.issue_cert("127.0.0.1"), server_side)
     server_side.maximum_version = TLS_1_2
     if way == "no version in common":
         trust.minimum_version = TLS_1_3

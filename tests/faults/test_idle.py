@@ -5,7 +5,7 @@ import json
 import select
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ STALE = [
 
 
 @contextmanager
-def _other_loop() -> Iterator[Run[Any]]:
+def _other_loop() -> Generator[Run[Any]]:
     """Run a loop in a thread. Waiting for what runs there blocks the loop of the test."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -65,7 +65,7 @@ def _other_loop() -> Iterator[Run[Any]]:
 
 
 @contextmanager
-def _server_elsewhere(behaviour: Behaviour, count: int, tls: ssl.SSLContext | None) -> Iterator[tuple[Run[Any], Any]]:
+def _server_elsewhere(behaviour: Behaviour, count: int, tls: ssl.SSLContext | None) -> Generator[tuple[Run[Any], Any]]:
     """Run a server in another thread; its first requests are answered with the behaviour."""
     with _other_loop() as run:
 

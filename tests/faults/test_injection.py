@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
@@ -29,6 +30,9 @@ filled = st.builds("{}{}".format, st.sampled_from("ab"), words)
 types = st.sampled_from(["image/png", "text/plain; charset=utf-8", "application/x-y; a=b"])
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 at_length = settings(max_examples=2_000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+Act = Callable[[LinqClient], Awaitable[object]]
 
 
 class Recorder:
@@ -71,7 +75,7 @@ class Recorder:
         assert not any(byte in b"\r\n\0" for line in self.heads[0] for byte in line)
 
 
-async def recorded(call: Any, **options: Any) -> Recorder | None:
+async def recorded(call: Act, **options: Any) -> Recorder | None:
     """Make a call, and return what arrived; None if it was refused here."""
     async with Recorder() as recorder:
         try:
@@ -86,10 +90,16 @@ async def recorded(call: Any, **options: Any) -> Recorder | None:
     return recorder
 
 
-def create(**fields: Any) -> Any:
+def create(**fields: Any) -> Act:
     """Create a chat with these fields in place of the usual ones."""
-    usual = {"send_from": "+15175269229", "phone_numbers": ["+13343284472"], "text": "Hello!", "idempotency_key": KEY}
-    return lambda linq: linq.chats.create(**{**usual, **fields})
+    usual: dict[str, Any] = {
+        "send_from": "+15175269229",
+        "phone_numbers": ["+13343284472"],
+        "text": "Hello!",
+        "idempotency_key": KEY,
+    }
+    arguments = usual | fields
+    return lambda linq: linq.chats.create(**arguments)
 
 
 def head_of(found: Recorder) -> set[bytes]:
@@ -116,7 +126,10 @@ def check_header(name: str, value: str) -> None:
 
 def check_request(path: str, name: str, value: str) -> None:
     """Hold path and parameter to arriving as they were given, or to being refused."""
-    call = lambda linq: linq.request("GET", f"/x{path}", params={name: value})  # noqa: E731
+
+    def call(linq: LinqClient) -> Awaitable[object]:
+        return linq.request("GET", f"/x{path}", params={name: value})
+
     found = asyncio.run(recorded(call))
     if found is None:
         return
@@ -202,7 +215,12 @@ def test_fields_of_a_form(given_fields: dict[str, Any], filename: str, content_t
 @given(words)
 def test_types_of_files(kind: str) -> None:
     """The media type of a file is as it was given, and makes no part and no header, or it is refused."""
-    usual = {"send_from": "+15175269229", "display_name": "x", "text": "Hello!", "phone_numbers": ["+13343284472"]}
+    usual: dict[str, Any] = {
+        "send_from": "+15175269229",
+        "display_name": "x",
+        "text": "Hello!",
+        "phone_numbers": ["+13343284472"],
+    }
     check_form(usual, "map.png", kind)
     check_form(usual, "map.png", f"image/{kind}")
     check_form(usual, "map.png", f"image/png; {kind}")

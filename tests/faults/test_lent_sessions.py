@@ -66,8 +66,8 @@ async def test_a_context_of_the_client_serves_a_lent_session(certificates: Certi
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "HTTP://127.0.0.1:1", "http://gateway.internal"])
 async def test_over_http_a_lent_session_has_no_proxy(url: str) -> None:
     """Over http a session that finds a proxy by itself is refused, and one that is given a proxy here is not."""
-    for options in ({"trust_env": True}, {"proxy": "http://127.0.0.1:2"}):
-        async with aiohttp.ClientSession(**options) as session:
+    for lent in (aiohttp.ClientSession(trust_env=True), aiohttp.ClientSession(proxy="http://127.0.0.1:2")):
+        async with lent as session:
             with pytest.raises(ConfigurationError, match="pass proxy=") as caught:
                 _lent(session, url, allow_http=True)
             assert TOKEN not in str(caught.value)

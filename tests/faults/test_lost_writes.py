@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from tests.support.clients import AT_ONCE, MESSAGE, client_of
 from tests.support.loopback import CREATED, Loopback
 
 STEPS = range(12)
-CALLS: dict[str, Any] = {
+CALLS: dict[str, Callable[[LinqClient], Coroutine[Any, Any, object]]] = {
     "GET": lambda linq: linq.request("GET", "/x"),
     "DELETE": lambda linq: linq.request("DELETE", "/x"),
     "JSON": lambda linq: linq.chats.create(**MESSAGE),
@@ -45,7 +45,8 @@ async def _closed_after(steps: int, call: str, server: Loopback, *, pooled: bool
         for _ in range(steps):
             await asyncio.sleep(0)
         _close_transports(linq)
-        return (await asyncio.gather(task, return_exceptions=True))[0]
+        (ending,) = await asyncio.gather(task, return_exceptions=True)
+        return ending
 
 
 @pytest.mark.asyncio

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ CASES = [
 
 
 @contextlib.contextmanager
-def base_url(fault: Fault, server: ScriptedServer) -> Iterator[str]:
+def base_url(fault: Fault, server: ScriptedServer) -> Generator[str]:
     """Give the address that the client is told."""
     if fault.address == "refused":
         with refusing_url() as url:
@@ -53,7 +53,7 @@ def base_url(fault: Fault, server: ScriptedServer) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def scripted(fault: Fault, run: Run, certificates: Certificates) -> AsyncIterator[ScriptedServer]:
+async def scripted(fault: Fault, run: Run, certificates: Certificates) -> AsyncGenerator[ScriptedServer]:
     """Run a server with the fault in its script, or all through."""
     script = [fault.behaviour] if run is Run.ONCE else []
     tls = getattr(certificates, fault.tls) if fault.tls else None
@@ -62,7 +62,7 @@ async def scripted(fault: Fault, run: Run, certificates: Certificates) -> AsyncI
 
 
 @contextlib.asynccontextmanager
-async def impatient(fault: Fault, kind: Kind, url: str, certificates: Certificates) -> AsyncIterator[LinqClient]:
+async def impatient(fault: Fault, kind: Kind, url: str, certificates: Certificates) -> AsyncGenerator[LinqClient]:
     """Make a client that never waits between attempts."""
     async with LinqClient(
         "token",

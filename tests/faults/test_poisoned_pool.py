@@ -29,7 +29,8 @@ SPOILED = [
 
 def client(server: Poisoner, **options: Any) -> LinqClient:
     """Make a client that passes over its waits."""
-    linq = LinqClient("token", base_url=server.url, **{"max_connections": CONNECTIONS, **options})
+    settings: dict[str, Any] = {"max_connections": CONNECTIONS, **options}
+    linq = LinqClient("token", base_url=server.url, **settings)
     hurry(linq)
     return linq
 

@@ -78,7 +78,7 @@ class Ending:
     result: Any = None
     error: LinqError | None = None
     seconds: float = 0.0
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
 
     @property
     def outcome(self) -> Outcome | None:

@@ -121,7 +121,7 @@ ON_THE_WIRE = [
 ]
 
 
-def names(rows: Sequence[tuple[Behaviour, ...]]) -> list[str]:
+def names(rows: Sequence[tuple[Behaviour, *tuple[object, ...]]]) -> list[str]:
     """Name parametrised cases by their behaviour."""
     return [row[0].name for row in rows]
 

@@ -100,7 +100,8 @@ class Wire(asyncio.BufferedProtocol):
 
     @property
     def socket(self) -> socket.socket:
-        return self.transport.get_extra_info("socket")
+        found: socket.socket = self.transport.get_extra_info("socket")
+        return found
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -66,6 +66,8 @@ def _apply_to_message(messages: dict[Any, Row], event: Event) -> None:
             messages[event.message_id]["is_read"] = True
         case happened.MessageDeleted():
             messages[event.message_id]["deleted"] = True
+        case _:  # a change that no view shows
+            pass
 
 
 SENT_FIELDS = ("chat_id", "text", "idempotency_key", "send_from", "recipients", "attachments", "sent_at")

@@ -152,7 +152,7 @@ async def test_a_flood_of_strangers_leaves_the_rest_alone(sandbox: Sandbox) -> N
     """While a hundred strangers post bodies and hold connections, a caller with the token is answered."""
     port = int(sandbox.base_url.rpartition(":")[2])
     slow = f"{POST} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n".encode()
-    writers = []
+    writers: list[asyncio.StreamWriter] = []
     for _ in range(100):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(slow + b"x" * 1000)

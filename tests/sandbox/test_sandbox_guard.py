@@ -172,7 +172,11 @@ async def test_a_preflight_allows_nothing(sandbox: Sandbox) -> None:
 async def test_a_stranger_uses_up_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
     """A request without the token uses up no fault, counts as no attempt, opens no file, and reads no number."""
     opened: list[str] = []
-    monkeypatch.setattr(UploadedFile, "__init__", lambda _, filename, *__: opened.append(filename))
+
+    def note(_: object, filename: str, *_more: object) -> None:
+        opened.append(filename)
+
+    monkeypatch.setattr(UploadedFile, "__init__", note)
     sandbox.faults.answer(503)
     headers = {} if token is None else {"X-LINQ-INTEGRATION-TOKEN": token}
     async with aiohttp.ClientSession(sandbox.base_url, headers=headers) as session:

@@ -31,7 +31,7 @@ def sandbox() -> Iterator[ThreadedSandbox]:
 async def post(sandbox: Sandbox, *keys: str) -> list[int]:
     """Send one message for each key, and return the statuses."""
     headers = {"X-LINQ-INTEGRATION-TOKEN": sandbox.token}
-    statuses = []
+    statuses: list[int] = []
     async with aiohttp.ClientSession(sandbox.base_url, headers=headers) as session:
         for key in keys:
             async with session.post(PATH, json=new_chat(key)) as answer:
@@ -90,11 +90,11 @@ def test_a_listener_that_looks_at_the_sandbox() -> None:
     seen: list[tuple[str, int]] = []
 
     def note(entry: LoggedRequest) -> None:
-        seen.append((threading.current_thread().name, len(sandbox.messages)))
+        seen.append((threading.current_thread().name, len(watched.messages)))
 
-    sandbox = ThreadedSandbox(on_request=note)
-    with sandbox:
-        asyncio.run(post(sandbox, "one"))
+    watched = ThreadedSandbox(on_request=note)
+    with watched:
+        asyncio.run(post(watched, "one"))
     assert seen == [("linq-sandbox", 1)]
 
 

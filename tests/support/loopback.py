@@ -109,7 +109,7 @@ class Loopback:
     """Takes one step of the script for each request, then ``default``. Bytes are written raw, and end the line."""
 
     def __init__(self, *script: Step, default: Step = CREATED, tls: ssl.SSLContext | None = None) -> None:
-        self.script = list(script)
+        self.script: list[Step] = list(script)
         self.tls = tls
         self.default = default
         self.seen: list[Seen] = []
