@@ -65,7 +65,7 @@ def measured(measure: Measure, *, quick: bool, say: Callable[[str], None] = prin
 
 def run(names: list[str], *, quick: bool) -> list[Found]:
     """Run groups and print what each found."""
-    all_found = []
+    all_found: list[Found] = []
     for name in names:
         begun = time.perf_counter()
         found = measured(GROUPS[name], quick=quick)

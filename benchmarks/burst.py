@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 from benchmarks.burst_worker import CONNECTIONS, OPENS, READ_SECONDS
 from benchmarks.processes import run, serving
@@ -13,13 +15,18 @@ OURS, RIGHT, _ = OPENS
 ALONE_TOO = 3
 
 
+def _measured(url: str, contender: str) -> dict[str, Any]:
+    found: dict[str, Any] = run("burst_worker", url=url, contender=contender, count=COUNT)
+    return found
+
+
 def measure(*, quick: bool) -> Found:
     """Let all contenders run side by side: they do little but wait."""
     with serving(delay=1.0) as url, ThreadPoolExecutor() as threads:
         found = dict(
             zip(
                 OPENS,
-                threads.map(lambda name: run("burst_worker", url=url, contender=name, count=COUNT), OPENS),
+                threads.map(partial(_measured, url), OPENS),
                 strict=True,
             )
         )

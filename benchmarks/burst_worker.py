@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import aiohttp
@@ -21,7 +21,7 @@ READ_SECONDS = 3.0
 
 
 @asynccontextmanager
-async def linq_async(url: str) -> AsyncIterator[AsyncCall]:
+async def linq_async(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield our call."""
     timeouts = Timeouts(read=READ_SECONDS)
     async with LinqClient("token", base_url=url, timeouts=timeouts, max_connections=CONNECTIONS) as linq:
@@ -29,7 +29,7 @@ async def linq_async(url: str) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
-async def _by_hand(url: str, timeout: aiohttp.ClientTimeout) -> AsyncIterator[AsyncCall]:
+async def _by_hand(url: str, timeout: aiohttp.ClientTimeout) -> AsyncGenerator[AsyncCall]:
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(headers=TOKEN, timeout=timeout, connector=connector) as session:
 

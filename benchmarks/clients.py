@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import cast
+from importlib import import_module
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -19,7 +20,7 @@ TOKEN = {"X-LINQ-INTEGRATION-TOKEN": "token"}
 
 
 @asynccontextmanager
-async def by_hand(url: str) -> AsyncIterator[AsyncCall]:
+async def by_hand(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield the call that a user writes with aiohttp: a dict goes out, a dict comes back."""
     async with aiohttp.ClientSession(headers=TOKEN) as session:
 
@@ -32,7 +33,7 @@ async def by_hand(url: str) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
-async def by_hand_with_orjson(url: str) -> AsyncIterator[AsyncCall]:
+async def by_hand_with_orjson(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield the same call, with the JSON library that ours uses."""
     async with aiohttp.ClientSession(
         headers=TOKEN, json_serialize=lambda value: orjson.dumps(value).decode()
@@ -47,14 +48,14 @@ async def by_hand_with_orjson(url: str) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
-async def linq_async(url: str) -> AsyncIterator[AsyncCall]:
+async def linq_async(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield our call."""
     async with LinqClient("token", base_url=url) as linq:
         yield lambda: linq.chats.create(**CREATE)
 
 
 @asynccontextmanager
-async def httpx_by_hand(url: str) -> AsyncIterator[AsyncCall]:
+async def httpx_by_hand(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield the call that a user writes with httpx."""
     import httpx
 
@@ -68,12 +69,11 @@ async def httpx_by_hand(url: str) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
-async def linq_python(url: str, *, on_aiohttp: bool = False) -> AsyncIterator[AsyncCall]:
+async def linq_python(url: str, *, on_aiohttp: bool = False) -> AsyncGenerator[AsyncCall]:
     """Yield a create of the official SDK, which speaks version 3 of the API."""
-    from linq import AsyncLinqAPIV3, DefaultAioHttpClient
-
-    transport = DefaultAioHttpClient() if on_aiohttp else None
-    async with AsyncLinqAPIV3(api_key="token", base_url=url, http_client=transport) as linq:
+    sdk: Any = import_module("linq")
+    transport = sdk.DefaultAioHttpClient() if on_aiohttp else None
+    async with sdk.AsyncLinqAPIV3(api_key="token", base_url=url, http_client=transport) as linq:
         yield lambda: linq.chats.create(
             from_=CREATE["send_from"],
             to=CREATE["phone_numbers"],
@@ -90,12 +90,11 @@ def linq_python_on_aiohttp(url: str) -> AbstractAsyncContextManager[AsyncCall]:
 
 
 @asynccontextmanager
-async def stripe(url: str) -> AsyncIterator[AsyncCall]:
+async def stripe(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield a customer's creation: four fields out, 25 back."""
-    from stripe import HTTPXClient, StripeClient
-
-    http = HTTPXClient()
-    client = StripeClient("sk_test_token", base_addresses={"api": url}, http_client=http)
+    sdk: Any = import_module("stripe")
+    http = sdk.HTTPXClient()
+    client = sdk.StripeClient("sk_test_token", base_addresses={"api": url}, http_client=http)
     try:
         yield lambda: client.v1.customers.create_async(
             {
@@ -106,15 +105,14 @@ async def stripe(url: str) -> AsyncIterator[AsyncCall]:
             }
         )
     finally:
-        await http.close_async()  # type: ignore[no-untyped-call]  # stripe names no types there
+        await http.close_async()
 
 
 @asynccontextmanager
-async def openai(url: str) -> AsyncIterator[AsyncCall]:
+async def openai(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield a chat completion of one short message."""
-    from openai import AsyncOpenAI
-
-    async with AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
+    sdk: Any = import_module("openai")
+    async with sdk.AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
         yield lambda: client.chat.completions.create(
             model="gpt-4.1",
             messages=[
@@ -143,7 +141,7 @@ class _Floor(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def floor(url: str) -> AsyncIterator[AsyncCall]:
+async def floor(url: str) -> AsyncGenerator[AsyncCall]:
     """Yield a POST over a bare asyncio protocol, with orjson."""
     loop = asyncio.get_running_loop()
     host, port = url.removeprefix("http://").split(":")

@@ -7,6 +7,8 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from importlib import import_module
+from typing import Any
 
 import attrs
 
@@ -54,9 +56,8 @@ def main() -> None:
     """Run on the loop that the plan names."""
     plan = Plan(**json.loads(sys.argv[1]))
     if plan.uvloop:
-        import uvloop
-
-        found = uvloop.run(measure(plan))
+        loops: Any = import_module("uvloop")
+        found: dict[str, list[Pair]] = loops.run(measure(plan))
     else:
         found = asyncio.run(measure(plan))
     print(json.dumps(to_json(found)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -37,7 +38,7 @@ def cattrs_defaults() -> Decoders:
 
 
 def _attrs_class(name: str, fields: Fields) -> type:
-    made = {
+    made: dict[str, Any] = {
         field: attrs.field(type=kind)
         if required(field, kind)
         else attrs.field(type=kind, factory=list)
@@ -72,16 +73,19 @@ def pydantic() -> Decoders:
 
 def msgspec() -> Decoders:
     """Return that of a ``Decoder`` of structs."""
-    from msgspec import defstruct, field, json
+    structs: Any = import_module("msgspec")
 
-    def make(name: str, fields: Fields) -> type:
+    def make(name: str, fields: Fields) -> Any:
         made: list[Any] = [
-            (key, kind) if required(key, kind) else (key, kind, field(default_factory=list) if is_list(kind) else None)
+            (key, kind)
+            if required(key, kind)
+            else (key, kind, structs.field(default_factory=list) if is_list(kind) else None)
             for key, kind in fields.items()
         ]
-        return defstruct(name, made, kw_only=True)
+        return structs.defstruct(name, made, kw_only=True)
 
-    created, page = (_loader(json.Decoder(kind).decode, body) for body, kind in zip(BODIES, build(make), strict=True))
+    decoder = structs.json.Decoder
+    created, page = (_loader(decoder(kind).decode, body) for body, kind in zip(BODIES, build(make), strict=True))
     return created, page
 
 

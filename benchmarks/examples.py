@@ -116,7 +116,7 @@ _STRIPE_CUSTOMER: dict[str, Any] = {
     "tax_exempt": "none",
     "test_clock": None,
 }
-_OPENAI_COMPLETION = {
+_OPENAI_COMPLETION: dict[str, Any] = {
     "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
     "object": "chat.completion",
     "created": 1741569952,

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -103,13 +104,17 @@ def forked(work: Callable[[], Any]) -> Any:
     return json.loads(found)
 
 
+def _measured(base_url: str, name: str) -> dict[str, Any]:
+    return asyncio.run(_one(base_url, ACTS[name]))
+
+
 def main(url: str, cases: list[list[str]]) -> list[dict[str, Any]]:
     """Measure each case: a name of ``ACTS``, and the parts of the path that ask for the answer."""
     _warm()
-    found = []
+    found: list[dict[str, Any]] = []
     for name, *parts in cases:
         base_url = "/".join([url, *(quote(part) for part in parts)])
-        found.append(forked(lambda base_url=base_url, name=name: asyncio.run(_one(base_url, ACTS[name]))))
+        found.append(forked(partial(_measured, base_url, name)))
     return found
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
@@ -36,7 +36,7 @@ class Lag:
 
 
 @asynccontextmanager
-async def watching() -> AsyncIterator[Lag]:
+async def watching() -> AsyncGenerator[Lag]:
     """Watch the loop while the block runs."""
     lag = Lag()
     ticker = asyncio.create_task(_tick(lag))

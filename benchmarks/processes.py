@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @contextmanager
-def serving(module: str = "server", **options: float) -> Iterator[str]:
+def serving(module: str = "server", **options: float) -> Generator[str]:
     """Run a module that serves, and yield its URL."""
     words = [f"--{name}={value}" for name, value in options.items()]
     command = [sys.executable, "-m", f"benchmarks.{module}", *words]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import sys
+from typing import Any
 
 import attrs
 import psutil  # type: ignore[import-untyped]  # it ships no stubs
@@ -54,14 +55,16 @@ async def held(linq: LinqClient) -> Held:
     """Fill the pool, for faults have emptied places in it; then count."""
     await asyncio.gather(*(linq.request("GET", f"{API_PATH}/chats") for _ in range(IN_FLIGHT)))
     gc.collect()
-    process, loop = psutil.Process(), asyncio.get_running_loop()
-    timers = [timer for timer in loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]  # noqa: SLF001
+    process = psutil.Process()
+    loop: Any = asyncio.get_running_loop()
+    timers = [timer for timer in loop._scheduled if not timer.cancelled()]  # noqa: SLF001
     return Held(process.memory_info().rss, process.num_fds(), len(asyncio.all_tasks()), len(timers))
 
 
 async def soak(url: str, calls: int, legs: int) -> dict[str, object]:
     """Run the legs; the first one warms up."""
-    moments, tally = [], Tally()
+    moments: list[dict[str, Any]] = []
+    tally = Tally()
     async with LinqClient("token", base_url=url, retry=PATIENCE) as linq:
         for _ in range(legs):
             await leg(linq, calls // legs, tally)

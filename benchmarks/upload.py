@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def measure(*, quick: bool) -> Found:
 
 
 @contextmanager
-def _bench(size: int) -> Iterator[Bench]:
+def _bench(size: int) -> Generator[Bench]:
     with tempfile.TemporaryDirectory(prefix="linq-bench-") as folder, serving() as url:
         small, large = Path(folder, "small.pdf"), Path(folder, "large.bin")
         small.write_bytes(os.urandom(20_000))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -17,7 +19,7 @@ BY_HAND = "aiohttp FormData(open file)"
 
 
 @asynccontextmanager
-async def by_hand(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+async def by_hand(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
     """Yield the call that a user writes with aiohttp."""
     async with aiohttp.ClientSession(headers=TOKEN) as session:
 
@@ -36,29 +38,27 @@ async def by_hand(url: str, path: Path) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
-async def linq_async(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+async def linq_async(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
     """Yield our call."""
     async with LinqClient("token", base_url=url) as linq:
         yield lambda: linq.chats.create(**CREATE, attachments=[path])
 
 
 @asynccontextmanager
-async def openai(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+async def openai(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
     """Yield a file's upload, by its path."""
-    from openai import AsyncOpenAI
-
-    async with AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
+    sdk: Any = import_module("openai")
+    async with sdk.AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
         yield lambda: client.files.create(file=path, purpose="user_data")
 
 
 @asynccontextmanager
-async def openai_open_file(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+async def openai_open_file(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
     """Yield the same upload, by an open file."""
-    from openai import AsyncOpenAI
+    sdk: Any = import_module("openai")
+    async with sdk.AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
 
-    async with AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
-
-        async def upload() -> object:
+        async def upload() -> Any:
             with open(path, "rb") as file:  # noqa: ASYNC230  # as its users write it
                 return await client.files.create(file=file, purpose="user_data")
 
@@ -66,11 +66,10 @@ async def openai_open_file(url: str, path: Path) -> AsyncIterator[AsyncCall]:
 
 
 @asynccontextmanager
-async def slack(url: str, path: Path) -> AsyncIterator[AsyncCall]:
+async def slack(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
     """Yield a file's upload, which takes three calls."""
-    from slack_sdk.web.async_client import AsyncWebClient
-
-    client = AsyncWebClient(token="token", base_url=f"{url}/slack/")
+    sdk: Any = import_module("slack_sdk.web.async_client")
+    client = sdk.AsyncWebClient(token="token", base_url=f"{url}/slack/")
     yield lambda: client.files_upload_v2(file=str(path), channel="C123ABC456")
 
 
