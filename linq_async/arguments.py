@@ -20,12 +20,12 @@ from urllib.request import getproxies, proxy_bypass
 import attrs
 from yarl import URL
 
+from linq_async.attempts import AttemptHook
 from linq_async.config import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
     TOKEN_HEADER,
     TOKEN_VARIABLE,
-    AttemptHook,
     RetryPolicy,
     Settings,
     Timeouts,

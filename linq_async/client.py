@@ -11,16 +11,16 @@ from typing import Any, Never, Self, TypeVar, overload
 import aiohttp
 
 from linq_async.arguments import Arguments, is_unverified
-from linq_async.config import AttemptHook, RetryPolicy, Timeouts
+from linq_async.attempts import AttemptHook
+from linq_async.config import RetryPolicy, Timeouts
 from linq_async.errors import ClientStateError, Problem
 from linq_async.models.response import Response
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
 from linq_async.resources.contacts import Contacts
 from linq_async.resources.coroutines import returns_coroutine
-from linq_async.resources.imessage import IMessage, check_lines
+from linq_async.resources.imessage import IMessage
 from linq_async.resources.messages import Messages
-from linq_async.resources.pace import Lines
 from linq_async.resources.phone_numbers import PhoneNumbers
 from linq_async.resources.raw import RawCall
 from linq_async.resources.webhook_subscriptions import WebhookSubscriptions
@@ -99,11 +99,10 @@ class LinqClient:
             message = "ssl= does not verify the server: whoever stands in between can read the token and every message"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         transport = Transport(settings, max_connections=given.max_connections, session=given.lent())
-        self._use(Pipeline(transport, settings), check_lines(), owns_transport=True)
+        self._use(Pipeline(transport, settings), owns_transport=True)
 
-    def _use(self, pipeline: Pipeline, lines: Lines, *, owns_transport: bool) -> None:
+    def _use(self, pipeline: Pipeline, *, owns_transport: bool) -> None:
         self._pipeline = pipeline
-        self._lines = lines
         self._owns_transport = owns_transport
         self.chats = Chats(pipeline)
         """Conversations."""
@@ -115,7 +114,7 @@ class LinqClient:
         """The organization's own numbers."""
         self.webhook_subscriptions = WebhookSubscriptions(pipeline)
         """Your endpoints that receive events."""
-        self.imessage = IMessage(pipeline, lines)
+        self.imessage = IMessage(pipeline)
         """Who can be reached by iMessage."""
 
     def __repr__(self) -> str:
@@ -161,7 +160,7 @@ class LinqClient:
         settings = given.settings_over(old)
         derived = object.__new__(type(self))
         derived.__dict__.update(self.__dict__)  # what the __init__ of a subclass has set
-        derived._use(self._pipeline.with_settings(settings), self._lines, owns_transport=False)
+        derived._use(self._pipeline.with_settings(settings), owns_transport=False)
         return derived
 
     @overload

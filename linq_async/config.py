@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ssl import SSLContext
 from typing import Never
 
@@ -12,7 +12,7 @@ import attrs
 from multidict import CIMultiDict
 
 from linq_async._version import __version__
-from linq_async.attempts import Attempt
+from linq_async.attempts import AttemptHook
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.timing import Timing
 
@@ -20,8 +20,6 @@ DEFAULT_BASE_URL = "https://api.linqapp.com"
 TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105  # the header's name, not a token
 TOKEN_VARIABLE = "LINQ_INTEGRATION_TOKEN"  # noqa: S105
 BASE_URL_VARIABLE = "LINQ_BASE_URL"
-
-AttemptHook = Callable[[Attempt], None]
 
 LARGEST = 1e9
 """The largest number of seconds, some thirty years, and of attempts. What is larger would overflow a clock."""

@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another, and when. Pure: the pipeline hands these to tenacity.
+"""Whether a failed attempt is followed by another, and when. Pure, but for the loop that tenacity runs.
 
 "With a key" below means: an idempotency key in the body, or a method that may be repeated by its nature.
 
@@ -18,6 +18,10 @@ reset, disconnect, write or read timeout             again         raise
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
 from linq_async.config import RetryPolicy
 from linq_async.errors import (
     APIError,
@@ -28,13 +32,16 @@ from linq_async.errors import (
 )
 from linq_async.wire.request import REPEATABLE, Request
 
+if TYPE_CHECKING:
+    import tenacity
+
 REPEATED_STATUSES = frozenset({408, 425, 500, 502, 503, 504})
 AFTER_READ_TIMEOUT = 2.0
 """Seconds: the first request may still be running on the server."""
 
 
 def may_retry(error: BaseException, request: Request, *, replayable: bool = True) -> bool:
-    """Tell whether a call may be repeated after this failure of an attempt. A positive list: all else is raised."""
+    """Return whether a call may be repeated after an attempt failed like this. Anything not listed here is raised."""
     if isinstance(error, ConnectError):
         return error.reason not in {"certificate", "proxy_denied"}
     if not replayable:
@@ -49,17 +56,17 @@ def may_retry(error: BaseException, request: Request, *, replayable: bool = True
 
 
 def is_repeatable(request: Request) -> bool:
-    """Tell whether the server does the work once, however often it is asked."""
+    """Return whether the server does the work once even if the request arrives twice."""
     return request.idempotency_key is not None or request.method in REPEATABLE
 
 
-def wait_for(error: BaseException | None, attempt: int, policy: RetryPolicy, chance: float) -> float:
-    """Return the seconds to wait after failed attempt number ``attempt``; ``chance`` is drawn from 0 to 1.
+def wait_for(error: BaseException | None, attempt: int, policy: RetryPolicy, random: float) -> float:
+    """Return the seconds to wait after failed attempt number ``attempt``; ``random`` is drawn from 0 to 1.
 
-    Exponential with full jitter, never less than the server asked for.
+    The wait is exponential with full jitter, and never shorter than the server asked for.
     """
     ceiling = min(policy.max_delay, policy.initial_delay * 2.0 ** min(attempt - 1, 64))
-    wait = ceiling * chance
+    wait = ceiling * random
     if isinstance(error, APIError) and error.retry_after is not None:
         return max(wait, error.retry_after)
     if isinstance(error, RequestTimeoutError) and error.phase == "read":
@@ -68,5 +75,34 @@ def wait_for(error: BaseException | None, attempt: int, policy: RetryPolicy, cha
 
 
 def must_stop(policy: RetryPolicy, attempt: int, elapsed: float, wait: float) -> bool:
-    """Tell whether the budget ends here, the coming wait counted."""
+    """Return whether no attempt may follow, because of their number or of the time after the next wait."""
     return attempt >= policy.max_attempts or elapsed + wait >= policy.max_elapsed
+
+
+def retrying(
+    *,
+    retryable: Callable[[BaseException], bool],
+    stop: Callable[[float], bool],
+    wait: Callable[[BaseException | None], float],
+    before_sleep: Callable[[float], None],
+    sleep: Callable[[float], Awaitable[None]],
+) -> tenacity.AsyncRetrying:
+    """Return the loop of one call: its state must not be shared between tasks.
+
+    ``stop`` and ``before_sleep`` are called with the seconds until the next attempt.
+    """
+    import tenacity
+
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(retryable),
+        stop=lambda state: stop(state.upcoming_sleep),
+        wait=lambda state: wait(state.outcome.exception() if state.outcome else None),
+        before_sleep=lambda state: before_sleep(state.upcoming_sleep),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def preload() -> None:
+    """Import tenacity, which takes long: for the first client, not with the package or during a send."""
+    importlib.import_module("tenacity")

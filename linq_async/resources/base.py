@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -13,8 +13,8 @@ from linq_async.models.common import ListResponse, Page
 from linq_async.models.outgoing import NewMessage
 from linq_async.pipeline import Pipeline
 from linq_async.resources.pager import Identified, Pager
-from linq_async.wire.answer import Answer
-from linq_async.wire.request import API, Request
+from linq_async.wire.request import API, DEFAULT_GROUP, LimitGroup, Request
+from linq_async.wire.result import CallResult
 
 MAX_PER_PAGE = 100
 
@@ -41,8 +41,7 @@ class Draft:
     problems: Sequence[Problem] = attrs.field(default=(), kw_only=True)
     """What is wrong with the arguments; the ids are looked at here."""
     idempotency_key: str | None = attrs.field(default=None, kw_only=True)
-    group: str = attrs.field(default="default", kw_only=True)
-    spacing: float = attrs.field(default=0.0, kw_only=True)
+    group: LimitGroup = attrs.field(default=DEFAULT_GROUP, kw_only=True)
 
     def check(self) -> None:
         """Raise InvalidArgumentError with all that is wrong."""
@@ -61,7 +60,6 @@ class Draft:
             params=(*self.params, *more),
             idempotency_key=self.idempotency_key,
             group=self.group,
-            spacing=self.spacing,
         )
 
 
@@ -71,7 +69,7 @@ class Resource:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def _send(self, draft: Draft) -> Answer:
+    async def _send(self, draft: Draft) -> CallResult:
         return await self._pipeline.send(draft.request())
 
     async def _result(self, draft: Draft, returns: type[T], envelope: str | None = "data") -> T:
@@ -81,10 +79,6 @@ class Resource:
     async def _done(self, draft: Draft) -> None:
         """Send a call whose answer, whatever 2xx it is, says nothing more."""
         await self._send(draft)
-
-    async def _wait(self, until: Callable[[], Awaitable[None]]) -> None:
-        """Wait, unless the client is closed meanwhile: then the next call says so."""
-        await self._pipeline.transport.pool().rest(until)
 
     def _pager(self, draft: Draft, returns: type[ListResponse[Item]], page: int, per_page: int) -> Pager[Item]:
         """Return the list that a call gives in pages."""

@@ -12,7 +12,7 @@ from linq_async.models.contacts import Contact, ContactFields, ContactInput, Con
 from linq_async.resources.base import Draft, Resource
 from linq_async.resources.coroutines import returns_coroutine
 from linq_async.resources.pager import Pager
-from linq_async.wire.answer import Answer
+from linq_async.wire.result import CallResult
 
 _CONTACT = "/contacts/{contact_id}"
 
@@ -129,7 +129,7 @@ class Contacts(Resource):
         return self._done(Draft("contacts.delete", "DELETE", _CONTACT, {"contact_id": contact_id}))
 
 
-def _is_miss(answer: Answer) -> bool:
+def _is_miss(answer: CallResult) -> bool:
     """Return whether nothing was found. A contact is not wrapped, a miss is ``{"contact": null}``."""
     data = answer.any_json()
     found = cast("dict[str, Any]", data) if isinstance(data, dict) else {"id": 0}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, Literal, cast
 
 from linq_async.errors import DeliveryTimeoutError, Problem
@@ -213,7 +212,7 @@ class Messages(Resource):
             if (remaining := deadline - timing.clock()) <= 0:
                 break
             pause = min(remaining, delay * (1.0 + timing.random()) / 2)
-            await self._wait(partial(timing.sleep, pause))
+            await self._pipeline.sleep(pause)
             delay, remaining = min(delay * 2, SLOWEST_POLL), deadline - timing.clock()
         raise DeliveryTimeoutError(
             f"not delivered within {timeout:g} s",

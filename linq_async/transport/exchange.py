@@ -1,7 +1,7 @@
 """One exchange with the server, and what its failures mean.
 
-Errors are raised outside the handlers that caught their causes, a cancellation too: a frame of aiohttp, linked to an
-error, would show the token to whoever prints a traceback with its locals.
+Errors and cancellations are raised outside the handlers that caught their causes: a traceback with locals would show
+the token, which is in the frames of aiohttp.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from linq_async.errors import (
     Outcome,
     RequestTimeoutError,
 )
-from linq_async.transport.clock import AttemptClock
-from linq_async.transport.payload import AttemptBody
+from linq_async.transport.payload import AttemptPayload
 from linq_async.transport.reasons import connect_reason
 from linq_async.transport.session import Pool
+from linq_async.transport.timeout import AttemptTimeout
 from linq_async.wire.body import Body
 from linq_async.wire.request import RawResponse, Request
 
 
 class _DroppedError(aiohttp.ClientError):
-    """What aiohttp would have answered by sending the request once more."""
+    """A failure after which aiohttp would have sent the request again."""
 
 
-async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keep aiohttp from resending a GET, PUT or DELETE by itself, so that ``attempts`` is true."""
+async def _without_resending(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from resending a GET, PUT or DELETE by itself, so that ``attempts`` is correct."""
     try:
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -48,126 +48,130 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
     raise _DroppedError(dropped)
 
 
-# aiohttp resends these; for POST and PATCH there is nothing to keep it from.
+# The methods that aiohttp resends.
 _RESENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Exchange:
-    """A request on its way, and its answer as far as it has come. Prints as nothing but its name."""
+    """A request on its way, and as much of its answer as has arrived. Its ``repr`` shows nothing of them."""
 
-    __slots__ = ("_body", "_clock", "_pool", "_received", "_request", "_response", "_settings")
+    __slots__ = ("_payload", "_pool", "_received", "_request", "_response", "_settings", "_timeout")
 
     def __init__(
         self,
         pool: Pool,
         settings: Settings,
         request: Request,
-        recipe: Body,
+        body: Body,
         remaining: float,
     ) -> None:
         self._pool = pool
         self._settings = settings
         self._request = request
-        self._clock = AttemptClock(pool.watch, settings.timeouts, remaining, request.extra_read_seconds)
-        self._body = AttemptBody(recipe, self._clock)
+        self._timeout = AttemptTimeout(pool.timer, settings.timeouts, remaining, request.extra_read_seconds)
+        self._payload = AttemptPayload(body, self._timeout)
         self._response: ClientResponse | None = None
         self._received = bytearray()
 
     @property
-    def left(self) -> bool:
+    def may_have_sent(self) -> bool:
         """Whether anything may have reached the server."""
-        return self._body.left
+        return self._payload.may_have_sent
 
     @property
     def status(self) -> int | None:
-        """The status, once it has come."""
+        """The HTTP status; None before the headers of the answer have arrived."""
         return None if self._response is None else self._response.status
 
     @property
     def outcome(self) -> Outcome:
-        """What is known of this attempt alone, were it to end now."""
-        if not self.left:
+        """The outcome of this attempt alone, if it ended now."""
+        if not self.may_have_sent:
             return Outcome.NOT_SENT
         return Outcome.SENT if self.status is not None and 200 <= self.status <= 299 else Outcome.UNKNOWN
 
     async def run(self) -> RawResponse:
-        """Send the request and read the whole answer. Raises a LinqError that knows whether anything had left."""
+        """Send the request and read the whole answer. Raises a LinqError with the outcome of this attempt."""
         ended: RawResponse | BaseException
-        body, pool = self._body, self._pool
-        while True:  # once, but for connections of the pool that turn out stale: each time it has one less of them
-            body.stale, body.pooled = False, pool.idle > 0
-            pool.idle -= body.pooled
+        payload, pool = self._payload, self._pool
+        while True:  # again only if the connection was stale: each time the pool has one less of them
+            payload.stale, payload.pooled = False, pool.idle > 0
+            pool.idle -= payload.pooled
             try:
-                with self._clock:
+                with self._timeout:
                     self._response = await pool.session.request(self._request.method, self._url(), **self._options())
-                    read = self._at_hand(self._response)
-                    if read is None:
-                        read = await self._read(self._response)
-                    ended = self._answer(read)
-            except Exception as error:  # noqa: BLE001  # a fault of aiohttp's or of ours, too, must tell what became of a send
+                    body = self._buffered_body(self._response)
+                    if body is None:
+                        body = await self._read(self._response)
+                    ended = self._raw_response(body)
+            except Exception as error:  # noqa: BLE001  # after any fault, the caller must learn the outcome
                 ended = self._translate(error)
-            except BaseException as stopped:  # noqa: BLE001  # a cancellation or an interrupt, without aiohttp's frames
+            except BaseException as stopped:  # noqa: BLE001  # a cancellation or an interrupt, without the frames of aiohttp
                 stopped.__context__ = None
                 ended = stopped.with_traceback(None)
             finally:
-                self._let_go()
+                self._release_connection()
             if isinstance(ended, RawResponse):
                 return ended
-            if not body.stale or self._clock.expired or not isinstance(ended, ConnectError):
+            if not payload.stale or self._timeout.expired or not isinstance(ended, ConnectError):
                 raise ended
             self._response = None
 
     def _url(self) -> URL:
-        root = _root(self._settings.base_url, self._request.path)
-        return root.with_query(self._request.params) if self._request.params else root
+        url = _parsed_url(self._settings.base_url, self._request.path)
+        return url.with_query(self._request.params) if self._request.params else url
 
-    def _let_go(self) -> None:
-        """Leave a connection to the pool only where the body has gone out and the answer was read to its end."""
+    def _release_connection(self) -> None:
+        """Return the connection to the pool if the body was sent and the answer was read to its end; else drop it."""
         response = self._response
-        if response is not None and response.connection is None and self._body.out:
+        if response is not None and response.connection is None and self._payload.fully_written:
             self._pool.idle += 1
             return
         if response is not None:
             response.close()
-        elif self._body.pooled and not self._body.took_idle:
+        elif self._payload.pooled and not self._payload.took_idle:
             self._pool.idle += 1
-        self._body.abort()
+        self._payload.abort()
 
     def _options(self) -> dict[str, Any]:
-        """Return what makes the request, beyond what the session does by itself."""
-        options: dict[str, Any] = {"data": self._body, "allow_redirects": False, **self._pool.options}
+        """Return the options of the request, as far as the session does not have them already."""
+        options: dict[str, Any] = {"data": self._payload, "allow_redirects": False, **self._pool.options}
         headers = self._settings.request_headers
         if headers is not self._pool.headers:
-            options["headers"] = self._body.over(headers) if self._pool.lent else headers
+            options["headers"] = self._payload.with_content_type(headers) if self._pool.external else headers
         if self._request.method in _RESENT:
-            options["middlewares"] = (_send_once,)
-        if self._body.without_headers:
-            options["skip_auto_headers"] = self._body.without_headers
+            options["middlewares"] = (_without_resending,)
+        if self._payload.skipped_headers:
+            options["skip_auto_headers"] = self._payload.skipped_headers
         return options
 
-    def _at_hand(self, response: ClientResponse) -> bytes | None:
-        """Return the answer's body if it has come already, as it nearly always has; None if it must be waited for."""
-        if not self._body.left and response.version is not None:  # an answer made by aioresponses has none
-            self._body.stale = self._body.pooled
-            raise ConnectionResetError("the connection had received an answer before the request")
+    def _buffered_body(self, response: ClientResponse) -> bytes | None:
+        """Return the body of the answer if it has arrived already, as it nearly always has; else None."""
+        if not self._payload.may_have_sent and response.version is not None:  # aioresponses gives answers none
+            self._payload.stale = self._payload.pooled
+            raise ConnectionResetError("unsolicited response on an idle connection")
         content = response.content
-        if self._body.out and content.is_eof() and content.total_bytes <= self._settings.max_response_bytes:
+        if (
+            self._payload.fully_written
+            and content.is_eof()
+            and content.total_bytes <= self._settings.max_response_bytes
+        ):
             return content.read_nowait()
         return None
 
     async def _read(self, response: ClientResponse) -> bytes:
-        """Read on to the end, or to one byte more than the cap: counted after decompression."""
+        """Read to the end, or to one byte more than the cap, which counts decompressed bytes."""
         received = self._received
         while len(received) <= self._settings.max_response_bytes:
             chunk = await response.content.readany()
             if not chunk:
                 break
             received += chunk
-        if not self._body.out:
+        if not self._payload.fully_written:
             await response.wait_for_close()
         return bytes(received)
 
-    def _answer(self, body: bytes) -> RawResponse:
+    def _raw_response(self, body: bytes) -> RawResponse:
         assert self._response is not None
         cap = self._settings.max_response_bytes
         headers: Mapping[str, str] = self._response.headers
@@ -176,18 +180,18 @@ class Exchange:
         return RawResponse(self._response.status, headers, body[:cap], len(body) > cap)
 
     def _translate(self, error: Exception) -> LinqError | RawResponse:
-        """Say what a failure means. A status outside 2xx stands, though its body be cut."""
+        """Return what a failure becomes: an error, or an answer outside 2xx, even if its body is cut."""
         if self._pool.closed or self._pool.session.closed:
             closed = ClientStateError("the client was closed while the call was under way")
             closed.outcome = self.outcome
             return closed
-        if not self.left:
+        if not self.may_have_sent:
             return self._not_connected(error)
         if self.status is not None and not 200 <= self.status <= 299:
-            return self._answer(bytes(self._received))
-        if self._body.failure is not None:
-            self._body.failure.outcome = self.outcome
-            return self._body.failure
+            return self._raw_response(bytes(self._received))
+        if self._payload.failure is not None:
+            self._payload.failure.outcome = self.outcome
+            return self._payload.failure
         return self._lost(error)
 
     def _not_connected(self, error: Exception) -> ConnectError:
@@ -199,15 +203,15 @@ class Exchange:
 
     @property
     def _limit(self) -> float:
-        """The limit that was reached, as the caller has set it, not what earlier attempts have left of it."""
-        seconds = self._clock.seconds
-        if self._clock.phase != "total" or seconds == self._settings.timeouts.total:
+        """The limit that was reached, as the caller has set it."""
+        seconds = self._timeout.seconds
+        if self._timeout.phase != "total" or seconds == self._settings.timeouts.total:
             return seconds
         return self._settings.retry.max_elapsed
 
     def _lost(self, error: Exception) -> LinqError:
         if isinstance(error, TimeoutError):
-            phase = "write" if self._clock.phase == "connect" else self._clock.phase  # the headers alone stood still
+            phase = "write" if self._timeout.phase == "connect" else self._timeout.phase  # the headers were not taken
             return RequestTimeoutError(phase, self._limit, outcome=self.outcome)
         if self.status is not None and isinstance(error.__cause__, http_exceptions.ContentEncodingError):
             return DecodeError(
@@ -220,7 +224,7 @@ class Exchange:
 
 
 def _without_request_id(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Drop a request id that repeats the token: it would be printed and logged."""
+    """Drop a request id that contains the token: it would be printed and logged."""
     kept = CIMultiDict(headers)
     kept.popall("X-Request-Id")
     return kept
@@ -234,5 +238,5 @@ def _name(error: Exception) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _root(base_url: str, path: str) -> URL:
+def _parsed_url(base_url: str, path: str) -> URL:
     return URL(base_url + path)

@@ -1,9 +1,9 @@
-"""The pool of a client: its session, its connection slots, its limit gates, and the loop that it lives on."""
+"""The connections of a client: a session and its slots, on one event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -13,15 +13,9 @@ from multidict import CIMultiDict
 
 from linq_async.config import Settings
 from linq_async.errors import ClientStateError
-from linq_async.transport.clock import Watch
-from linq_async.transport.lent import NO_TIMEOUT, lent_options, lent_session_error
-
-MAX_PAUSE = 3_600.0
-"""Seconds: no Retry-After closes a gate for longer, so that one wrong answer cannot silence a client for days."""
-
-
-Gate = tuple[str, str]
-"""What the server limits: the calls of a token in a limit group. Never printed, for it holds the token."""
+from linq_async.timing import Timing
+from linq_async.transport.external import NO_TIMEOUT, external_options, external_session_error
+from linq_async.transport.timeout import DeadlineTimer
 
 
 @attrs.define(eq=False)
@@ -31,89 +25,83 @@ class Pool:
     session: aiohttp.ClientSession = attrs.field(repr=False)
     loop: asyncio.AbstractEventLoop = attrs.field(repr=False)
     slots: asyncio.Semaphore = attrs.field(repr=False)
-    life: AsyncGenerator[None] | None = attrs.field(repr=False)
-    watch: Watch = attrs.field(repr=False)
+    """The connection slots: a call holds one from its first attempt to its last."""
+    timer: DeadlineTimer = attrs.field(repr=False)
     headers: CIMultiDict[str] | None = attrs.field(repr=False)
-    """What our own session sends with every request; None if the session was lent, and sends what its owner chose."""
+    """The default headers of our own session; None if the session is external."""
     options: dict[str, Any] = attrs.field(repr=False)
-    """What a lent session must be told with every request. Our own has been made so."""
+    """What each request on an external session sets. Our own session was made with these settings."""
+    loop_finalizer: AsyncGenerator[None] | None = attrs.field(default=None, repr=False)
+    """Closes our own session with its loop."""
     closed: bool = False
     """Whether the client was closed."""
     idle: int = 0
-    """How many connections may lie idle in the session: rather too many than too few."""
-    reopens: dict[Gate, float] = attrs.field(factory=dict["Gate", float], repr=False)
-    """For each gate that the server has closed: when it opens, by the pipeline's clock."""
-    resting: set[asyncio.Future[None]] = attrs.field(factory=set["asyncio.Future[None]"], repr=False)
-    """What waits, and is to end with the client."""
+    """How many connections may be idle in the session: never too few."""
+    sleeping: set[asyncio.Future[None]] = attrs.field(factory=set["asyncio.Future[None]"], repr=False)
 
     @property
-    def lent(self) -> bool:
-        """Whether the session is the caller's own."""
+    def external(self) -> bool:
+        """Whether the session belongs to the caller."""
         return self.headers is None
 
-    def pause(self, gate: Gate, now: float, seconds: float) -> None:
-        """Close a gate for so many seconds; it never opens earlier for it."""
-        self.reopens[gate] = max(now + min(seconds, MAX_PAUSE), self.reopens.get(gate, 0.0))
-
-    def pause_left(self, gate: Gate, now: float) -> float:
-        """Return the seconds until a gate opens; 0 if it is open."""
-        if gate not in self.reopens:
-            return 0.0
-        left = self.reopens[gate] - now
-        if left <= 0:
-            del self.reopens[gate]
-        return max(left, 0.0)
-
-    async def rest(self, until: Callable[[], Awaitable[None]]) -> None:
-        """Wait, unless the client is closed, now or meanwhile."""
+    def check_open(self) -> None:
+        """Raise ClientStateError if the client was closed."""
         if self.closed:
-            return
-        # Not beside a future that all share: each that leaves would search through the callbacks of all others.
-        resting = asyncio.ensure_future(until())
-        self.resting.add(resting)
+            raise ClientStateError("the client was closed while the call waited")
+
+    async def sleep(self, timing: Timing, seconds: float) -> None:
+        """Sleep. Raises ClientStateError if the client is closed, now or meanwhile."""
+        self.check_open()
+        # A future for each: one for all would search through all its callbacks whenever one of them leaves.
+        sleeping = asyncio.ensure_future(timing.sleep(seconds))
+        self.sleeping.add(sleeping)
         try:
-            await asyncio.wait([resting])
+            await asyncio.wait([sleeping])
         finally:
-            self.resting.discard(resting)
-            resting.cancel()
-        if not resting.cancelled():
-            resting.result()
+            self.sleeping.discard(sleeping)
+            sleeping.cancel()
+        self.check_open()
+        sleeping.result()
 
     async def close(self) -> None:
-        """End the calls under way and those that wait; then close the session, unless it was lent."""
+        """End the calls under way and those that wait; then close the session, unless it is external."""
         self.closed = True
-        for resting in self.resting:
-            resting.cancel()
-        self.watch.expire_all()
-        if self.life is not None:
-            await self.life.aclose()
+        for sleeping in self.sleeping:
+            sleeping.cancel()
+        self.timer.expire_all()
+        if self.loop_finalizer is not None:
+            await self.loop_finalizer.aclose()
 
 
 class Transport:
-    """Makes a pool at the first call, remembers its loop, and closes it.
+    """Opens a pool on the event loop of the first call, and closes it.
 
-    Touches no loop before. A client without ``aclose`` may serve several ``asyncio.run`` in turn: a primed
-    asynchronous generator is closed with its loop, and takes the session along.
+    A client may serve several ``asyncio.run`` in turn without ``aclose``: an asynchronous generator that was started is
+    closed with its loop, and closes the session.
     """
 
     def __init__(self, settings: Settings, *, max_connections: int, session: aiohttp.ClientSession | None) -> None:
-        error = None if session is None else lent_session_error(session, settings)
+        error = None if session is None else external_session_error(session, settings)
         if error is not None:
-            session = None  # a traceback with locals must not show what was passed for one
+            session = None  # its repr must not be in a traceback with locals
             raise error
         self._settings = settings
         self._max_connections = max_connections
-        self._borrowed = session
+        self._external = session
         self._pool: Pool | None = None
         self.closed = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop that the pool belongs to; None before the first call and once the client is closed."""
+        """The event loop of the pool; None before the first call and after ``aclose``."""
         return None if self._pool is None else self._pool.loop
 
     def pool(self) -> Pool:
-        """Return the pool of the running loop. Raises ClientStateError after ``aclose``, or beside a living loop."""
+        """Return the pool of the running loop.
+
+        Raises:
+            ClientStateError: After ``aclose``, or if the pool belongs to another loop that is not closed.
+        """
         loop = asyncio.get_running_loop()
         pool = self._pool
         if pool is not None and pool.loop is loop and not self.closed:
@@ -125,23 +113,30 @@ class Transport:
             raise ClientStateError("the client is closed: make a new one")
         if self._pool is not None and not self._pool.loop.is_closed():
             raise ClientStateError(
-                "the client belongs to another event loop that is still alive: make one client for each loop, "
+                "the client belongs to another event loop that is not closed: make one client per loop, "
                 "or close the first loop before the second one starts"
             )
-        watch = Watch(loop)
-        if self._borrowed is not None:
-            places = self._slots(self._borrowed)
-            slots, options = asyncio.Semaphore(places), lent_options(self._settings)
-            self._pool = Pool(self._borrowed, loop, slots, None, watch, None, options, idle=places)
-        else:
-            # aiohttp sends a session's default headers to the proxy, too: with one, ours go with each request instead.
-            headers = CIMultiDict[str]() if self._settings.proxy else self._settings.request_headers
-            session, life = self._own_session(headers)
-            slots = asyncio.Semaphore(self._max_connections)
-            self._pool = Pool(session, loop, slots, life, watch, headers, {})
+        self._pool = self._own_pool(loop) if self._external is None else self._external_pool(loop, self._external)
         return self._pool
 
-    def _own_session(self, headers: CIMultiDict[str]) -> tuple[aiohttp.ClientSession, AsyncGenerator[None]]:
+    def _external_pool(self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> Pool:
+        connector = session.connector
+        limits = () if connector is None else (connector.limit, connector.limit_per_host)
+        # With more slots than the session has connections, calls would wait for one after their time has begun.
+        count = min([self._max_connections, *[limit for limit in limits if limit]])  # 0 means no limit
+        return Pool(
+            session,
+            loop,
+            slots=asyncio.Semaphore(count),
+            timer=DeadlineTimer(loop),
+            headers=None,
+            options=external_options(self._settings),
+            idle=count,
+        )
+
+    def _own_pool(self, loop: asyncio.AbstractEventLoop) -> Pool:
+        # aiohttp sends the default headers of a session to the proxy, too: with a proxy, each request has ours instead.
+        headers = CIMultiDict[str]() if self._settings.proxy else self._settings.request_headers
         session = aiohttp.ClientSession(
             headers=headers,
             connector=aiohttp.TCPConnector(limit=self._max_connections, ssl=self._settings.ssl or True),
@@ -150,34 +145,33 @@ class Transport:
             proxy=self._settings.proxy,
             trust_env=False,
         )
-        life = _life_of(session)
+        loop_finalizer = _closing_with_loop(session)
         with suppress(StopIteration):  # at its first yield, which it reaches without waiting
-            life.__anext__().send(None)
-        return session, life
-
-    def _slots(self, session: aiohttp.ClientSession) -> int:
-        """Count the places: in a lent session with fewer of its own, calls would wait by the clock."""
-        connector = session.connector
-        limits = () if connector is None else (connector.limit, connector.limit_per_host)
-        return min([self._max_connections, *[limit for limit in limits if limit]])  # 0 is no limit
+            loop_finalizer.__anext__().send(None)
+        return Pool(
+            session,
+            loop,
+            slots=asyncio.Semaphore(self._max_connections),
+            timer=DeadlineTimer(loop),
+            headers=headers,
+            options={},
+            loop_finalizer=loop_finalizer,
+        )
 
     async def aclose(self) -> None:
-        """Close the session, unless it was lent. Calls under way end with ClientStateError."""
+        """Close the session, unless it is external. Calls under way end with ClientStateError."""
         pool = self._pool
         if pool is not None and not pool.loop.is_closed() and pool.loop is not asyncio.get_running_loop():
-            raise ClientStateError("the client belongs to another event loop that is still alive: close it there")
+            raise ClientStateError(
+                "the client belongs to another event loop that is not closed: close the client there"
+            )
         self.closed, self._pool = True, None
         if pool is not None and not pool.loop.is_closed():
             await pool.close()
 
 
-async def _life_of(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
+async def _closing_with_loop(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
     try:
         yield
     finally:
         await session.close()
-
-
-def spread(seconds: float, chance: float) -> float:
-    """Return up to a second, and up to a quarter of a pause, so that those who waited do not all wake at once."""
-    return chance * min(1.0, seconds / 4)

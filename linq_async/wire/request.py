@@ -17,9 +17,21 @@ URL_SECONDS = 30.0
 """How long the server may take to fetch one attachment URL before it answers."""
 
 
+@attrs.frozen
+class LimitGroup:
+    """Calls that share one limit of the server: a 429 with Retry-After pauses the whole group."""
+
+    name: str
+    interval: float = 0.0
+    """Seconds between the starts of two calls; 0 if the group has no pace."""
+
+
+DEFAULT_GROUP = LimitGroup("default")
+
+
 @attrs.define(eq=False, kw_only=True)  # not frozen: it never leaves the package, and is made for each call
 class Request:
-    """One call of the API, before anything of HTTP is decided but its route."""
+    """One call of the API: its route and its body, not yet encoded."""
 
     operation: str
     """Its name in logs: ``chats.create``."""
@@ -29,15 +41,12 @@ class Request:
     """A message, any other JSON object, or nothing."""
     params: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     idempotency_key: str | None = None
-    """The key in the body. The resources generate one for a message that has none."""
-    group: str = "default"
-    """The limit group: a 429 pauses the others of the same group."""
-    spacing: float = 0.0
-    """Seconds that lie between two attempts, at the least."""
+    """The key in the body. The resources generate one if the message has none."""
+    group: LimitGroup = DEFAULT_GROUP
     sizes: list[int | None] | None = None
-    """The sizes of the message's attachments, once they are measured."""
+    """The sizes of the attachments in bytes; None before they are measured."""
     failed: Outcome = Outcome.NOT_SENT
-    """What the attempts that have failed may have done, joined."""
+    """The joined outcome of the attempts that have failed."""
 
     @property
     def message(self) -> NewMessage | None:
@@ -46,21 +55,21 @@ class Request:
 
     @property
     def json(self) -> Mapping[str, Any]:
-        """The body, if it is no message; empty where there is none."""
+        """The body, if it is not a message; empty if there is none."""
         return {} if self.body is None or isinstance(self.body, NewMessage) else self.body
 
     @property
     def extra_read_seconds(self) -> float:
-        """How much longer than usual the answer may take."""
+        """How many seconds longer than usual the answer may take."""
         return URL_SECONDS * len(self.body.attachment_urls) if isinstance(self.body, NewMessage) else 0.0
 
 
 @attrs.define(eq=False)
 class RawResponse:
-    """An answer, read to its end or to the cap."""
+    """An answer, read to its end or to the size limit."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     oversized: bool = False
-    """Whether the body is longer than the cap, and cut there."""
+    """Whether the body was cut at the size limit."""

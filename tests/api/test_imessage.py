@@ -6,14 +6,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sized
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from linq_async import Attempt, Availability, ClientStateError, LinqClient, RateLimitError, RetryPolicy
-from linq_async.resources.pace import Line
 from linq_async.sandbox import Sandbox
 from linq_async.timing import Timing
+from linq_async.transport.limits import Pacer
+from linq_async.wire.request import LimitGroup
 from tests.support.world import LINE, MIRA, THEO, Clock, client_on, failure_of, until
 
 asyncio_test = pytest.mark.asyncio
@@ -189,11 +192,14 @@ async def test_a_wrong_argument_takes_no_turn(linq: LinqClient, sandbox: Sandbox
 
 def test_a_line_belongs_to_no_loop() -> None:
     """A client that serves several loops in turn keeps its ten seconds over all of them."""
-    clock, line = Clock(), Line("imessage.check", 10.0)
-    timing = Timing(clock.sleep, clock.monotonic)
+    clock, pacer = Clock(), Pacer(LimitGroup("imessage.check", interval=10.0))
+
+    async def sleep(timing: Timing, seconds: float) -> None:
+        await timing.sleep(seconds)
 
     async def three_turns() -> None:
-        await asyncio.gather(*(line.turn(timing) for _ in range(3)))
+        pool: Any = SimpleNamespace(sleep=sleep)
+        await asyncio.gather(*(pacer.acquire(Timing(clock.sleep, clock.monotonic), pool) for _ in range(3)))
 
     asyncio.run(three_turns())
     asyncio.run(three_turns())

@@ -367,7 +367,7 @@ async def test_an_unforeseen_failure_keeps_the_key(bakery: Bakery, monkeypatch: 
 
     linq = bakery.client()
     with monkeypatch.context() as patched:
-        patched.setattr("linq_async.wire.answer.Answer.decode", broken)
+        patched.setattr("linq_async.wire.result.CallResult.decode", broken)
         with pytest.raises(ZeroDivisionError):
             await bakery.send("One", linq=linq)
     assert linq._pipeline.keys._in_progress == {}

@@ -333,12 +333,12 @@ async def test_a_success_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
     assert _leaks(_logged(log.records)) == []
 
 
-def test_recipes_and_calls_print_no_secret() -> None:
+def test_bodies_and_calls_print_no_secret() -> None:
     """The bodies that are made of a message, and the state of a call, print no secret: locals of ours hold them."""
-    recipe = Json(canaries.text.encode())
+    body = Json(canaries.text.encode())
     form = Multipart("multipart/form-data", (canaries.text.encode(),), 5)
-    assert _leaks(f"{recipe!r} {form!r}") == []
-    assert {field.name for field in attrs.fields(Call) if not field.repr} >= {"recipe", "pool"}
+    assert _leaks(f"{body!r} {form!r}") == []
+    assert {field.name for field in attrs.fields(Call) if not field.repr} >= {"body", "pool"}
 
 
 def test_the_leak_detector_works() -> None:

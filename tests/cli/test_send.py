@@ -332,7 +332,7 @@ def test_bug_does_not_look_unsent(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("linq_async.wire.answer.Answer.decode", broken)
+    monkeypatch.setattr("linq_async.wire.result.CallResult.decode", broken)
     result = run(*ARGUMENTS, "--key", "order-1", env=sandbox_env)
     assert len(sandbox.messages) == 1
     assert result.exit_code == 4

@@ -44,5 +44,5 @@ def hurry(linq: LinqClient, then: Callable[[], Awaitable[None]] | None = None) -
             await then()
 
     timing = Timing(sleep, lambda: settings.timing.clock() + sum(waits), settings.timing.random)
-    linq._use(linq._pipeline.with_settings(attrs.evolve(settings, timing=timing)), linq._lines, owns_transport=True)
+    linq._use(linq._pipeline.with_settings(attrs.evolve(settings, timing=timing)), owns_transport=True)
     return waits

@@ -138,7 +138,7 @@ async def test_a_one_shot_stream_gets_one_attempt(server: Recorder, step: Step, 
     """A stream that can be read only once is sent once, and the error says why it was not sent again."""
     server.script = [step]
     async with leaving_nothing(server) as linq:
-        with pytest.raises(kind, match="not sent again, for an attachment can be read only once") as caught:
+        with pytest.raises(kind, match="not retried: an attachment can be read only once") as caught:
             await send(linq, one_shot())
     assert (caught.value.attempts, caught.value.outcome, len(server.seen)) == (1, Outcome.UNKNOWN, 1)
 

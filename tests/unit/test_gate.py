@@ -13,8 +13,8 @@ import pytest
 from linq_async import ConnectError, Outcome, RateLimitError, RetryPolicy, ServerError, Upload
 from linq_async.pipeline import Pipeline
 from linq_async.resources.chats import Chats
-from linq_async.transport.session import spread
-from linq_async.wire.request import Request
+from linq_async.transport.limits import jitter
+from linq_async.wire.request import DEFAULT_GROUP, LimitGroup, Request
 from tests.support.blocking import longest_block, young_heap
 from tests.support.clients import MESSAGE, ONCE, TOKEN, GivenTime, failure_of, piped
 from tests.support.loopback import CREATED, Loopback, Reply, Seen, refused
@@ -42,7 +42,7 @@ def _once(pipeline: Pipeline) -> Pipeline:
 
 
 def _check(method: str = "GET") -> Request:
-    return Request(operation="check", method=method, path="/check", group="check")
+    return Request(operation="check", method=method, path="/check", group=LimitGroup("check"))
 
 
 @pytest.mark.asyncio
@@ -108,7 +108,7 @@ async def test_a_retry_waits_at_a_gate_that_another_call_has_closed(time: GivenT
 
         async def closing(seconds: float) -> None:
             if not time.waits:
-                pipeline.transport.pool().pause((TOKEN, "default"), time.now, 30.0)
+                pipeline.throttle.pause(DEFAULT_GROUP, 30.0)
             await rest(seconds)
 
         time.sleep = closing
@@ -124,7 +124,7 @@ async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(time: GivenTime
         rest = time.sleep
 
         async def closing(seconds: float) -> None:
-            pipeline.transport.pool().pause((TOKEN, "default"), time.now, 500.0)
+            pipeline.throttle.pause(DEFAULT_GROUP, 500.0)
             await rest(seconds)
 
         time.sleep = closing
@@ -132,7 +132,7 @@ async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(time: GivenTime
     assert isinstance(error, ServerError)
     assert (error.status, error.outcome, error.idempotency_key, error.attempts) == (503, Outcome.UNKNOWN, "k", 1)
     assert error.retry_after == 500.0 - time.waits[0]
-    assert "not sent again, because the server asked another call to wait 499." in str(error)
+    assert "not retried: the server asked another call to wait 499." in str(error)
     assert len(server.seen) == 1
 
 
@@ -150,7 +150,7 @@ async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(time: G
         rest = time.sleep
 
         async def closing(seconds: float) -> None:
-            unreachable.transport.pool().pause((TOKEN, "default"), time.now, 500.0)
+            unreachable.throttle.pause(DEFAULT_GROUP, 500.0)
             await rest(seconds)
 
         time.sleep = closing
@@ -217,7 +217,7 @@ async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> N
 @pytest.mark.parametrize(("seconds", "most"), [(0.4, 0.1), (2.0, 0.5), (4.0, 1.0), (60.0, 1.0)])
 def test_those_who_waited_are_spread_over_a_quarter_of_the_pause(seconds: float, most: float) -> None:
     """The spread reaches from nothing to a quarter of the pause, a second at the most."""
-    assert (spread(seconds, 0.0), spread(seconds, 0.5), spread(seconds, 1.0)) == (0.0, most / 2, most)
+    assert (jitter(seconds, 0.0), jitter(seconds, 0.5), jitter(seconds, 1.0)) == (0.0, most / 2, most)
 
 
 @pytest.mark.asyncio

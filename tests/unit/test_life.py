@@ -97,7 +97,7 @@ async def test_a_second_living_loop_is_refused_at_once() -> None:
     async with Loopback() as server, client_of(server) as linq:
         await linq.chats.create(**MESSAGE)
         with _second_loop() as run:
-            with pytest.raises(ClientStateError, match="one client for each loop") as caught:
+            with pytest.raises(ClientStateError, match="one client per loop") as caught:
                 await asyncio.to_thread(run, linq.chats.create(**MESSAGE))
             with pytest.raises(ClientStateError):
                 await asyncio.to_thread(run, linq.aclose())

@@ -1,4 +1,4 @@
-"""The answer to a whole call, over however many attempts."""
+"""The result of a call, after all of its attempts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 @attrs.define(eq=False)
-class Answer:
-    """A 2xx answer, and what it took to get it."""
+class CallResult:
+    """A 2xx answer, with the key and the number of attempts of its call."""
 
     raw: RawResponse
     idempotency_key: str | None
@@ -27,21 +27,21 @@ class Answer:
         return request_id(self.raw.headers)
 
     def any_json(self) -> Any:
-        """Return the JSON value of the body; None if it is empty or not JSON. Raises DecodeError if it is too large."""
+        """Return the JSON value of the body; None if it is empty or not JSON. Raises DecodeError if it was cut."""
         try:
             return json_or_none(self.raw)
         except DecodeError as error:
             undecodable = error
-        raise self._signed(undecodable)
+        raise self._annotate_error(undecodable)
 
     def decode(self, envelope: str | None, returns: type[T]) -> T:
-        """Return the model in the body. Raises a DecodeError that knows the call."""
+        """Return the model in the body. Raises DecodeError, with the key and the attempts."""
         try:
             return decode(self.raw, envelope, returns)
         except DecodeError as error:
             undecodable = error
-        raise self._signed(undecodable)
+        raise self._annotate_error(undecodable)
 
-    def _signed(self, error: DecodeError) -> DecodeError:
+    def _annotate_error(self, error: DecodeError) -> DecodeError:
         error.idempotency_key, error.attempts = self.idempotency_key, self.attempts
         return error

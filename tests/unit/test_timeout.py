@@ -1,4 +1,4 @@
-"""linq_async/transport/clock.py: the limits of an attempt's phases."""
+"""linq_async/transport/timeout.py: the limits of the phases of an attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from linq_async import Timeouts
-from linq_async.transport.clock import AttemptClock, Watch
+from linq_async.transport.timeout import AttemptTimeout, DeadlineTimer
 
 FOREVER = float("inf")
 
@@ -31,7 +31,7 @@ class _Timer:
 
 
 class _Loop:
-    """As much of a loop as a Watch asks for, with a time that is moved by hand."""
+    """As much of a loop as a DeadlineTimer asks for, with a time that is moved by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -64,8 +64,8 @@ class _Loop:
         self.move(0.0)
 
 
-class _Line:
-    """As much of a transport as a clock asks for."""
+class _Transport:
+    """As much of a transport as a timeout asks for."""
 
     def __init__(self, unsent: list[int]) -> None:
         self._unsent = unsent
@@ -82,18 +82,22 @@ def loop() -> _Loop:
 
 
 @pytest.fixture
-def watch(loop: _Loop) -> Watch:
+def timer(loop: _Loop) -> DeadlineTimer:
     """Make a watch of it."""
-    return Watch(loop)  # type: ignore[arg-type]
+    return DeadlineTimer(loop)  # type: ignore[arg-type]
 
 
-def _clock(watch: Watch, timeouts: Timeouts, remaining: float = FOREVER, extra: float = 0.0) -> AttemptClock:
-    return AttemptClock(watch, timeouts, remaining, extra)
+def _timeout(
+    timer: DeadlineTimer, timeouts: Timeouts, remaining: float = FOREVER, extra: float = 0.0
+) -> AttemptTimeout:
+    timeout = AttemptTimeout(timer, timeouts, remaining, extra)
+    timeout.watch(_Transport([0]), lambda _: None)  # type: ignore[arg-type]
+    return timeout
 
 
-async def _held(clock: AttemptClock, *steps: Callable[[], None]) -> None:
-    """Stay within the clock, doing one step after the other, until it ends the wait."""
-    with clock:
+async def _held(timeout: AttemptTimeout, *steps: Callable[[], None]) -> None:
+    """Stay within the timeout, doing one step after the other, until it ends the wait."""
+    with timeout:
         for step in steps:
             step()
             await asyncio.sleep(0)
@@ -101,7 +105,7 @@ async def _held(clock: AttemptClock, *steps: Callable[[], None]) -> None:
         await asyncio.Event().wait()
 
 
-def _stay_connecting(_: AttemptClock) -> None:
+def _stay_connecting(_: AttemptTimeout) -> None:
     """Leave the attempt in its first phase."""
 
 
@@ -110,92 +114,94 @@ def _stay_connecting(_: AttemptClock) -> None:
     ("phase", "seconds", "before"),
     [
         ("connect", 2.0, _stay_connecting),
-        ("write", 3.0, AttemptClock.body_moves),
-        ("read", 5.0, AttemptClock.body_is_out),
+        ("write", 3.0, AttemptTimeout.body_progress),
+        ("read", 5.0, AttemptTimeout.body_sent),
     ],
 )
 async def test_each_phase_has_its_limit(
-    loop: _Loop, watch: Watch, phase: str, seconds: float, before: Callable[[AttemptClock], None]
+    loop: _Loop, timer: DeadlineTimer, phase: str, seconds: float, before: Callable[[AttemptTimeout], None]
 ) -> None:
     """A phase ends the attempt once its seconds are used up, not before, and is named with its limit."""
-    clock = _clock(watch, Timeouts(connect=2.0, write=3.0, read=4.0), extra=1.0)
-    task = asyncio.create_task(_held(clock, lambda: before(clock), lambda: loop.move(seconds - 0.01)))
+    timeout = _timeout(timer, Timeouts(connect=2.0, write=3.0, read=4.0), extra=1.0)
+    task = asyncio.create_task(_held(timeout, lambda: before(timeout), lambda: loop.move(seconds - 0.01)))
     for _ in range(8):
         await asyncio.sleep(0)
     assert not task.done()
     loop.move(0.02)
     with pytest.raises(TimeoutError):
         await task
-    assert (clock.phase, clock.seconds) == (phase, seconds)
+    assert (timeout.phase, timeout.seconds) == (phase, seconds)
 
 
 @pytest.mark.asyncio
-async def test_a_body_that_moves_is_not_late(loop: _Loop, watch: Watch) -> None:
+async def test_a_body_that_moves_is_not_late(loop: _Loop, timer: DeadlineTimer) -> None:
     """The write limit counts from the last progress: fifty slow steps pass, standing still does not."""
-    clock = _clock(watch, Timeouts(connect=1.0, write=3.0, read=4.0))
-    moves = [clock.body_moves, lambda: loop.move(2.9)] * 50
-    task = asyncio.create_task(_held(clock, *moves))
+    timeout = _timeout(timer, Timeouts(connect=1.0, write=3.0, read=4.0))
+    moves = [timeout.body_progress, lambda: loop.move(2.9)] * 50
+    task = asyncio.create_task(_held(timeout, *moves))
     for _ in range(250):
         await asyncio.sleep(0)
     assert not task.done()
     loop.move(0.2)
     with pytest.raises(TimeoutError):
         await task
-    assert clock.phase == "write"
+    assert timeout.phase == "write"
 
 
 @pytest.mark.asyncio
-async def test_moving_a_limit_makes_few_timers(loop: _Loop, watch: Watch) -> None:
+async def test_moving_a_limit_makes_few_timers(loop: _Loop, timer: DeadlineTimer) -> None:
     """A thousand moves of a limit within its time set no thousand timers."""
-    clock = _clock(watch, Timeouts(connect=1.0, write=3.0))
-    with clock:
+    timeout = _timeout(timer, Timeouts(connect=1.0, write=3.0))
+    with timeout:
         for _ in range(1_000):
-            clock.body_moves()
+            timeout.body_progress()
             loop.move(0.0001)
     assert loop.made <= 2
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("total", "remaining"), [(6.0, FOREVER), (None, 6.0), (6.0, 7.0), (7.0, 6.0)])
-async def test_the_total_cuts_every_phase(loop: _Loop, watch: Watch, total: float | None, remaining: float) -> None:
+async def test_the_total_cuts_every_phase(
+    loop: _Loop, timer: DeadlineTimer, total: float | None, remaining: float
+) -> None:
     """The attempt's total, or what is left of the call, ends it however the phases move."""
-    clock = _clock(watch, Timeouts(connect=4.0, write=4.0, read=4.0, total=total), remaining)
-    steps = [lambda: loop.move(3.0), clock.body_moves, lambda: loop.move(2.0), clock.body_is_out]
-    task = asyncio.create_task(_held(clock, *steps, lambda: loop.move(1.1)))
+    timeout = _timeout(timer, Timeouts(connect=4.0, write=4.0, read=4.0, total=total), remaining)
+    steps = [lambda: loop.move(3.0), timeout.body_progress, lambda: loop.move(2.0), timeout.body_sent]
+    task = asyncio.create_task(_held(timeout, *steps, lambda: loop.move(1.1)))
     with pytest.raises(TimeoutError):
         await task
-    assert (clock.phase, clock.seconds) == ("total", 6.0)
+    assert (timeout.phase, timeout.seconds) == ("total", 6.0)
 
 
 @pytest.mark.asyncio
-async def test_a_budget_that_is_gone_ends_it_at_once(loop: _Loop, watch: Watch) -> None:
+async def test_a_budget_that_is_gone_ends_it_at_once(loop: _Loop, timer: DeadlineTimer) -> None:
     """With nothing left of the call's seconds an attempt does not run on."""
-    task = asyncio.create_task(_held(_clock(watch, Timeouts(), remaining=0.0), lambda: loop.move(0.0)))
+    task = asyncio.create_task(_held(_timeout(timer, Timeouts(), remaining=0.0), lambda: loop.move(0.0)))
     with pytest.raises(TimeoutError):
         await task
 
 
 @pytest.mark.asyncio
-async def test_no_limit_is_no_timer(loop: _Loop, watch: Watch) -> None:
+async def test_no_limit_is_no_timer(loop: _Loop, timer: DeadlineTimer) -> None:
     """Without limits nothing ever fires."""
-    clock = _clock(watch, Timeouts(None, None, None, None))
-    with clock:
-        clock.body_moves()
-        clock.body_is_out()
+    timeout = _timeout(timer, Timeouts(None, None, None, None))
+    with timeout:
+        timeout.body_progress()
+        timeout.body_sent()
         loop.move(1e9)
-    assert not clock.expired
+    assert not timeout.expired
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("phase", ["connect", "write", "read"])
-async def test_a_cancellation_is_no_timeout(loop: _Loop, watch: Watch, phase: str) -> None:
+async def test_a_cancellation_is_no_timeout(loop: _Loop, timer: DeadlineTimer, phase: str) -> None:
     """Cancelling a task in any phase is a CancelledError, and nothing fires afterwards."""
-    clock = _clock(watch, Timeouts())
-    steps = {"connect": [], "write": [clock.body_moves], "read": [clock.body_is_out]}[phase]
-    task = asyncio.create_task(_held(clock, *steps))
+    timeout = _timeout(timer, Timeouts())
+    steps = {"connect": [], "write": [timeout.body_progress], "read": [timeout.body_sent]}[phase]
+    task = asyncio.create_task(_held(timeout, *steps))
     for _ in range(4):
         await asyncio.sleep(0)
-    assert clock.phase == phase
+    assert timeout.phase == phase
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -204,9 +210,9 @@ async def test_a_cancellation_is_no_timeout(loop: _Loop, watch: Watch, phase: st
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("first", ["cancelled", "late"])
-async def test_a_cancellation_beside_a_timeout_stays_one(loop: _Loop, watch: Watch, first: str) -> None:
+async def test_a_cancellation_beside_a_timeout_stays_one(loop: _Loop, timer: DeadlineTimer, first: str) -> None:
     """A task that is cancelled in the very moment of its limit stays cancelled."""
-    task = asyncio.create_task(_held(_clock(watch, Timeouts(connect=1.0))))
+    task = asyncio.create_task(_held(_timeout(timer, Timeouts(connect=1.0))))
     await asyncio.sleep(0)
     moves: list[Callable[[], object]] = [task.cancel, lambda: loop.move(2.0)]
     for move in moves if first == "cancelled" else reversed(moves):
@@ -216,11 +222,11 @@ async def test_a_cancellation_beside_a_timeout_stays_one(loop: _Loop, watch: Wat
 
 
 @pytest.mark.asyncio
-async def test_an_attempt_that_ended_is_left_alone(loop: _Loop, watch: Watch) -> None:
+async def test_an_attempt_that_ended_is_left_alone(loop: _Loop, timer: DeadlineTimer) -> None:
     """After its block an attempt's limit touches the task no more, and other errors pass as they are."""
-    with _clock(watch, Timeouts(connect=1.0)):
+    with _timeout(timer, Timeouts(connect=1.0)):
         pass
-    with pytest.raises(KeyError), _clock(watch, Timeouts(connect=1.0)):
+    with pytest.raises(KeyError), _timeout(timer, Timeouts(connect=1.0)):
         raise KeyError
     loop.move(10.0)
     await asyncio.sleep(0)
@@ -230,10 +236,10 @@ async def test_an_attempt_that_ended_is_left_alone(loop: _Loop, watch: Watch) ->
 
 
 @pytest.mark.asyncio
-async def test_each_of_many_attempts_ends_at_its_own_limit(loop: _Loop, watch: Watch) -> None:
+async def test_each_of_many_attempts_ends_at_its_own_limit(loop: _Loop, timer: DeadlineTimer) -> None:
     """Attempts that share the timer end in the order of their limits, each by itself."""
     limits = [5.0, 1.0, 3.0, 2.0, 4.0]
-    tasks = [asyncio.create_task(_held(_clock(watch, Timeouts(connect=limit)))) for limit in limits]
+    tasks = [asyncio.create_task(_held(_timeout(timer, Timeouts(connect=limit)))) for limit in limits]
     await asyncio.sleep(0)
     for second in range(1, 6):
         loop.move(1.0)
@@ -245,68 +251,68 @@ async def test_each_of_many_attempts_ends_at_its_own_limit(loop: _Loop, watch: W
 
 
 @pytest.mark.asyncio
-async def test_a_busy_loop_reads_before_it_gives_up(loop: _Loop, watch: Watch) -> None:
+async def test_a_busy_loop_reads_before_it_gives_up(loop: _Loop, timer: DeadlineTimer) -> None:
     """A limit that passed while the loop was busy is spared as long as it was late, a second at the most, and once."""
     for busy, spared in ((0.3, 0.3), (30.0, 1.0)):
-        clock = _clock(watch, Timeouts(connect=2.0))
-        task = asyncio.create_task(_held(clock))
+        timeout = _timeout(timer, Timeouts(connect=2.0))
+        task = asyncio.create_task(_held(timeout))
         await asyncio.sleep(0)
         loop.block(2.0 + busy)
         loop.move(spared - 0.01)
         await asyncio.sleep(0)
-        assert not clock.expired
+        assert not timeout.expired
         loop.block(0.02 + busy)
         with pytest.raises(TimeoutError):
             await task
-        assert (clock.phase, clock.seconds) == ("connect", 2.0)
+        assert (timeout.phase, timeout.seconds) == ("connect", 2.0)
 
 
 @pytest.mark.asyncio
-async def test_each_phase_is_spared_by_itself(loop: _Loop, watch: Watch) -> None:
+async def test_each_phase_is_spared_by_itself(loop: _Loop, timer: DeadlineTimer) -> None:
     """A loop that was busy while the connection was made may be busy once more while the answer comes."""
-    clock = _clock(watch, Timeouts(connect=2.0, read=3.0))
-    steps = [lambda: loop.block(2.5), clock.body_is_out, lambda: loop.block(3.5)]
-    task = asyncio.create_task(_held(clock, *steps))
+    timeout = _timeout(timer, Timeouts(connect=2.0, read=3.0))
+    steps = [lambda: loop.block(2.5), timeout.body_sent, lambda: loop.block(3.5)]
+    task = asyncio.create_task(_held(timeout, *steps))
     for _ in range(9):
         await asyncio.sleep(0)
-    assert not clock.expired
+    assert not timeout.expired
     loop.move(0.6)
     with pytest.raises(TimeoutError):
         await task
-    assert (clock.phase, clock.seconds) == ("read", 3.0)
+    assert (timeout.phase, timeout.seconds) == ("read", 3.0)
 
 
 @pytest.mark.asyncio
 async def test_a_real_limit_ends_a_real_wait() -> None:
     """On a real loop, 50 ms are 50 ms: not less, and not for ever."""
     started = time.monotonic()
-    clock = _clock(Watch(asyncio.get_running_loop()), Timeouts(connect=0.05))
+    timeout = _timeout(DeadlineTimer(asyncio.get_running_loop()), Timeouts(connect=0.05))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(_held(clock), 5.0)
+        await asyncio.wait_for(_held(timeout), 5.0)
     assert 0.045 <= time.monotonic() - started < 2.0
-    assert clock.expired
+    assert timeout.expired
 
 
 @pytest.mark.asyncio
-async def test_a_slow_piece_of_the_body_is_not_a_stalled_one(loop: _Loop, watch: Watch) -> None:
+async def test_a_slow_piece_of_the_body_is_not_a_stalled_one(loop: _Loop, timer: DeadlineTimer) -> None:
     """While less and less of the body waits to leave, the write limit starts anew; once nothing moves, it ends."""
-    clock = _clock(watch, Timeouts(connect=1.0, write=4.0))
+    timeout = _timeout(timer, Timeouts(connect=1.0, write=4.0))
     unsent = iter([500, 400, 300, 200, 100, 50, *[50] * 50])
-    clock._buffered = lambda: next(unsent)
-    task = asyncio.create_task(_held(clock, clock.body_moves, *[lambda: loop.move(1.0)] * 8))
+    timeout._buffer_size = lambda: next(unsent)
+    task = asyncio.create_task(_held(timeout, timeout.body_progress, *[lambda: loop.move(1.0)] * 8))
     for _ in range(30):
         await asyncio.sleep(0)
     assert not task.done()
     loop.move(1.0)
     with pytest.raises(TimeoutError):
         await task
-    assert (clock.phase, clock.seconds) == ("write", 4.0)
+    assert (timeout.phase, timeout.seconds) == ("write", 4.0)
 
 
 @pytest.mark.asyncio
-async def test_a_loop_that_is_busy_again_and_again_ends_no_upload(loop: _Loop, watch: Watch) -> None:
+async def test_a_loop_that_is_busy_again_and_again_ends_no_upload(loop: _Loop, timer: DeadlineTimer) -> None:
     """However often the loop is busy for longer than the write limit, an upload that moves in between goes on."""
-    clock = _clock(watch, Timeouts(write=4.0))
+    timeout = _timeout(timer, Timeouts(write=4.0))
     unsent = [500]
 
     def busy() -> None:
@@ -314,11 +320,11 @@ async def test_a_loop_that_is_busy_again_and_again_ends_no_upload(loop: _Loop, w
         unsent[0] -= 50  # now the loop writes
         loop.move(2.0)
 
-    clock.watch_over(_Line(unsent), lambda _: None)  # type: ignore[arg-type]
-    task = asyncio.create_task(_held(clock, clock.body_moves, *[busy] * 8))
+    timeout.watch(_Transport(unsent), lambda _: None)  # type: ignore[arg-type]
+    task = asyncio.create_task(_held(timeout, timeout.body_progress, *[busy] * 8))
     for _ in range(30):
         await asyncio.sleep(0)
-    assert not clock.expired
+    assert not timeout.expired
     loop.move(5.0)
     with pytest.raises(TimeoutError):
         await task
@@ -327,12 +333,12 @@ async def test_a_loop_that_is_busy_again_and_again_ends_no_upload(loop: _Loop, w
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("unsent", "said"), [(0, [4.0]), (50, [])])
 async def test_who_stands_still_is_asked_only_once_all_has_left(
-    loop: _Loop, watch: Watch, unsent: int, said: list[float]
+    loop: _Loop, timer: DeadlineTimer, unsent: int, said: list[float]
 ) -> None:
     """At the write limit it is the sender's fault only if the server took all that was handed over."""
-    clock, heard = _clock(watch, Timeouts(write=4.0)), list[float]()
-    clock.watch_over(_Line([unsent]), heard.append)  # type: ignore[arg-type]
-    task = asyncio.create_task(_held(clock, clock.body_moves))
+    timeout, heard = _timeout(timer, Timeouts(write=4.0)), list[float]()
+    timeout.watch(_Transport([unsent]), heard.append)  # type: ignore[arg-type]
+    task = asyncio.create_task(_held(timeout, timeout.body_progress))
     for _ in range(4):
         await asyncio.sleep(0)
     loop.move(4.1)
@@ -342,13 +348,13 @@ async def test_who_stands_still_is_asked_only_once_all_has_left(
 
 
 @pytest.mark.asyncio
-async def test_a_body_that_stands_still_is_looked_at_four_times(loop: _Loop, watch: Watch) -> None:
+async def test_a_body_that_stands_still_is_looked_at_four_times(loop: _Loop, timer: DeadlineTimer) -> None:
     """Whether a body moves is looked at four times within the write limit, not at every turn of the loop."""
-    clock = _clock(watch, Timeouts(connect=1.0, write=16.0))
-    with clock:
-        clock.body_moves()
+    timeout = _timeout(timer, Timeouts(connect=1.0, write=16.0))
+    with timeout:
+        timeout.body_progress()
         made = loop.made
         for _ in range(60):
             loop.move(0.25)
     assert 3 <= loop.made - made <= 4
-    assert not clock.expired
+    assert not timeout.expired
