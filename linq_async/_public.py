@@ -42,7 +42,7 @@ from linq_async.models.messages import EditedMessage, Message, Reaction, Reactio
 from linq_async.models.outgoing import NewChat, NewMessage, new_idempotency_key
 from linq_async.models.phone_numbers import PhoneNumber
 from linq_async.models.response import Response
-from linq_async.models.serialize import to_dict
+from linq_async.models.serialize import error_to_dict, to_dict
 from linq_async.models.webhook_subscriptions import WebhookEventType, WebhookSubscription
 from linq_async.resources.pager import Pager
 from linq_async.uploads import Upload
@@ -105,6 +105,7 @@ __all__ = [  # noqa: RUF022  # as sorted() sorts
     "WebhookEventType",
     "WebhookSubscription",
     "__version__",
+    "error_to_dict",
     "new_idempotency_key",
     "to_dict",
 ]

@@ -1,16 +1,16 @@
-"""Every exception that the package raises on purpose.
+"""The exceptions of this package.
 
 The tree::
 
-    LinqError                       outcome, idempotency_key, attempts, request_id
-      ConfigurationError            no token, or http to a host that is not this machine
-      ClientStateError              a closed client, or one on a second living loop (also a RuntimeError)
-      InvalidArgumentError          refused before anything is sent (also a ValueError)
+    LinqError                       outcome, operation, idempotency_key, attempts, request_id
+      ConfigurationError            no token, or http to another machine
+      ClientStateError              the client is closed or used on a second loop (also a RuntimeError)
+      InvalidArgumentError          invalid arguments, nothing was sent (also a ValueError)
       UploadError                   an attachment could not be read
-      ConnectError                  this attempt sent nothing
-      ConnectionLostError           it had gone out, no whole answer came
-      RequestTimeoutError           the same, by the clock (also a TimeoutError)
-      APIError                      the server answered with a refusal
+      ConnectError                  no connection was made, this attempt sent nothing
+      ConnectionLostError           the connection was lost before the whole response arrived
+      RequestTimeoutError           the response did not arrive in time (also a TimeoutError)
+      APIError                      the server responded with an error status
         BadRequestError             400
         AuthenticationError         401
         PermissionDeniedError       403
@@ -21,13 +21,13 @@ The tree::
         RateLimitError              429
         ServerError                 5xx
         RedirectError               3xx
-      DecodeError                   2xx, but not the shape promised
-      KeyReusedError                2xx, but it shows another message under the key
-      DeliveryTimeoutError          wait_until_delivered gave up: nothing is wrong with the send
+      DecodeError                   a body does not have the documented shape
+      KeyReusedError                2xx, but the response shows another message under the key
+      DeliveryTimeoutError          wait_until_delivered timed out, the message itself was sent
 
-A class names the cause; ``error.outcome`` names the effect on the message. All of them hold plain data and
-survive pickle and copy. No text of theirs holds the token, a phone number or a message's text, unless the client was
-built with ``show_details=True``: then the text of an APIError holds the server's sentence, which may repeat them.
+The class names the cause, ``error.outcome`` the effect on the message. Errors are plain data and can be pickled and
+copied. Their text never contains the token, a phone number or the text of a message, unless the client was created
+with ``show_details=True``: then the text of an APIError includes the server's own message, which may repeat them.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 ConnectReason = Literal["refused", "dns", "timeout", "tls", "certificate", "proxy", "proxy_denied", "lost"]
-"""Why no connection was made."""
+"""The cause of a ConnectError."""
 TimeoutPhase = Literal["write", "read", "total"]
-"""The time limit that was reached."""
+"""The time limit that a RequestTimeoutError reports."""
 
 
 class Outcome(enum.StrEnum):
-    """What became of a request, as far as this side can know."""
+    """The effect of a call on the server, as far as the client can know it."""
 
     NOT_SENT = "not_sent"
-    """The server has not acted on it: nothing left this machine, or the server refused it."""
+    """The server did not carry out the request: it was never sent, or the server rejected it."""
     UNKNOWN = "unknown"
-    """It may have been acted on. Repeat it with the same idempotency key to find out."""
+    """The server may have carried out the request. Retry with the same idempotency key to find out."""
     SENT = "sent"
-    """The server accepted it."""
+    """The server accepted the request."""
 
     def joined(self, other: Outcome) -> Outcome:
-        """Return the outcome of two attempts together: what may have happened never un-happens."""
+        """Return the outcome of two attempts together: SENT before UNKNOWN before NOT_SENT."""
         return self if _CERTAINTY[self] >= _CERTAINTY[other] else other
 
 
@@ -64,23 +64,27 @@ _CERTAINTY = {Outcome.NOT_SENT: 0, Outcome.UNKNOWN: 1, Outcome.SENT: 2}
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetail:
-    """One entry of an error answer, from either of the two formats that the API documents.
+    """One error of a response, from either of the two formats that the API documents.
 
-    Its repr leaves out title and detail, which may repeat a phone number or a text, and a code unlike a program's word.
+    The repr omits ``title`` and ``detail``, which may repeat a phone number or a text.
     """
 
     status: int | None = None
-    """The HTTP status that the entry repeats."""
+    """The HTTP status that the server gives for this error."""
     code: str | None = None
-    """A word for programs, such as ``missing_phone``."""
+    """The machine-readable code, such as ``missing_phone``."""
     title: str | None = None
-    """A short heading."""
+    """A short summary."""
     detail: str | None = None
-    """A sentence for people."""
+    """The explanation for people."""
+
+    @property
+    def safe_code(self) -> str | None:
+        """The code if it is an identifier such as ``missing_phone``; else None, because it may be an echoed text."""
+        return self.code if self.code is not None and _CODE.fullmatch(self.code) else None
 
     def __repr__(self) -> str:
-        code = self.code if self.code is not None and _CODE.fullmatch(self.code) else None
-        return f"ErrorDetail(status={self.status}, code={code!r})"
+        return f"ErrorDetail(status={self.status}, code={self.safe_code!r})"
 
 
 _CODE = re.compile(r"(?=.{1,64}$)(?:[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+)")
@@ -88,21 +92,21 @@ _CODE = re.compile(r"(?=.{1,64}$)(?:[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+)")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason for which an argument was refused."""
+    """One problem with an argument."""
 
     argument: str
-    """The argument's name, with an index where it is a list: ``phone_numbers[1]``."""
+    """The name of the argument, with an index if it is an item of a list: ``phone_numbers[1]``."""
     message: str
-    """What is wrong with it."""
+    """What is wrong, such as ``must not be empty``."""
 
     def __str__(self) -> str:
         return f"{self.argument} {self.message}"
 
 
 class LinqError(Exception):
-    """The root of all that this package raises on purpose.
+    """Base class of all exceptions of this package.
 
-    Pickled, an error carries what the server answered (``body``, ``errors``, ``headers``), which may be personal data.
+    A pickled error includes what the server sent (``body``, ``errors``, ``headers``), which may be personal data.
     """
 
     def __init__(
@@ -115,23 +119,32 @@ class LinqError(Exception):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.outcome = outcome
-        self.idempotency_key = idempotency_key
-        self.attempts = attempts
-        self.request_id = request_id
+        self.message: str = message
+        """The text without outcome, attempts, key and request id, which ``str(error)`` appends."""
+        self.outcome: Outcome = outcome
+        """Whether the server carried out the request, over all attempts of the call."""
+        self.operation: str | None = None
+        """The operation that failed, such as ``chats.create``; None if the call never began."""
+        self.idempotency_key: str | None = idempotency_key
+        """The key of the message, yours or a generated one; None for calls without a message."""
+        self.attempts: int = attempts
+        """The number of attempts, 0 if none began."""
+        self.request_id: str | None = request_id
+        """The server's id of the request, if it returned one."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Built bare and filled from the dict: the classes differ in their arguments, and OSError in its own rules.
+        # Created without __init__, whose arguments differ by class, and restored from the dict.
         return _rebuild, (type(self), self.message), self.__dict__
 
     def __str__(self) -> str:
+        if not self.attempts:
+            return self.message
         facts = [f"outcome: {self.outcome.value}", f"attempts: {self.attempts}"]
         if self.idempotency_key is not None:
             facts.append(f"idempotency key: {self.idempotency_key}")
         if self.request_id is not None:
             facts.append(f"request id: {self.request_id}")
-        return f"{self.message} ({', '.join(facts)})" if self.attempts else self.message
+        return f"{self.message} ({', '.join(facts)})"
 
 
 def _rebuild(kind: type[LinqError], message: str) -> LinqError:
@@ -141,59 +154,59 @@ def _rebuild(kind: type[LinqError], message: str) -> LinqError:
 
 
 class ConfigurationError(LinqError):
-    """The client cannot be built or used as it is configured."""
+    """The configuration of the client is incomplete or unsafe."""
 
 
 class ClientStateError(LinqError, RuntimeError):
-    """The client is closed, or belongs to another event loop that is still alive."""
+    """The client is closed, or in use on another event loop."""
 
 
 class InvalidArgumentError(LinqError, ValueError):
-    """An argument was refused before anything was sent."""
+    """The arguments are invalid. Nothing was sent."""
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
-        """Everything that is wrong, each with the argument's name."""
+        """All problems, each with the name of its argument."""
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
 
 class UploadError(LinqError):
-    """An attachment could not be read. The text gives its place among the attachments: its name may be personal."""
+    """An attachment could not be read. The text gives its index, not its name, which may be personal."""
 
     def __init__(
         self, filename: str = "", reason: str = "", *, index: int | None = None, outcome: Outcome = Outcome.NOT_SENT
     ) -> None:
         super().__init__(f"{'attachment' if index is None else f'attachments[{index}]'} {reason}", outcome=outcome)
-        self.filename = filename
-        """The attachment's name, as it is sent."""
-        self.reason = reason
-        """What went wrong."""
-        self.index = index
-        """Its place in ``attachments``, from 0; None if it was never part of a message."""
+        self.filename: str = filename
+        """The file name, as it is sent."""
+        self.reason: str = reason
+        """Why it could not be read."""
+        self.index: int | None = index
+        """The index in ``attachments``; None if the upload is not part of a message yet."""
 
     def at(self, index: int) -> UploadError:
-        """Return the error with the attachment's place."""
+        """Return the same error for the attachment with this index."""
         return UploadError(self.filename, self.reason, index=index, outcome=self.outcome)
 
 
 class ConnectError(LinqError):
-    """No connection was made, so this attempt sent nothing."""
+    """The connection could not be made, so this attempt sent nothing."""
 
     def __init__(self, message: str = "", *, reason: ConnectReason = "refused") -> None:
         super().__init__(message)
         self.reason: ConnectReason = reason
         """``refused``, ``dns``, ``timeout``, ``tls``, ``certificate``, ``proxy``, ``proxy_denied`` or ``lost``.
 
-        ``proxy_denied``: the proxy answered CONNECT with 407, or another 4xx that the same request would get again.
+        ``proxy_denied``: the proxy responded to CONNECT with 407, or with another 4xx that a retry would not change.
         """
 
 
 class ConnectionLostError(LinqError):
-    """The request had gone out, and no whole answer came back."""
+    """The connection was lost after the request was sent, before the whole response arrived."""
 
 
 class RequestTimeoutError(LinqError, TimeoutError):
-    """The request had gone out, and no whole answer came in time."""
+    """The request was sent at least in part, and the whole response did not arrive in time."""
 
     def __init__(
         self,
@@ -206,8 +219,8 @@ class RequestTimeoutError(LinqError, TimeoutError):
         super().__init__(message or f"{_PHASES[phase]} within {seconds:g} s", outcome=outcome)
         self.phase: TimeoutPhase = phase
         """``write``, ``read`` or ``total``."""
-        self.seconds = seconds
-        """The limit that was reached, in seconds."""
+        self.seconds: float = seconds
+        """The limit that was exceeded, in seconds."""
 
 
 _PHASES = {
@@ -218,10 +231,10 @@ _PHASES = {
 
 
 class APIError(LinqError):
-    """The server answered with a refusal.
+    """The server responded with a status outside 2xx.
 
-    The message names the operation, the status and the server's code. The server's own sentence is in
-    ``errors[0].detail``; with ``show_details=True`` it is in the message too, which may then hold personal data.
+    The message names the operation, the status and the server's code. The server's explanation is in
+    ``errors[0].detail``; with ``show_details=True`` the message includes it, and may then contain personal data.
     """
 
     def __init__(
@@ -238,108 +251,111 @@ class APIError(LinqError):
         hint: str | None = None,
     ) -> None:
         super().__init__(message, outcome=outcome, request_id=request_id)
-        self.status = status
+        self.status: int = status
         """The HTTP status."""
         self.errors: tuple[ErrorDetail, ...] = tuple(errors)
-        """The first 20 entries of what the server said, from either documented format; empty if it used neither."""
-        self.body = body
-        """The answer's first 64 KiB, as bytes. May hold personal data."""
+        """The first 20 errors in the body; empty if the body has neither of the documented formats."""
+        self.body: bytes = body
+        """The first 64 KiB of the body. May contain personal data."""
         self.headers: dict[str, str] = dict(headers or {})
-        """The answer's headers, names in lower case."""
-        self.retry_after = retry_after
-        """Seconds that the server asks to wait, if it does."""
-        self.hint = hint
-        """What may be wrong with an argument, by its name; the message ends with it."""
+        """The response headers, with names in lower case."""
+        self.retry_after: float | None = retry_after
+        """The seconds to wait that the server asks for, if it does."""
+        self.hint: str | None = hint
+        """A likely problem with an argument, by its name. The message ends with it."""
 
     def __dir__(self) -> list[str]:
         return _without_echoes(super().__dir__())
 
 
 class BadRequestError(APIError):
-    """400: parameters are missing or malformed."""
+    """400: a parameter is missing or malformed."""
 
 
 class AuthenticationError(APIError):
-    """401: the token is missing or not accepted."""
+    """401: the token is missing or invalid."""
 
 
 class PermissionDeniedError(APIError):
-    """403: the token is fine, the thing is not yours."""
+    """403: the token is valid, but does not permit the operation."""
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing."""
+    """404: the resource does not exist."""
 
 
 class ConflictError(APIError):
-    """409: it conflicts with what the server holds."""
+    """409: the request conflicts with the state of the server."""
 
 
 class PayloadTooLargeError(APIError):
-    """413: the body is larger than the server takes."""
+    """413: the body exceeds the server's limit."""
 
 
 class UnprocessableEntityError(APIError):
-    """422: the values were understood and rejected."""
+    """422: the server rejected the values."""
 
 
 class RateLimitError(APIError):
-    """429: too many requests. With ``attempts == 0`` it was held back here, for the server had asked to wait."""
+    """429: too many requests. With ``attempts == 0`` it was not sent because of an earlier ``Retry-After``."""
 
 
 class ServerError(APIError):
-    """5xx: the failure is on the server's side."""
+    """5xx: the server failed."""
 
 
 class RedirectError(APIError):
-    """3xx: the server points elsewhere; it is not followed, for that would carry the token along."""
+    """3xx: a redirect. It is not followed, because the token would go with it."""
 
 
 class DecodeError(LinqError):
-    """A 2xx answer is not the shape that the API promises. The request was accepted: do not send it again."""
+    """A body does not have the shape that the API documents.
+
+    If it is the body of a 2xx response, ``outcome`` is SENT: the server accepted the request, so do not send it again.
+    """
 
     def __init__(
         self,
         message: str = "",
         *,
         paths: Iterable[str] = (),
-        status: int = 200,
+        status: int | None = None,
         body: bytes = b"",
         request_id: str | None = None,
+        outcome: Outcome = Outcome.SENT,
     ) -> None:
-        super().__init__(message, outcome=Outcome.SENT, request_id=request_id)
+        super().__init__(message, outcome=outcome, request_id=request_id)
         self.paths: tuple[str, ...] = tuple(paths)
-        """Where it differs, such as ``$.data.chat_handles[1].joined_at``."""
-        self.status = status
-        """The HTTP status."""
-        self.body = body
-        """The answer's first 64 KiB, as bytes. May hold personal data."""
+        """Where the body differs, such as ``$.data.chat_handles[1].joined_at``."""
+        self.status: int | None = status
+        """The HTTP status of the response; None if the body is not that of a response."""
+        self.body: bytes = body
+        """The first 64 KiB of the body. May contain personal data."""
 
     def __dir__(self) -> list[str]:
         return _without_echoes(super().__dir__())
 
 
 def _without_echoes(names: Iterable[str]) -> list[str]:
-    """Leave out what a server sent: cgitb prints every attribute that is listed."""
+    """Omit what the server sent: cgitb prints every attribute that ``dir`` lists."""
     return sorted(set(names) - {"__dict__", "body", "errors", "headers"})
 
 
 class KeyReusedError(LinqError):
-    """The server shows another message under the idempotency key than the one that was to be sent.
+    """The response shows another message under the idempotency key.
 
-    ``outcome`` is NOT_SENT only if the server had that message before the call, and no rewriting of the text would
-    explain the difference: then send this one under a key of its own. It is UNKNOWN if that cannot be known: look at
-    ``result`` before you send it under another key.
+    ``outcome`` is NOT_SENT only if the server had that message before the call and the texts cannot be versions of the
+    same message: then send yours with another key. Otherwise it is UNKNOWN: look at ``result`` before you do.
     """
 
     def __init__(self, message: str = "", *, result: Any = None, outcome: Outcome = Outcome.UNKNOWN) -> None:
         super().__init__(message, outcome=outcome)
-        self.result = result
-        """What the server shows: a CreatedChat or a SentMessage, as the method would have returned it."""
+        self.result: Any = result
+        """The CreatedChat or SentMessage that the method would have returned."""
 
 
 class DeliveryTimeoutError(LinqError):
-    """``wait_until_delivered`` gave up: nothing is wrong with the send, which may still be delivered."""
+    """``wait_until_delivered`` timed out. The message was sent and may still be delivered."""
 
     def __init__(
         self,
@@ -351,14 +367,14 @@ class DeliveryTimeoutError(LinqError):
         delivery_status: str | None = None,
     ) -> None:
         super().__init__(message, outcome=Outcome.SENT)
-        self.chat_id = chat_id
-        """The chat that the message is in."""
-        self.message_id = message_id
-        """The message that was waited for."""
-        self.seconds = seconds
-        """How long was waited, in seconds."""
-        self.delivery_status = delivery_status
-        """What the server said of it last."""
+        self.chat_id: int = chat_id
+        """The id of the chat."""
+        self.message_id: int = message_id
+        """The id of the message."""
+        self.seconds: float = seconds
+        """The timeout, in seconds."""
+        self.delivery_status: str | None = delivery_status
+        """The last delivery status of the message."""
 
 
 STATUS_ERRORS: dict[int, type[APIError]] = {
@@ -374,7 +390,7 @@ STATUS_ERRORS: dict[int, type[APIError]] = {
 
 
 def error_class(status: int) -> type[APIError]:
-    """Return the exception class for a status outside 2xx."""
+    """Return the exception class of a status outside 2xx."""
     if 500 <= status <= 599:
         return ServerError
     if 300 <= status <= 399:

@@ -1,4 +1,4 @@
-"""Results as plain dicts, ready for JSON."""
+"""Results and errors as plain dicts, ready for JSON."""
 
 from __future__ import annotations
 
@@ -8,13 +8,41 @@ from typing import Any, cast
 
 import attrs
 
+from linq_async.errors import (
+    APIError,
+    ConnectError,
+    DecodeError,
+    DeliveryTimeoutError,
+    ErrorDetail,
+    InvalidArgumentError,
+    KeyReusedError,
+    LinqError,
+    RequestTimeoutError,
+    UploadError,
+)
+from linq_async.models.chats import CreatedChat
+from linq_async.models.common import DeliveryStatus
+from linq_async.models.messages import SentMessage
 from linq_async.models.response import Response
+
+_ERROR_FIELDS: dict[type[LinqError], tuple[str, ...]] = {
+    LinqError: ("message", "outcome", "operation", "idempotency_key", "attempts", "request_id"),
+    UploadError: ("reason", "index"),
+    ConnectError: ("reason",),
+    RequestTimeoutError: ("phase", "seconds"),
+    APIError: ("status", "retry_after", "hint"),
+    DecodeError: ("status",),
+    DeliveryTimeoutError: ("chat_id", "message_id", "seconds"),
+}
 
 
 def to_dict(result: Any) -> dict[str, Any]:
-    """Return a result as plain dicts and lists, ready for JSON: times in ISO 8601, enums as their values.
+    """Return a result as plain dicts and lists, ready for JSON.
 
-    Field names are those of the class. Raises TypeError for what is no result of this package.
+    The keys are the field names of the class, times are in ISO 8601, and enums are their values.
+
+    Raises:
+        TypeError: If the argument is not a result of this package, or is a ``Response``.
     """
     if result.__class__ is Response or not attrs.has(result.__class__):
         raise TypeError(f"expected a result, got {type(result).__name__}")
@@ -27,3 +55,57 @@ def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
+
+
+def error_to_dict(error: LinqError, *, show_details: bool = False) -> dict[str, Any]:
+    """Return an error as a plain dict, ready for JSON: for logs, HTTP responses and reports.
+
+    Every error has ``type``, ``message``, ``outcome``, ``operation``, ``idempotency_key``, ``attempts`` and
+    ``request_id``. The other keys depend on the class:
+
+    - InvalidArgumentError: ``problems``, each with ``argument`` and ``message``
+    - UploadError: ``reason``, ``index``
+    - ConnectError: ``reason``
+    - RequestTimeoutError: ``phase``, ``seconds``
+    - APIError: ``status``, ``retry_after``, ``hint``, and ``errors``, each with ``status`` and ``code``
+    - DecodeError: ``status``, ``paths``
+    - KeyReusedError: ``chat_id``, ``message_id`` of the message that the server shows
+    - DeliveryTimeoutError: ``chat_id``, ``message_id``, ``seconds``, ``delivery_status``
+
+    Phone numbers, texts, file names, bodies and headers are omitted. With ``show_details``, each of ``errors`` also
+    has the ``title`` and ``detail`` of the server and its ``code`` unchecked, which may repeat what was sent.
+
+    Raises:
+        TypeError: If the argument is not a LinqError.
+    """
+    if not isinstance(error, LinqError):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"expected a LinqError, got {type(error).__name__}")
+    found: dict[str, Any] = {"type": type(error).__name__}
+    for kind in reversed(type(error).__mro__):
+        found |= {name: getattr(error, name) for name in _ERROR_FIELDS.get(kind, ())}
+    found["outcome"] = error.outcome.value
+    if isinstance(error, InvalidArgumentError):
+        found["problems"] = [{"argument": one.argument, "message": one.message} for one in error.problems]
+    elif isinstance(error, APIError):
+        found["errors"] = [_detail_to_dict(detail, show_details=show_details) for detail in error.errors]
+    elif isinstance(error, DecodeError):
+        found["paths"] = list(error.paths)
+    elif isinstance(error, KeyReusedError):
+        found |= _shown_message(error.result)
+    elif isinstance(error, DeliveryTimeoutError):
+        known = error.delivery_status in set(DeliveryStatus)
+        found["delivery_status"] = str(error.delivery_status) if known else None
+    return found
+
+
+def _detail_to_dict(detail: ErrorDetail, *, show_details: bool) -> dict[str, Any]:
+    if show_details:
+        return {"status": detail.status, "code": detail.code, "title": detail.title, "detail": detail.detail}
+    return {"status": detail.status, "code": detail.safe_code}
+
+
+def _shown_message(result: object) -> dict[str, int | None]:
+    """Return the ids of the message in a KeyReusedError. A SentMessage does not include the id of its chat."""
+    if isinstance(result, CreatedChat):
+        return {"chat_id": result.id, "message_id": result.message.id}
+    return {"chat_id": None, "message_id": result.id if isinstance(result, SentMessage) else None}
