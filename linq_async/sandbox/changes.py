@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import islice
 from threading import Lock
 from typing import cast
@@ -68,7 +69,8 @@ class Changes:
                 self._bytes -= self._kept.popleft()[1]
             waiting, self._waiting = self._waiting, {}
         for future, loop in waiting.items():
-            _wake(future, loop)
+            with suppress(RuntimeError):  # its loop is closed, and the reader with it
+                loop.call_soon_threadsafe(_finish, future)
 
     def forget(self) -> None:
         """Drop what is kept. The numbers go on, so that a reader who missed something learns of it."""
@@ -114,13 +116,6 @@ class Changes:
                 position = change.number
                 yield change
             await self.wait(position)
-
-
-def _wake(future: "asyncio.Future[None]", loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.call_soon_threadsafe(_finish, future)
-    except RuntimeError:
-        return  # its loop is closed, and the reader with it
 
 
 def _finish(future: "asyncio.Future[None]") -> None:

@@ -44,6 +44,14 @@ class Fault:
         """Whether this only delays, and so combines with the next fault."""
         return self.name == "delay"
 
+    def matches(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> bool:
+        """Return whether a request is one of those that the fault applies to."""
+        return (
+            (self.method is None or self.method == method)
+            and (self.path is None or path.endswith(self.path))
+            and (self.phone_number is None or self.phone_number in numbers())
+        )
+
     def __str__(self) -> str:
         if self.is_delay:
             return f"delay {self.seconds:g}"
@@ -171,20 +179,17 @@ class Faults:
 
     def take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
         """Return the faults of one request, and count them as used; `numbers` returns those that it concerns."""
-        with self._lock:
-            return self._take(method, path, numbers)
-
-    def _take(self, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> Plan:
         delay: Fault | None = None
-        # A copy: a fault that is used up leaves the queue.
-        for fault in tuple(self._queue):
-            if not _concerns(fault, method, path, numbers):
-                continue
-            if not fault.is_delay:
-                return Plan(delay, self._use(fault))
-            if delay is not None:
-                break
-            delay = self._use(fault)
+        with self._lock:
+            # A copy: a fault that is used up leaves the queue.
+            for fault in tuple(self._queue):
+                if not fault.matches(method, path, numbers):
+                    continue
+                if not fault.is_delay:
+                    return Plan(delay, self._use(fault))
+                if delay is not None:
+                    break
+                delay = self._use(fault)
         return Plan(delay) if delay else NO_FAULT
 
     def _use(self, fault: Fault) -> Fault:
@@ -193,14 +198,6 @@ class Faults:
             self._queue.remove(fault)
         self._publish(FaultUsed(fault_id=fault.id, remaining=fault.times))
         return fault
-
-
-def _concerns(fault: Fault, method: str, path: str, numbers: Callable[[], frozenset[str]]) -> bool:
-    return (
-        (fault.method is None or fault.method == method)
-        and (fault.path is None or path.endswith(fault.path))
-        and (fault.phone_number is None or fault.phone_number in numbers())
-    )
 
 
 def checked_times(times: object) -> int:
@@ -218,9 +215,16 @@ def checked_number(text: str | None) -> str | None:
     return number
 
 
+def checked_status(status: object) -> int:
+    """Return the status if it is a final one."""
+    if not isinstance(status, int) or status not in range(200, 600):
+        raise ValueError(f"status must be a whole number from 200 to 599, not {status!r}")
+    return status
+
+
 def scripted_response(status: int, headers: Mapping[str, str], value: object, body: str | bytes | None) -> ApiResponse:
     """Build the answer of a fault from checked arguments."""
-    _check_status(status)
+    status = checked_status(status)
     if value is not None and body is not None:
         raise ValueError("give json or body, not both")
     if any(mark in text for pair in headers.items() for text in pair for mark in "\r\n\0"):
@@ -231,11 +235,6 @@ def scripted_response(status: int, headers: Mapping[str, str], value: object, bo
     if value is not None:
         return ApiResponse(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE, **headers})
     return _default_response(status, headers)
-
-
-def _check_status(status: object) -> None:
-    if not isinstance(status, int) or status not in range(200, 600):
-        raise ValueError(f"status must be a whole number from 200 to 599, not {status!r}")
 
 
 def _default_response(status: int, headers: Mapping[str, str]) -> ApiResponse:

@@ -45,7 +45,10 @@ class Guard:
             return RefusalError(
                 421, "misdirected_request", "This Host is not allowed. See --allow-host, or Sandbox(allow_hosts=)"
             )
-        if not _is_own_origin(headers) or not (embeddable or _is_own_site(headers)):
+        own = f"http://{headers.getall('Host', [])[0]}".lower()
+        same_origin = all(origin.lower() == own for origin in headers.getall("Origin", []))
+        same_site = OWN_SITES.issuperset(headers.getall("Sec-Fetch-Site", []))
+        if not same_origin or not (embeddable or same_site):
             return RefusalError(403, "forbidden", "Requests from other origins are refused")
         if headers.getall("Content-Encoding", []):
             return RefusalError(415, "unsupported_media_type", "Send the body without a Content-Encoding")
@@ -65,16 +68,6 @@ class Guard:
         return (
             is_loopback(name) or name in self.hosts or (address is not None and name == host_name(bracketed(address)))
         )
-
-
-def _is_own_origin(headers: Headers) -> bool:
-    (host,) = headers.getall("Host", [])
-    own = f"http://{host}".lower()
-    return all(origin.lower() == own for origin in headers.getall("Origin", []))
-
-
-def _is_own_site(headers: Headers) -> bool:
-    return OWN_SITES.issuperset(headers.getall("Sec-Fetch-Site", []))
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,9 @@ NO_RECIPIENT = "Phone number is required"
 def create_chat(call: ApiCall) -> ApiResponse:
     """Find or create a chat and store its message; the status is always 200."""
     state, params = call.state, call.params
-    send_from = _required_line(state, params, "send_from")
+    send_from = read_number(_required_number(params, "send_from"), "send_from")
+    if not state.has_phone_number(send_from):
+        raise invalid("send_from is not one of your organization's phone numbers")
     wanted = required_object(params, "chat")
     recipients = _recipients(wanted, send_from)
     display_name = optional_text(wanted, "display_name")
@@ -38,13 +40,6 @@ def _required_number(params: Params, name: str) -> str:
     if not text:
         raise missing_phone(name)
     return text
-
-
-def _required_line(state: State, params: Params, name: str) -> str:
-    number = read_number(_required_number(params, name), name)
-    if not state.has_phone_number(number):
-        raise invalid(f"{name} is not one of your organization's phone numbers")
-    return number
 
 
 def _recipients(params: Params, send_from: str) -> list[str]:

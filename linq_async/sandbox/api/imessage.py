@@ -26,13 +26,10 @@ def check_availability(call: ApiCall) -> ApiResponse:
 def _pass_limit(state: State) -> None:
     now, last = state.clock(), state.imessage_checked_at
     if last is not None:
-        left = (last + timedelta(seconds=state.imessage_interval) - now).total_seconds()
-        if left > 0:
-            headers = {"Retry-After": _seconds(left, state.imessage_interval)}
-            raise RefusalError(429, "rate_limit_exceeded", "Too many requests", headers)
+        interval = state.imessage_interval
+        remaining = (last + timedelta(seconds=interval) - now).total_seconds()
+        if remaining > 0:
+            # Whole seconds, as HTTP requires, except for intervals that a test has shortened to less than one.
+            seconds = str(math.ceil(remaining)) if interval >= 1 else f"{math.ceil(remaining * 1000) / 1000:.3f}"
+            raise RefusalError(429, "rate_limit_exceeded", "Too many requests", {"Retry-After": seconds})
     state.record_imessage_check(now)
-
-
-def _seconds(left: float, interval: float) -> str:
-    # Whole seconds, as HTTP requires, except for intervals that a test has shortened to less than one.
-    return str(math.ceil(left)) if interval >= 1 else f"{math.ceil(left * 1000) / 1000:.3f}"

@@ -1,7 +1,6 @@
 """Operations on messages and their reactions, and messages as responses show them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import attrs
 
@@ -73,23 +72,19 @@ def list_messages(call: ApiCall) -> ApiResponse:
     """Return one page of a chat's messages."""
     chat = call.chat()
     before, after = optional_moment(call.query, "before"), optional_moment(call.query, "after")
-    found = [message for message in chat.visible_messages if _between(message.sent_at, after, before)]
-    if _descending(call.query):
+    sort = optional_text(call.query, "sort")
+    if sort not in (None, "asc", "desc"):
+        raise invalid("sort must be asc or desc")
+    found = [
+        message
+        for message in chat.visible_messages
+        if (after is None or message.sent_at > after) and (before is None or message.sent_at < before)
+    ]
+    if sort == "desc":
         found.reverse()
     page = page_of(found, *paging(call.query))
     data = [message_data(call.state, message) for message in page.items]
     return json_response(200, {"data": data, "meta": page.meta})
-
-
-def _between(moment: datetime, after: datetime | None, before: datetime | None) -> bool:
-    return (after is None or moment > after) and (before is None or moment < before)
-
-
-def _descending(query: Params) -> bool:
-    sort = optional_text(query, "sort")
-    if sort not in (None, "asc", "desc"):
-        raise invalid("sort must be asc or desc")
-    return sort == "desc"
 
 
 def send_message(call: ApiCall) -> ApiResponse:
@@ -131,10 +126,11 @@ def react(call: ApiCall) -> ApiResponse:
     kind = _one_of(call.params, "type", REACTIONS)
     operation = _one_of(call.params, "operation", ("add", "remove"))
     if operation == "add":
-        reaction = call.state.add_reaction(message, kind)
-    else:
-        reaction = _reaction_of(message, kind)
-        call.state.remove_reaction(message, reaction)
+        return json_response(201, {"data": reaction_data(call.state.add_reaction(message, kind))})
+    reaction = message.reaction
+    if reaction is None or reaction.kind != kind:
+        raise not_found("Reaction")
+    call.state.remove_reaction(message, reaction)
     return json_response(201, {"data": reaction_data(reaction)})
 
 
@@ -145,13 +141,6 @@ def _one_of(params: Params, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise invalid(f"{name} must be one of {', '.join(choices)}")
     return value
-
-
-def _reaction_of(message: SandboxMessage, kind: str) -> Reaction:
-    reaction = message.reaction
-    if reaction is None or reaction.kind != kind:
-        raise not_found("Reaction")
-    return reaction
 
 
 def get_reaction(call: ApiCall) -> ApiResponse:

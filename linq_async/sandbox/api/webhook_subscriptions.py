@@ -90,16 +90,12 @@ def _required_members(given: Params) -> tuple[str, tuple[str, ...], int]:
     events = tuple(dict.fromkeys(optional_texts(given, "events")))
     if not events or not EVENTS.issuperset(events):
         raise invalid("events must contain at least one event, and only known ones")
-    return url, events, _version(given)
-
-
-def _version(given: Params) -> int:
     version = given.get("version")
     if version is None:
         raise missing("version")
     if not isinstance(version, int) or version != 2:
         raise invalid("version must be 2")
-    return version
+    return url, events, version
 
 
 def _active(given: Params) -> bool | None:

@@ -127,25 +127,14 @@ class MultipartReader:
 
 def read_head(head: bytes) -> PartHead:
     """Read the header lines of a part."""
-    headers = dict(_header_lines(head.decode("utf-8", "replace")))
+    lines = (line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n"))
+    headers = {name.strip().lower(): value.strip() for name, colon, value in lines if colon}
     disposition = headers.get("content-disposition", "")
     if len(disposition.encode()) > MAX_DISPOSITION:
         disposition = ""
-    return PartHead(_field_name(disposition), _file_name(disposition), headers.get("content-type"))
-
-
-def _header_lines(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.split("\r\n"):
-        name, colon, value = line.partition(":")
-        if colon:
-            yield name.strip().lower(), value.strip()
-
-
-def _field_name(disposition: str) -> str | None:
     found = NAME.search(disposition)
-    if found is None:
-        return None
-    return found[2] if found[1] is None else found[1].replace('\\"', '"')
+    name = None if found is None else found[2] if found[1] is None else found[1].replace('\\"', '"')
+    return PartHead(name, _file_name(disposition), headers.get("content-type"))
 
 
 def _file_name(disposition: str) -> str | None:
@@ -247,11 +236,8 @@ class _PartCollector:
     def _close(self) -> None:
         if not self._head.name or self._head.filename == "":
             return
-        self.pairs.append((self._head.name, self._file or _text_of(self._head.name, self._text)))
-
-
-def _text_of(name: str, data: bytearray) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MultipartError(f"{name} is not valid UTF-8") from None
+        try:
+            value = self._file or self._text.decode("utf-8")
+        except UnicodeDecodeError:
+            raise MultipartError(f"{self._head.name} is not valid UTF-8") from None
+        self.pairs.append((self._head.name, value))
