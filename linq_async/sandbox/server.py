@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from . import numbers
-from .app import AppContext, OnRequest, make_app
+from .app import make_app
 from .changes import Changes
+from .context import AppContext, OnRequest
 from .delivery_timer import DeliveryTimer
 from .faults import Faults
 from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback

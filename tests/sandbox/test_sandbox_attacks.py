@@ -10,7 +10,7 @@ from typing import cast
 import aiohttp
 import pytest
 
-from linq_async.sandbox import Sandbox, app, server
+from linq_async.sandbox import Sandbox, pages, request_body, server
 from linq_async.sandbox.rack.params import MAX_CONTAINERS, params_of_json
 from linq_async.sandbox.refusals import RefusalError
 from tests.support.blocking import longest_block, young_heap
@@ -121,7 +121,7 @@ async def test_a_failure_of_the_sandbox_itself_is_logged(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mistake in the sandbox is a 500 and shows in the log."""
-    monkeypatch.setattr(app, "WELCOME", object())
+    monkeypatch.setattr(pages, "WELCOME", object())
     assert b" 500 " in await raw(sandbox, head("GET /", "Host: localhost"))
     assert [record.name for record in caplog.records] == ["linq_async.sandbox.http"]
 
@@ -137,8 +137,8 @@ async def test_a_head_that_never_ends_ends(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.asyncio
 async def test_a_body_that_stops_is_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not go on is refused after a while, and nothing of it is stored."""
-    monkeypatch.setattr(app, "SILENT_SECONDS", 0.05)
-    monkeypatch.setattr(app, "DRAINED_SECONDS", 0.05)
+    monkeypatch.setattr(request_body, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(request_body, "DRAINED_SECONDS", 0.05)
     part = b'--b\r\nContent-Disposition: form-data; name="message[attachments][]"; filename="a"\r\n\r\nx'
     monkeypatch.setattr(server, "LINGERING_SECONDS", 0.05)
     async with Sandbox() as fresh:

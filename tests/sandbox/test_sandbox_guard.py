@@ -243,7 +243,7 @@ async def test_an_endless_body_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.asyncio
 async def test_a_stranger_who_stops_sending_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger whose body never comes is answered all the same, and the connection ends."""
-    monkeypatch.setattr("linq_async.sandbox.app.DRAINED_SECONDS", 0.05)
+    monkeypatch.setattr("linq_async.sandbox.request_body.DRAINED_SECONDS", 0.05)
     monkeypatch.setattr(server, "LINGERING_SECONDS", 0.05)
     async with Sandbox() as fresh:
         answer = await raw(

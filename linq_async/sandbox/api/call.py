@@ -1,7 +1,10 @@
 """The call of an operation."""
 
+from typing import cast
+
 import attrs
 
+from linq_async.sandbox import numbers
 from linq_async.sandbox.rack.params import Params
 from linq_async.sandbox.records import SandboxChat, SandboxMessage
 from linq_async.sandbox.refusals import RefusalError, not_found
@@ -25,6 +28,26 @@ class ApiCall:
         if number is None:
             raise refusal
         return number
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The idempotency key of the message in the body, valid or not."""
+        message = self.params.get("message")
+        if not isinstance(message, dict):
+            return None
+        key = cast("Params", message).get("idempotency_key")
+        return key if isinstance(key, str) else None
+
+    def numbers(self) -> frozenset[str]:
+        """Return the numbers and addresses that the request concerns."""
+        chat_id = whole_number(self.ids.get("chat_id"))
+        chat = self.state.chats.get(chat_id) if chat_id is not None else None
+        found = {chat.send_from, *chat.recipients} if chat else set[str]()
+        for text in (*_texts(self.params), *_texts(self.query)):
+            number = numbers.searched_number(text) or numbers.email(text)
+            if number is not None:
+                found.add(number)
+        return frozenset(found)
 
     def chat(self) -> SandboxChat:
         """Return the chat in the path."""
@@ -50,3 +73,16 @@ def find_message(call: ApiCall, name: str) -> SandboxMessage:
     if message is None or message.deleted:
         raise refusal
     return message
+
+
+def _texts(params: Params) -> list[str]:
+    """Return the strings in the fields that may contain a number."""
+    places: list[object] = [params.get(name) for name in ("send_from", "phone_number", "phone_numbers")]
+    for name in ("chat", "contact"):
+        inner = params.get(name)
+        if isinstance(inner, dict):
+            places += [cast("Params", inner).get(key) for key in ("phone_number", "phone_numbers")]
+    flat: list[object] = []
+    for place in places:
+        flat += cast("list[object]", place) if isinstance(place, list) else [place]
+    return [text for text in flat if isinstance(text, str)]

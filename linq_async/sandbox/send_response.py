@@ -1,0 +1,58 @@
+"""Send a response, whole or broken as a fault demands."""
+
+import socket
+import struct
+import sys
+
+from aiohttp import web
+
+from .faults import Plan
+from .log import LoggedRequest
+from .responses import ApiResponse
+
+# Linger for 0 seconds: the system then closes with a reset.
+RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+async def send_response(
+    request: web.Request, plan: Plan, answer: ApiResponse | None, entry: LoggedRequest, *, keep: bool
+) -> web.StreamResponse:
+    """Send the response, or break it as the plan says; without `keep`, close the connection after it."""
+    entry.replayed = answer is not None and answer.replayed
+    # A response without a body can only be cut to nothing.
+    if answer is None or plan.drops or (plan.cuts and not answer.body):
+        _reset(request)
+        return web.Response()
+    entry.status = answer.status
+    headers = {"X-Request-Id": entry.request_id, **answer.headers}
+    if plan.cuts:
+        return await _send_half(request, answer, headers)
+    response = web.Response(status=answer.status, body=answer.body or None, headers=headers)
+    if not keep:
+        response.force_close()
+    return response
+
+
+def _reset(request: web.Request) -> None:
+    """Close the connection so that the client sees a reset."""
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    transport.abort()
+
+
+async def _send_half(request: web.Request, answer: ApiResponse, headers: dict[str, str]) -> web.StreamResponse:
+    """Send the head and half of the body, and close.
+
+    A reset could overtake the half that was sent, so this is an ordinary close.
+    """
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    await response.write(answer.body[: len(answer.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
