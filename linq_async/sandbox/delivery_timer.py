@@ -2,7 +2,7 @@
 
 import asyncio
 
-from .state import State
+from .deliveries import Deliveries
 
 SHORTEST, LONGEST = 0.001, 3600.0
 
@@ -10,8 +10,8 @@ SHORTEST, LONGEST = 0.001, 3600.0
 class DeliveryTimer:
     """One timer for the message that is delivered next."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, deliveries: Deliveries) -> None:
+        self._deliveries = deliveries
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -29,7 +29,7 @@ class DeliveryTimer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        seconds = self._state.publish_deliveries()
+        seconds = self._deliveries.publish_due()
         if seconds is not None:
             self._timer = loop.call_later(min(max(seconds, SHORTEST), LONGEST), self.update)
 

@@ -99,18 +99,19 @@ class Sandbox:
         users = checked_users(user_emails)
         self._state = State(self.phone_numbers, users, clock, 0.0, self.limits, self.changes)
         self._state.normalise = normalise
-        self._delivery_timer = DeliveryTimer(self._state)
+        self._delivery_timer = DeliveryTimer(self._state.deliveries)
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
 
     @property
     def deliver_after(self) -> float | None:
         """Seconds after which a message shows as delivered; None for never."""
-        return self._state.deliver_after
+        return self._state.deliveries.after
 
     @deliver_after.setter
     def deliver_after(self, seconds: float | None) -> None:
-        self._state.deliver_after = None if seconds is None else checked_seconds("deliver_after", seconds)
+        after = None if seconds is None else checked_seconds("deliver_after", seconds)
+        self._state.deliveries.set_after(after, self._state.messages.values())
         self._delivery_timer.update()
 
     @property

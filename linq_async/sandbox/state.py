@@ -4,19 +4,19 @@ Every change goes through a method of `State`, which publishes it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 
 import attrs
 
 from .changes import Changes
+from .deliveries import Deliveries
 from .events import (
     ChatCreated,
     ContactCardShared,
     ContactCreated,
     ContactDeleted,
     ContactUpdated,
-    DeliveryChanged,
     MessageDeleted,
     MessageEdited,
     MessageRead,
@@ -65,7 +65,7 @@ class State:
         self.without_imessage: set[str] = set()
         self.base_url = ""
         self.users = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
-        self._deliver_after: float | None = None
+        self.deliveries = Deliveries(clock, changes)
         self._phone_numbers = tuple(phone_numbers)
         self._start_empty()
 
@@ -84,7 +84,7 @@ class State:
         self.imessage_checked_at: datetime | None = None
         self._chats_by_people: dict[ChatKey, SandboxChat] = {}
         self._messages_by_key: dict[str, SandboxMessage] = {}
-        self._undelivered: dict[int, SandboxMessage] = {}
+        self.deliveries.clear()
         self._ids = {kind: count(first) for kind, first in FIRST_IDS.items()}
 
     def clear(self) -> None:
@@ -201,10 +201,10 @@ class State:
         if key is not None:
             self._messages_by_key[key] = message
         chat.messages.append(message)
-        self._undelivered[message.id] = message
+        self.deliveries.add(message)
         self.changes.publish(_stored(message))
         self.set_typing(chat, typing=False)
-        self.publish_deliveries()
+        self.deliveries.publish_due()
         return message
 
     def edit_message(self, message: SandboxMessage, text: str) -> None:
@@ -300,47 +300,6 @@ class State:
         """Delete a webhook subscription."""
         del self.subscriptions[subscription.id]
         self.changes.publish(SubscriptionDeleted(subscription))
-
-    @property
-    def deliver_after(self) -> float | None:
-        """Seconds after which a message is delivered, or None for never."""
-        return self._deliver_after
-
-    @deliver_after.setter
-    def deliver_after(self, seconds: float | None) -> None:
-        self._deliver_after = seconds
-        delivered, self._undelivered = self.messages.keys() - self._undelivered.keys(), {}
-        for message in self.messages.values():
-            if message.id not in delivered:
-                self._undelivered[message.id] = message
-            elif self.delivered_at(message) is None:
-                self._undelivered[message.id] = message
-                self._publish_delivery(message, None)
-        self.publish_deliveries()
-
-    def delivered_at(self, message: SandboxMessage) -> datetime | None:
-        """Return when a message was delivered, or None while it is pending."""
-        if self._deliver_after is None:
-            return None
-        due = message.sent_at + timedelta(seconds=self._deliver_after)
-        return due if due <= self.clock() else None
-
-    def publish_deliveries(self) -> float | None:
-        """Publish the deliveries that are due; return the seconds until the next one, or None if there is none."""
-        if self._deliver_after is None:
-            return None
-        while self._undelivered:
-            message = next(iter(self._undelivered.values()))  # the one that was sent first
-            delivered_at = self.delivered_at(message)
-            if delivered_at is None:
-                due = message.sent_at + timedelta(seconds=self._deliver_after)
-                return (due - self.clock()).total_seconds()
-            del self._undelivered[message.id]
-            self._publish_delivery(message, delivered_at)
-        return None
-
-    def _publish_delivery(self, message: SandboxMessage, delivered_at: datetime | None) -> None:
-        self.changes.publish(DeliveryChanged(message_id=message.id, chat_id=message.chat_id, delivered_at=delivered_at))
 
 
 def _stored(message: SandboxMessage) -> MessageStored:

@@ -86,7 +86,7 @@ def view_of(sandbox: Sandbox) -> View:
     return {
         "chats": {chat.id: _taken(chat, chat_fields) for chat in state.chats.values()},
         "messages": {
-            one.id: {**_taken(one, SENT_FIELDS + CHANGED_FIELDS), "delivered_at": state.delivered_at(one)}
+            one.id: {**_taken(one, SENT_FIELDS + CHANGED_FIELDS), "delivered_at": state.deliveries.delivered_at(one)}
             for one in state.messages.values()
         },
         "contacts": {one.id: attrs.asdict(one) for one in state.contacts.values()},
