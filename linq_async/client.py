@@ -1,4 +1,4 @@
-"""The client: settings over a transport, with the resources hung on it."""
+"""The client: a transport with settings, and the resources of the API."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class LinqClient:
     """An async client of the Linq Partner API v2.
 
     Its resources are ``chats``, ``messages``, ``contacts``, ``phone_numbers``, ``webhook_subscriptions`` and
-    ``imessage``; ``request`` reaches anything else.
+    ``imessage``; ``request`` sends anything else.
 
     Use it as ``async with LinqClient() as linq``, or keep one for the life of the program and ``await aclose()`` at
-    the end. It belongs to the loop of its first call; once that loop is closed, it may serve another.
+    the end. A client is bound to the event loop of its first call until that loop is closed.
     """
 
     def __init__(
@@ -60,21 +60,31 @@ class LinqClient:
         show_details: bool = False,
         timing: Timing = Timing(),  # noqa: B008
     ) -> None:
-        """Check the settings; touch no loop and no network.
+        """Check the settings, without using an event loop or the network.
 
-        ``token`` and ``base_url`` are taken from LINQ_INTEGRATION_TOKEN and LINQ_BASE_URL if they are not given, and
-        ``proxy`` from the usual variables. ``ssl`` replaces the default context, which verifies the server; one that
-        does not is warned of. ``on_attempt`` is a plain function: it is called with an ``Attempt`` before each attempt
-        leaves and after it has ended. ``show_details`` puts the server's sentence into the message of an APIError,
-        which may then hold phone numbers and texts: for development, not for logs.
-        ``timing``, a ``linq_async.timing.Timing``, replaces the clock, the sleep and the random numbers in tests.
+        Args:
+            token: The integration token. Default: LINQ_INTEGRATION_TOKEN from the environment.
+            base_url: The URL of the API. Default: LINQ_BASE_URL, or https://api.linqapp.com.
+            retry: How often and for how long a call is retried.
+            timeouts: The time limits of one attempt.
+            max_connections: The limit of connections, and so of calls under way.
+            max_response_bytes: The size limit of an answer, after decompression.
+            headers: Headers of every request. Those that the client sets itself are refused.
+            proxy: The URL of a proxy. Default: the usual environment variables.
+            ssl: A context in place of the default one. If it does not verify the server, a RuntimeWarning is issued.
+            session: A session of your own, which is never closed. Its connector, cookies, ``auth``, default headers,
+                trace functions and, with ``trust_env``, the proxies and the netrc of the environment are used; its TLS
+                settings, time limits, middlewares and base URL are not. Over http it must not have a proxy.
+            allow_http: Whether the token may be sent over http to another machine.
+            on_attempt: A plain function that is called with an ``Attempt`` before each attempt is sent and after it
+                has ended.
+            show_details: Whether the message of an APIError contains the detail that the server gives. It may contain
+                phone numbers and texts: use it for development, not for logs.
+            timing: The clock, the sleep and the random numbers; for tests.
 
-        A lent ``session`` is never closed. Its TLS settings, time limits, middlewares and base URL are not used; its
-        connector, cookies, ``auth``, default headers, trace functions and, with ``trust_env``, the environment's
-        proxies and netrc are. Over http it must have no proxy of its own.
-
-        Raises InvalidArgumentError if an argument has a wrong type or a limit is out of range, with all of them at
-        once, and ConfigurationError if the client cannot be used as it is configured.
+        Raises:
+            InvalidArgumentError: If arguments have a wrong type or are out of range. It lists all of them.
+            ConfigurationError: If the client cannot be used with this configuration, such as without a token.
         """
         given = Arguments(
             token=token,
@@ -92,11 +102,11 @@ class LinqClient:
             show_details=show_details,
             timing=timing,
         )
-        # Rebound for tracebacks that show locals; not deleted, for cgitb stops at an argument that is gone.
+        # For tracebacks that show locals. Not deleted: cgitb fails if an argument is missing.
         token = base_url = headers = proxy = ssl = session = on_attempt = None
         settings = given.settings()
         if is_unverified(settings.ssl):
-            message = "ssl= does not verify the server: whoever stands in between can read the token and every message"
+            message = "ssl= does not verify the server: anyone in between can read the token and every message"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         transport = Transport(settings, max_connections=given.max_connections, session=given.lent())
         self._use(Pipeline(transport, settings), owns_transport=True)
@@ -113,19 +123,19 @@ class LinqClient:
         self.phone_numbers = PhoneNumbers(pipeline)
         """The organization's own numbers."""
         self.webhook_subscriptions = WebhookSubscriptions(pipeline)
-        """Your endpoints that receive events."""
+        """The endpoints that receive your events."""
         self.imessage = IMessage(pipeline)
         """Who can be reached by iMessage."""
 
     def __repr__(self) -> str:
         pipeline: Pipeline | None = getattr(self, "_pipeline", None)
-        if pipeline is None:  # a traceback with locals shows it while it is built
+        if pipeline is None:  # a traceback with locals may show it half built
             return "<LinqClient, not built>"
         state = "closed" if pipeline.transport.closed else "open"
         return f"<LinqClient {pipeline.settings.base_url}, {state}>"
 
     def __reduce_ex__(self, protocol: object) -> Never:
-        """Refuse to be pickled or copied: the token would go along, in clear."""
+        """Raise TypeError: a pickle or a copy would contain the token."""
         raise TypeError(
             "a LinqClient holds its token and its connections, so it is neither pickled nor copied: "
             "build one where it is needed, or use with_options() for one with other settings"
@@ -141,11 +151,14 @@ class LinqClient:
         on_attempt: AttemptHook | None = None,
         show_details: bool | None = None,
     ) -> Self:
-        """Return a client with other settings on the same connections. What is not given stays as it is.
+        """Return a client with other settings on the same connections. Settings that are not given stay as they are.
 
-        ``headers`` are added to those that the client has. Closing the new client closes nothing. A subclass keeps the
-        attributes that its ``__init__`` set. Raises what the
-        constructor raises.
+        ``headers`` are added to those of this client. Closing the new client does not close the connections. A subclass
+        keeps the attributes that its ``__init__`` has set.
+
+        Raises:
+            InvalidArgumentError: If arguments have a wrong type or are out of range.
+            ConfigurationError: If the client cannot be used with this configuration.
         """
         old = self._pipeline.settings
         given = Arguments(
@@ -186,7 +199,7 @@ class LinqClient:
         idempotency_key: str | None = None,
     ) -> Coroutine[Any, Any, Response[T]]: ...
 
-    # Not async itself, for the same reason as Chats.create: its frame holds what must be in no traceback.
+    # A plain function, as Chats.create is: its arguments must not be in the frames of a traceback.
     @returns_coroutine
     def request(
         self,
@@ -197,11 +210,20 @@ class LinqClient:
         returns: type[Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Coroutine[Any, Any, Response[Any]]:
-        """Send any request, through the same keys, retries and errors as every other call.
+        """Send any request, with the same keys, retries and errors as every other call.
 
-        ``path`` starts with a slash: ``/api/partner/v2/chats/45``. ``returns`` is a class that the whole JSON body is
-        decoded into. ``idempotency_key`` is put into ``json["message"]``, where v2 reads it; without one there, a POST
-        or PATCH is repeated only if nothing of it was sent. Raises what every call raises.
+        Args:
+            method: The HTTP method.
+            path: The path, with its leading slash: ``/api/partner/v2/chats/45``.
+            json: The JSON body.
+            params: The query. A list repeats its name, and None is left out.
+            returns: A class to decode the whole JSON body into.
+            idempotency_key: The key, which is put into ``json["message"]``, where v2 reads it. Without a key there, a
+                POST or PATCH is retried only if nothing was sent.
+
+        Raises:
+            InvalidArgumentError: If an argument is wrong. Nothing was sent.
+            LinqError: For any other failure.
         """
         return self._request(RawCall(method, path, json, params, idempotency_key), returns)
 

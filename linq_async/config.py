@@ -39,16 +39,20 @@ def _refuse(problems: list[Problem]) -> None:
 
 @attrs.frozen
 class Timeouts:
-    """How long the phases of one attempt may take, in seconds. None is no limit."""
+    """Time limits of the phases of one attempt, in seconds; None for no limit.
+
+    Raises:
+        InvalidArgumentError: If a limit is not a number above 0.
+    """
 
     connect: float | None = 5.0
-    """To get a connection: name look-up, TCP and TLS together."""
+    """To get a connection: DNS, TCP and TLS together."""
     write: float | None = 30.0
-    """Without progress while the body goes out. An upload that moves may take longer, up to ``max_elapsed``."""
+    """Without progress while the body is sent. An upload that makes progress may take up to ``max_elapsed``."""
     read: float | None = 60.0
-    """From the body's end to the answer's end. 30 s are added for each attachment URL, for they are fetched first."""
+    """From the end of the body to the end of the answer. Each attachment URL adds 30 s: the server fetches it first."""
     total: float | None = None
-    """One attempt in all."""
+    """For the whole attempt."""
 
     def __attrs_post_init__(self) -> None:
         _refuse(
@@ -62,16 +66,20 @@ class Timeouts:
 
 @attrs.frozen
 class RetryPolicy:
-    """How often, and for how long, a call is repeated. What is repeated at all is not a matter of taste."""
+    """How often, and for how long, a call is retried. Which failures are retried cannot be configured.
+
+    Raises:
+        InvalidArgumentError: If a value is out of range.
+    """
 
     max_attempts: int = 4
-    """Attempts in all, the first one counted."""
+    """The number of attempts, including the first one."""
     initial_delay: float = 0.5
-    """Seconds: the first wait is drawn between 0 and this; each later one from twice as much."""
+    """Seconds: the first wait is random between 0 and this; the range doubles with each attempt."""
     max_delay: float = 8.0
-    """Seconds: no wait of ours is longer. A server's Retry-After may be."""
+    """Seconds: the longest wait, unless the server asks for a longer one by Retry-After."""
     max_elapsed: float = 120.0
-    """Seconds for the whole call, waits included. It starts when a connection slot is held and cuts every attempt."""
+    """Seconds for the whole call with its waits, from when it holds a connection slot. It also cuts attempts."""
 
     def __attrs_post_init__(self) -> None:
         problems = [
@@ -87,13 +95,13 @@ class RetryPolicy:
 
     @classmethod
     def none(cls) -> RetryPolicy:
-        """Return the policy of a single attempt, which never waits for the server either."""
+        """Return a policy with a single attempt, which never waits, not even if the server asks for it."""
         return cls(max_attempts=1)
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What one client, or one that ``with_options`` derived from it, sends with."""
+    """The settings of one client, or of one that ``with_options`` derived from it."""
 
     token: str = attrs.field(repr=False)
     base_url: str
@@ -109,13 +117,13 @@ class Settings:
 
     @functools.cached_property
     def request_headers(self) -> CIMultiDict[str]:
-        """The headers of every request; the caller's own may replace the agent and what is accepted."""
+        """The headers of every request. Those of the caller may replace User-Agent and Accept."""
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         own = {"Accept": "application/json", "User-Agent": f"linq-async/{__version__} python/{python}"}
         return CIMultiDict({**merged_headers(own, self.headers), TOKEN_HEADER: self.token})
 
     def __reduce_ex__(self, protocol: object) -> Never:
-        """Refuse to be pickled or copied: the token would go along, in clear."""
+        """Raise TypeError: a pickle or a copy would contain the token."""
         raise TypeError(
             "the settings of a LinqClient hold its token, so they are neither pickled nor copied: "
             "build a client where it is needed, or use with_options() for one with other settings"
@@ -123,6 +131,6 @@ class Settings:
 
 
 def merged_headers(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """Add headers to others; a name replaces the same name in any case."""
+    """Add headers to others. A new one replaces an old one with the same name, regardless of case."""
     replaced = {name.lower() for name in new}
     return {**{name: value for name, value in old.items() if name.lower() not in replaced}, **new}

@@ -181,7 +181,10 @@ class Pipeline:
         try:
             raw = await exchange.run()
             error = None if 200 <= raw.status <= 299 else refusal(raw, time.time(), request, self.settings)
-            if error is None or _already_deleted(call, error):
+            if error is None or (
+                # An earlier DELETE of this call may have done the work.
+                isinstance(error, NotFoundError) and request.method == "DELETE" and call.outcome is not Outcome.NOT_SENT
+            ):
                 if self._log.enabled:
                     self._record(call, exchange, started, None, Outcome.SENT)
                     self._report(call)
@@ -226,7 +229,7 @@ class Pipeline:
 
 @functools.cache
 def _preload() -> None:
-    """Do what takes long once, for the first client: not when the package is imported, and not during a send."""
+    """Do what takes long when the first client is made: not when the package is imported, and not during a send."""
     preload()
     prepare()
 
@@ -234,8 +237,3 @@ def _preload() -> None:
 def _annotate_error(call: Call, error: LinqError) -> None:
     """Set on an error what its call has come to."""
     error.outcome, error.attempts, error.idempotency_key = call.outcome, call.attempts, call.request.idempotency_key
-
-
-def _already_deleted(call: Call, error: LinqError) -> bool:
-    """Return whether a 404 means success: an earlier DELETE of this call may have done the work."""
-    return call.request.method == "DELETE" and call.outcome is not Outcome.NOT_SENT and isinstance(error, NotFoundError)

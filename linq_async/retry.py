@@ -104,5 +104,5 @@ def retrying(
 
 
 def preload() -> None:
-    """Import tenacity, which takes long: for the first client, not with the package or during a send."""
+    """Import tenacity, which takes long, before the first send and not with the package."""
     importlib.import_module("tenacity")

@@ -1,4 +1,4 @@
-"""What the resources share: a call as a value, and the lines that send it."""
+"""What the resources share: a call as a value, and how it is sent."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ Params = Sequence[tuple[str, str]]
 
 @attrs.frozen(eq=False)
 class Draft:
-    """A call as its arguments describe it, unchecked. Prints none of their values.
+    """A call with unchecked arguments. Its ``repr`` does not show their values.
 
-    Methods that take arguments make one and hand it to a coroutine, which checks it: no frame of a traceback holds
-    the arguments themselves.
+    A method makes a draft of its arguments and passes it to a coroutine, which checks it: then the arguments are not in
+    the frames of a traceback.
     """
 
     operation: str
     method: str
     route: str
-    """The path below the API's root, with ids by their names: ``/chats/{chat_id}``."""
+    """The path below the root of the API, with the names of its ids: ``/chats/{chat_id}``."""
     ids: Mapping[str, int] = attrs.field(factory=dict[str, int], repr=False)
     body: NewMessage | Mapping[str, Any] | None = attrs.field(default=None, kw_only=True, repr=False)
     params: Params = attrs.field(default=(), kw_only=True, repr=False)
     problems: Sequence[Problem] = attrs.field(default=(), kw_only=True)
-    """What is wrong with the arguments; the ids are looked at here."""
+    """What is wrong with the arguments, except for the ids."""
     idempotency_key: str | None = attrs.field(default=None, kw_only=True)
     group: LimitGroup = attrs.field(default=DEFAULT_GROUP, kw_only=True)
 
     def check(self) -> None:
-        """Raise InvalidArgumentError with all that is wrong."""
+        """Raise InvalidArgumentError with all problems, if there are any."""
         problems = [*id_problems(self.ids), *self.problems]
         if problems:
             raise InvalidArgumentError(problems)
 
     def request(self, more: Params = ()) -> Request:
-        """Check it and make a Request of it, with more parameters. Raises InvalidArgumentError."""
+        """Check the arguments, and return a Request with more query parameters. Raises InvalidArgumentError."""
         self.check()
         return Request(
             operation=self.operation,
@@ -64,7 +64,7 @@ class Draft:
 
 
 class Resource:
-    """One kind of thing, and the pipeline that its calls go through."""
+    """A resource of the API, and the pipeline that sends its calls."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -73,15 +73,15 @@ class Resource:
         return await self._pipeline.send(draft.request())
 
     async def _result(self, draft: Draft, returns: type[T], envelope: str | None = "data") -> T:
-        """Send a call whose answer holds a model, under an envelope or bare."""
+        """Send a call and return the model in its answer, in an envelope or bare."""
         return (await self._send(draft)).decode(envelope, returns)
 
     async def _done(self, draft: Draft) -> None:
-        """Send a call whose answer, whatever 2xx it is, says nothing more."""
+        """Send a call whose answer has no content."""
         await self._send(draft)
 
     def _pager(self, draft: Draft, returns: type[ListResponse[Item]], page: int, per_page: int) -> Pager[Item]:
-        """Return the list that a call gives in pages."""
+        """Return the pager of a list operation."""
         problems = [*draft.problems, *count_problems(page=page, per_page=per_page)]
         checked = attrs.evolve(draft, problems=problems)
 

@@ -10,18 +10,18 @@ from types import TracebackType
 from linq_async.errors import APIError, LinqError
 
 REFRESH_SECONDS = 25.0
-"""The server hides the indicator after 60 seconds: one refresh may fail, and the next still comes in time."""
+"""The server hides the indicator after 60 seconds: after a failed refresh, the next one is still in time."""
 STOP_SECONDS = 3.0
-"""How long the end of a block waits for the indicator to be hidden."""
+"""How long the end of the block waits until the indicator is hidden."""
 HURRIED_STOP_SECONDS = 1.0
-"""The same, if the block was cancelled: its caller is no longer waiting for anything else."""
+"""The same if the block was cancelled: then its caller waits for nothing else."""
 
 logger = logging.getLogger("linq_async")
 Call = Callable[[], Awaitable[None]]
 
 
 class TypingIndicator:
-    """Starts the indicator, starts it again and again, and stops it at the end."""
+    """Shows the indicator during a block: starts it, refreshes it, and stops it at the end."""
 
     def __init__(self, start: Call, stop: Call, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._start = start
@@ -41,9 +41,9 @@ class TypingIndicator:
         await _logged("stopped", lambda: self._stop_within(HURRIED_STOP_SECONDS if cancelled else STOP_SECONDS))
 
     async def _stop_within(self, seconds: float) -> None:
-        """Stop it, or give up after so many seconds, its wait for a connection included."""
+        """Stop the indicator, or give up after these seconds, which include the wait for a connection."""
         stopping = asyncio.ensure_future(self._stop())
-        try:  # asyncio.timeout is of no use here: the task may be cancelled already
+        try:  # asyncio.timeout does not work if the task is cancelled already
             done, _ = await asyncio.wait([stopping], timeout=seconds)
         finally:
             stopping.cancel()
@@ -59,10 +59,10 @@ class TypingIndicator:
 
 
 async def _logged(what: str, call: Call) -> None:
-    """Make a call whose failure is no concern of the block's: the server hides the indicator by itself."""
+    """Make a call whose failure must not end the block: the server hides the indicator by itself."""
     try:
         await call()
     except LinqError as error:
-        # An API error's text may hold the server's sentence, which no log may show.
+        # The message of an API error may contain the detail of the server, which must not be logged.
         text = f"{type(error).__name__}, status {error.status}" if isinstance(error, APIError) else error
         logger.warning("chats.typing: not %s: %s", what, text)

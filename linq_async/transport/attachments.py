@@ -1,4 +1,4 @@
-"""Attachments as they are measured before a send, and written by each attempt."""
+"""Attachments: measured before a send, and written by each attempt."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from linq_async.uploads import BytesSource, ChunkSource, CopySource, Reader, Sou
 from linq_async.wire.body import File
 
 READ_BYTES = 512 << 10
-LOOKS = 4
-"""How often, within the seconds that measuring may stand still, somebody looks whether it does."""
+CHECKS = 4
+"""How often the progress of a measurement is checked within its time limit."""
 
 T = TypeVar("T")
 
 
 async def measured(uploads: Iterable[Upload], settings: Settings, is_closed: Callable[[], bool]) -> list[int | None]:
-    """Return the attachments' sizes, None for one that cannot be known.
+    """Return the sizes of attachments in bytes, with None for an unknown one.
 
     Raises:
-        UploadError: One cannot be read, gives nothing for the write limit, or takes longer than the call may.
-        ClientStateError: The client was closed meanwhile.
+        UploadError: If one cannot be read, makes no progress within the write limit, or takes longer than the call may.
+        ClientStateError: If the client is closed meanwhile.
     """
     return [await _measured(index, upload, settings, is_closed) for index, upload in enumerate(uploads)]
 
@@ -45,16 +45,16 @@ async def _measured(index: int, upload: Upload, settings: Settings, is_closed: C
 
 
 async def _in_time(upload: Upload, stalled: float, within: float, is_closed: Callable[[], bool]) -> int | None:
-    """Measure in a thread. One that is stuck is left alone, and holds up nothing but this send."""
+    """Measure in a thread. One that is stuck is abandoned: it delays only this send."""
     measuring, loop = in_thread(upload.measure), asyncio.get_running_loop()
     waiting = asyncio.wrap_future(measuring)
     moved, progress = loop.time(), upload.source.progress
     end = moved + within
     try:
         while True:
-            await asyncio.wait({waiting}, timeout=min(stalled / LOOKS, within / LOOKS, 1.0))
+            await asyncio.wait({waiting}, timeout=min(stalled / CHECKS, within / CHECKS, 1.0))
             now = loop.time()
-            if measuring.done():  # the loop may have been too busy to hear of it
+            if measuring.done():  # even if the loop was too busy to notice
                 return measuring.result()
             if is_closed():
                 raise ClientStateError("the client was closed while an attachment was read")
@@ -65,21 +65,21 @@ async def _in_time(upload: Upload, stalled: float, within: float, is_closed: Cal
             if now >= end:
                 raise UploadError(upload.filename, f"cannot be read within {within:g} s")
     finally:
-        waiting.cancel()  # and with it the call, if it has not begun
+        waiting.cancel()  # and the call, if it has not started
 
 
 class AttachmentWriter:
-    """Writes the attachments of one attempt, each piece by a function that waits until it is taken."""
+    """Writes the attachments of one attempt. ``write`` waits until the transport has taken a piece."""
 
     def __init__(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         self._write = write
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self.waits_for: Upload | None = None
-        """The attachment whose next bytes it waits for, if it waits for no one else."""
+        """The attachment whose next bytes it waits for; None while it waits for the server."""
 
     async def write(self, file: File) -> None:
-        """Write one attachment. Raises UploadError if it cannot be read, or is not what was measured."""
+        """Write one attachment. Raises UploadError if it cannot be read or does not have the measured size."""
         source = file.upload.source
         if isinstance(source, BytesSource | CopySource):
             await self._write(source.data)
@@ -90,7 +90,7 @@ class AttachmentWriter:
             await self._write_from_disk(file.upload, file.size)
 
     async def _write_stream(self, file: File, source: ChunkSource) -> None:
-        """Write a caller's stream, and hold it to the size that was declared, and to what it gave before."""
+        """Write a stream of the caller, which must have its declared size and not be shorter than before."""
         sent, size, upload = 0, file.size, file.upload
         async with _started(upload, source) as chunks:
             while (chunk := await self._next(upload, chunks)) is not None:
@@ -105,7 +105,7 @@ class AttachmentWriter:
             raise UploadError(upload.filename, f"gives {sent} bytes, and gave {file.most} on an earlier attempt")
 
     async def _next(self, upload: Upload, chunks: AsyncIterator[bytes]) -> bytes | None:
-        """Return the next chunk; None at the end. Whatever the stream raises is an UploadError."""
+        """Return the next chunk, or None at the end. Raises UploadError for anything that the stream raises."""
         self.waits_for = upload
         try:
             chunk: object = await anext(chunks)
@@ -122,13 +122,13 @@ class AttachmentWriter:
         return _bytes(chunk, upload)
 
     def _is_ended(self, error: BaseException) -> bool:
-        """Return whether the attempt was ended from outside, rather than by its stream, which may raise the same."""
+        """Return whether the attempt was ended from outside: a stream may raise the same exceptions."""
         if isinstance(error, asyncio.CancelledError):
             return self._task is None or self._task.cancelling() > 0
         return isinstance(error, GeneratorExit) and asyncio.current_task(self._loop) is not self._task
 
     async def _write_from_disk(self, upload: Upload, size: int) -> None:
-        """Write a file, each piece read in a thread while the one before it goes out."""
+        """Write a file, and read each piece in a thread while the one before it is sent."""
         reader = await self._opened(upload, size)
         ahead = in_thread(_read, reader, upload, min(READ_BYTES, size))
         try:
@@ -139,7 +139,7 @@ class AttachmentWriter:
                     ahead = in_thread(_read, reader, upload, min(READ_BYTES, size))
                 await self._write(data)
         finally:
-            ahead.add_done_callback(lambda _: reader.close())  # not while a thread reads it
+            ahead.add_done_callback(lambda _: reader.close())  # not while a thread is reading
 
     async def _opened(self, upload: Upload, size: int) -> Reader:
         opening = in_thread(upload.open, size)
@@ -168,7 +168,7 @@ def _read(reader: Reader, upload: Upload, size: int) -> bytes:
     except (OSError, ValueError) as error:
         raise UploadError(upload.filename, reason_of(error)) from None
     if not data:
-        raise UploadError(upload.filename, "has become shorter while it was sent")
+        raise UploadError(upload.filename, "became shorter while it was sent")
     return data
 
 
@@ -187,7 +187,7 @@ def _bytes(chunk: object, upload: Upload) -> bytes:
 
 @asynccontextmanager
 async def _started(upload: Upload, source: ChunkSource) -> AsyncGenerator[AsyncIterator[bytes]]:
-    """Start a caller's stream, and close it with the attempt; an iterator without ``aclose`` has nothing to close."""
+    """Start a stream of the caller, and close it at the end if it is an asynchronous generator."""
     chunks = _start(upload, source)
     try:
         yield chunks
@@ -199,7 +199,7 @@ async def _started(upload: Upload, source: ChunkSource) -> AsyncGenerator[AsyncI
 def _start(upload: Upload, source: ChunkSource) -> AsyncIterator[bytes]:
     try:
         return source.open()
-    except Exception as error:  # noqa: BLE001  # whatever a caller's function raises
+    except Exception as error:  # noqa: BLE001  # the function of the caller may raise anything
         reason, cause = reason_of(error), None if isinstance(error, SourceError) else error
     raise UploadError(upload.filename, reason) from cause
 
@@ -207,5 +207,5 @@ def _start(upload: Upload, source: ChunkSource) -> AsyncIterator[bytes]:
 async def _close(upload: Upload, chunks: AsyncGenerator[bytes]) -> None:
     try:
         await chunks.aclose()
-    except Exception as error:  # the caller's own clean-up
+    except Exception as error:  # from the clean-up of the caller
         raise UploadError(upload.filename, f"cannot be closed: {type(error).__name__}") from error

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, http_exceptions
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from linq_async.config import Settings
@@ -50,6 +50,7 @@ async def _without_resending(request: ClientRequest, handler: ClientHandlerType)
 
 # The methods that aiohttp resends.
 _RESENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_REQUEST_ID = istr("X-Request-Id")
 
 
 class Exchange:
@@ -117,7 +118,7 @@ class Exchange:
                 raise ended
             self._response = None
 
-    def _url(self) -> URL:
+    def _url(self) -> URL:  # never a local of a frame that raises: the query may contain phone numbers
         url = _parsed_url(self._settings.base_url, self._request.path)
         return url.with_query(self._request.params) if self._request.params else url
 
@@ -175,8 +176,9 @@ class Exchange:
         assert self._response is not None
         cap = self._settings.max_response_bytes
         headers: Mapping[str, str] = self._response.headers
-        if self._settings.token in headers.get("X-Request-Id", ""):
-            headers = _without_request_id(headers)
+        if self._settings.token in headers.get(_REQUEST_ID, ""):  # it would be printed and logged
+            headers = kept = CIMultiDict(headers)
+            kept.popall(_REQUEST_ID)
         return RawResponse(self._response.status, headers, body[:cap], len(body) > cap)
 
     def _translate(self, error: Exception) -> LinqError | RawResponse:
@@ -221,13 +223,6 @@ class Exchange:
             )
         when = "while the answer was read" if self.status is not None else "before a whole answer came"
         return ConnectionLostError(f"the connection was lost {when}: {_name(error)}", outcome=self.outcome)
-
-
-def _without_request_id(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Drop a request id that contains the token: it would be printed and logged."""
-    kept = CIMultiDict(headers)
-    kept.popall("X-Request-Id")
-    return kept
 
 
 def _name(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a call waits for before it is sent: the pace of its limit group, a pause after a 429, a connection slot."""
+"""What holds a call back before it is sent: the pace of its limit group, a pause after a 429, a connection slot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("linq_async")
 
 
 class Pacer:
-    """Lets one call of a limit group start per interval, first come, first served. Belongs to no loop."""
+    """Lets one call of a limit group start per interval, first come, first served. It is not bound to a loop."""
 
     def __init__(self, group: LimitGroup) -> None:
         self._group = group
@@ -36,12 +36,12 @@ class Pacer:
         and those behind it move up.
         """
         ticket = object()
-        clock = timing.clock
+        clock, interval = timing.clock, self._group.interval
         earliest = clock() + (retry_after or 0.0)
         self._queue.insert(len(self._queue) if retry_after is None else 0, ticket)
         logged = retry_after is not None  # the pipeline logs the wait before a retry
         try:
-            while (wait := max(earliest, self._start_of(ticket)) - clock()) > 0:
+            while (wait := max(earliest, self._next_start + interval * self._queue.index(ticket)) - clock()) > 0:
                 if not logged:
                     logger.info("%s: waits %.1f s for its turn", self._group.name, wait)
                     logged = True
@@ -49,9 +49,6 @@ class Pacer:
             self.defer(clock())
         finally:
             self._queue.remove(ticket)
-
-    def _start_of(self, ticket: object) -> float:
-        return self._next_start + self._group.interval * self._queue.index(ticket)
 
 
 class Limits:
@@ -90,7 +87,8 @@ class Throttle:
             while remaining := self.pause_remaining(group):
                 wait = self._wait_out(remaining)
                 if wait is None:
-                    raise _held_back(operation, remaining)
+                    message = f"{operation}: held back: the server asked to wait {remaining:.1f} s more"
+                    raise RateLimitError(message, status=429, outcome=Outcome.NOT_SENT, retry_after=remaining)
                 await self._sleep(pool, group, wait)
             await pool.slots.acquire()
             if not pool.closed and not self.pause_remaining(group):
@@ -136,7 +134,7 @@ class Throttle:
         return 0.0
 
     def _wait_out(self, remaining: float, elapsed: float = 0.0) -> float | None:
-        """Return how long to wait for the end of a pause; None if that is longer than the retry policy allows."""
+        """Return the wait for the end of a pause in seconds, or None if the retry policy allows less."""
         wait = remaining + jitter(remaining, self._timing.random())
         return wait if may_wait(self._settings.retry, elapsed + wait) else None
 
@@ -162,18 +160,13 @@ class PausedError(Exception):
 
 
 def may_wait(policy: RetryPolicy, seconds: float) -> bool:
-    """Return whether a call may have waited for so many seconds. One that is sent once at most never waits."""
+    """Return whether a call may wait for this long in total. A call with a single attempt never waits."""
     return policy.max_attempts > 1 and seconds < policy.max_elapsed
 
 
 def jitter(seconds: float, random: float) -> float:
-    """Return up to a quarter of a pause, one second at most, so that calls that waited do not all wake at once.
+    """Return up to a quarter of a pause, but not more than a second, so that waiting calls do not all wake at once.
 
     ``random`` is drawn from 0 to 1.
     """
     return random * min(1.0, seconds / 4)
-
-
-def _held_back(operation: str, remaining: float) -> RateLimitError:
-    message = f"{operation}: held back: the server asked to wait {remaining:.1f} s more"
-    return RateLimitError(message, status=429, outcome=Outcome.NOT_SENT, retry_after=remaining)

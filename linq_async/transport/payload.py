@@ -24,16 +24,6 @@ AT_ONCE_BYTES = 32 << 10
 """A body up to this size is handed over in one piece. Of a larger one, aiohttp waits for the transport to take it."""
 
 
-def _retrieve_failure() -> None:
-    """Retrieve the exception of the task that writes: if its last write fails, aiohttp does not, and the loop logs it.
-
-    That write sends the headers of a request without a body, or the end of a chunked one. Small JSON has none.
-    """
-    task = asyncio.current_task()
-    if task is not None:
-        task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-
-
 class AttemptPayload(payload.Payload):
     """Writes a body once. Each attempt has a payload of its own."""
 
@@ -92,11 +82,17 @@ class AttemptPayload(payload.Payload):
             self.fully_written = True
             self._timeout.body_sent()
             return
-        _retrieve_failure()
+        # If the last write fails, of headers or of the end of a chunked body, aiohttp leaves the exception to the loop.
+        task = asyncio.current_task()
+        if task is not None:
+            task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         if body is not NO_BODY:
             self._timeout.watch(transport, self._blame_attachment)
             self._timeout.body_progress()
-            await self._write_long(writer, body)
+        if isinstance(body, Json):
+            await self._write_bytes(writer, body.data)
+        elif isinstance(body, Multipart):
+            await self._write_parts(writer, body)
         self.fully_written = True
         self._timeout.body_sent()
 
@@ -108,12 +104,6 @@ class AttemptPayload(payload.Payload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write the body, which has the declared length."""
         await self.write(writer)
-
-    async def _write_long(self, writer: AbstractStreamWriter, body: Body) -> None:
-        if isinstance(body, Json):
-            await self._write_bytes(writer, body.data)
-        elif isinstance(body, Multipart):
-            await self._write_parts(writer, body)
 
     async def _write_parts(self, writer: AbstractStreamWriter, body: Multipart) -> None:
         self._attachments = attachments = AttachmentWriter(lambda data: self._write_bytes(writer, data))

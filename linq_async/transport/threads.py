@@ -1,7 +1,7 @@
 """Threads for calls that may block on a file.
 
-Not the loop's default executor: it has few threads and resolves host names as well, so that some files that never
-answer would hold up every connection, and the end of the program.
+The default executor of the loop has few threads, and resolves host names as well: a few files that block forever would
+hold up every connection, and the end of the program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from linq_async.uploads import SourceError
 
 MAX_THREADS = 256
-"""So many files may be stuck before others wait for a thread."""
+"""How many files may block before others wait for a thread."""
 IDLE_SECONDS = 5.0
 
 P = ParamSpec("P")
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class FileThreads:
-    """Runs each call on a thread of its own, one that is idle or a new one. They do not keep the program alive."""
+    """Runs each call on an idle thread or on a new one. The threads do not keep the program alive."""
 
     def __init__(self, max_threads: int = MAX_THREADS, idle_seconds: float = IDLE_SECONDS) -> None:
         self._max_threads = max_threads
@@ -34,10 +34,10 @@ class FileThreads:
         self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._idle = 0
         self.count = 0
-        """How many threads there are."""
+        """The number of threads."""
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run the call. The future ends in SourceError if the system has no thread for it."""
+        """Run the call. The future raises SourceError if the system cannot start a thread."""
         future: Future[T] = Future()
         with self._changed:
             self._jobs.append((future, lambda: function(*args, **kwargs)))
@@ -53,14 +53,14 @@ class FileThreads:
             threading.Thread(target=self._work, name="linq_async-file", daemon=True).start()
         except RuntimeError:
             self.count -= 1
-            if not self.count:  # else another one takes it
+            if not self.count:  # otherwise another thread takes the job
                 future, _ = self._jobs.pop()
                 future.set_exception(SourceError("cannot be read: the system can start no thread"))
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
             _run(*job)
-            del job  # an idle thread holds neither the result nor the caller's file
+            del job  # an idle thread must not keep the result or the file of the caller
 
     def _next_job(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         with self._changed:
@@ -94,9 +94,9 @@ def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
 
 
 async def result_of(future: Future[T]) -> T:
-    """Wait for a call. If the wait is cancelled, a call that has not begun is, too; one that runs goes on."""
+    """Return the result of a call. Cancelling this wait cancels the call unless it is running."""
     if future.done():
-        await asyncio.sleep(0)  # a fast disk and a fast peer together must leave the loop to others
+        await asyncio.sleep(0)  # with a fast disk and a fast server, other tasks must get their turn, too
         return future.result()
     return await asyncio.wrap_future(future)
 

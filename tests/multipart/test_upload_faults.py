@@ -172,7 +172,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(
 
     monkeypatch.setattr(os, "pread", read_and_cut)
     async with leaving_nothing(server) as linq:
-        with pytest.raises(UploadError, match="has become shorter while it was sent") as caught:
+        with pytest.raises(UploadError, match="became shorter while it was sent") as caught:
             await send(linq, handle)
     assert caught.value.attempts == 1
     assert_upload_error(caught.value, "scan.pdf", workshop.folder)
