@@ -187,6 +187,7 @@ def test_long_path_is_cut(path: str, shown: str) -> None:
     assert request_line(entry) == f"GET {shown} 404"
 
 
+@pytest.mark.timed
 def test_request_line_has_bounded_cost() -> None:
     """A path and a key of megabytes are cut before they are searched or escaped."""
     entry = LoggedRequest(

@@ -80,6 +80,7 @@ async def test_hostile_bodies_are_refused_quickly(sandbox: Sandbox, name: str) -
     assert (sandbox.messages, sandbox._state.storage.memory.used) == ([], 0)
 
 
+@pytest.mark.timed
 def test_wide_json_is_refused_before_it_is_read() -> None:
     """JSON of very many small arrays, which costs a hundred times its size, is not parsed; half as many are taken."""
     wide = b'{"a":[' + b"[]," * (MAX_CONTAINERS // 2) + b"[]]}"

@@ -151,6 +151,7 @@ def test_anything_can_be_compared(sent: str, shown: str | None, number: str, dat
     assert stored_before(NOON, date, 0.0) in {True, False, None}
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     "hostile", ["\u0315\u0300" * 400_000, "&" * 800_000, "a " * 400_000, "\ufdfa" * 400_000, "?" * 800_000]
 )
@@ -161,6 +162,7 @@ def test_a_hostile_text_takes_no_time(hostile: str) -> None:
     assert time.process_time() - started < 0.25
 
 
+@pytest.mark.timed
 def test_hostile_participants_take_no_time() -> None:
     """A list of participants as long as the cap allows, or of numbers that are all alike, does not hold up the loop."""
     people = [f"+49{n}3284472" for n in range(1_000, 1_200)]
