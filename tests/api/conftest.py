@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the operations."""
+"""Fixtures for the tests of the API operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.world import Clock, World, client_on
 
 @pytest_asyncio.fixture
 async def world() -> AsyncIterator[World]:
-    """Give an empty sandbox, whose clock is the client's own."""
+    """Return a client on an empty sandbox; both use the same clock."""
     clock = Clock()
     async with Sandbox(clock=clock.moment) as sandbox:
         found: list[World] = []
@@ -29,19 +29,19 @@ async def world() -> AsyncIterator[World]:
 
 @pytest_asyncio.fixture
 async def filled(world: World) -> World:
-    """Give a sandbox with one of each thing."""
+    """Return a client on a sandbox that holds one of each resource."""
     await world.fill()
     return world
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give a clock that a test moves."""
+    """Return a clock that only the test advances."""
     return Clock(by_hand=True)
 
 
 @pytest_asyncio.fixture
 async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
-    """Run a sandbox on the clock, which answers 429 to whoever checks too soon."""
+    """Run a sandbox on the clock. It answers 429 to a check that comes too soon."""
     async with Sandbox(clock=clock.moment) as running:
         yield running

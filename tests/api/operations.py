@@ -1,4 +1,4 @@
-"""The 29 operations of the API: how each is called, and what it gives."""
+"""The 29 operations of the API: how each is called and what it returns."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ SUBSCRIPTION = "/webhook_subscriptions/{webhook_subscription_id}"
 
 @frozen
 class Operation:
-    """One operation, with a call of it that succeeds in a filled world."""
+    """An operation, with a call that succeeds in a filled world."""
 
     id: str
-    """Its name in the contract."""
+    """Operation id in the OpenAPI document."""
     method: str
     path: str
     name: str
-    """Its name here: ``chats.list``."""
+    """Name in the client: ``chats.list``."""
     shown: str
-    """What the documentation says that it gives."""
+    """Result named in docs/operations.md."""
     gives: type | None
     call: Callable[[World], Awaitable[object]]
     kind: Kind
@@ -48,7 +48,7 @@ class Operation:
 
     @property
     def parameter(self) -> str:
-        """What a test of it is called."""
+        """Id of the parametrized test."""
         return self.name
 
 
@@ -308,4 +308,4 @@ BESIDE = {
     "messages.wait_until_delivered": "messages.get",
     "webhook_subscriptions.ensure": "webhook_subscriptions.create",
 }
-"""Methods that call an operation in another way, and the plain one."""
+"""Methods that call an operation in another way, with the plain method."""

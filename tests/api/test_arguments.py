@@ -1,4 +1,4 @@
-"""Arguments are checked before anything is sent, and shown nowhere."""
+"""Arguments are checked before anything is sent, and never shown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BY_ID: dict[str, Call] = {
 
 @pytest.mark.parametrize("name", BY_ID)
 async def test_an_id_is_an_int(world: World, name: str) -> None:
-    """A bool, a text, a number below 1 or beyond any database is no id: nothing is sent, by any method."""
+    """Every method rejects an id that is a bool, a str, less than 1 or too large, and sends nothing."""
     for wrong in (True, "1", "../1", 1.0, None, 0, -1, 2**63, 10**5000):
         with pytest.raises(ValueError, match="_id must be an int above 0"):
             await BY_ID[name](world.linq, wrong)
@@ -50,7 +50,7 @@ async def test_an_id_is_an_int(world: World, name: str) -> None:
 
 
 async def test_all_problems_at_once(world: World) -> None:
-    """A call tells all that is wrong with it, ids and texts, in one error."""
+    """One error lists every invalid argument of a call, ids and texts alike."""
     half: Any = "\ud83d"
     linq = world.linq
     calls: dict[str, Awaitable[object]] = {
@@ -77,7 +77,7 @@ async def test_all_problems_at_once(world: World) -> None:
 
 
 class _Secrets:
-    """Values that must be seen nowhere. Prints as nothing."""
+    """Values that must never appear in output. Its own repr is empty."""
 
     number, text, secret = "+15550137137", "canary-text-9c2d", "canary-secret-1f0a"
     url = "https://hooks.example.com/canary-path-77aa"
@@ -86,7 +86,7 @@ class _Secrets:
         return "<secrets>"
 
     def leaks(self, shown: str) -> list[str]:
-        """Return the lines that hold one, without showing it."""
+        """Return the lines that contain a secret, with the secret replaced."""
         words = (self.number[1:], self.text, self.secret, "canary-path")
         return [line[:60].strip() for line in shown.splitlines() if any(word in line for word in words)]
 
@@ -129,13 +129,13 @@ def _fail(sandbox: Sandbox, how: str) -> None:
         sandbox.faults.answer(200, json={**shape, "webhook_subscription": [said], "webhook_subscriptions": [said]})
 
 
-@pytest.mark.off_contract("a canary is no email and no reaction", "request.body", "request.query", strict=False)
+@pytest.mark.off_contract("canary, not an email address or a reaction", "request.body", "request.query", strict=False)
 @pytest.mark.parametrize("how", ["refused", "dropped", "misshapen"])
 @pytest.mark.parametrize("name", SPEAKING)
 async def test_no_failure_shows_an_argument(
     world: World, caplog: pytest.LogCaptureFixture, name: str, how: str
 ) -> None:
-    """Whatever fails, error, traceback with the locals of every frame, and log hold no number, text or secret."""
+    """A failure shows no number, text or secret in its error, its traceback with locals, or the log."""
     caplog.set_level(logging.DEBUG, "linq_async")
     _fail(world.sandbox, how)
     linq = world.linq.with_options(retry=RetryPolicy(max_attempts=2))
@@ -148,7 +148,7 @@ async def test_no_failure_shows_an_argument(
 
 
 async def test_no_refused_argument_is_shown(world: World) -> None:
-    """An argument that is refused before it is sent is shown as little: neither its value nor its neighbours'."""
+    """An error about an invalid argument shows neither its value nor those of the other arguments."""
     linq = world.linq
     misspelled: Any = {"emial": secrets.text}
     calls: list[Callable[[], Awaitable[object]]] = [
@@ -169,7 +169,7 @@ async def test_no_refused_argument_is_shown(world: World) -> None:
 
 
 async def test_no_result_shows_what_it_holds(filled: World) -> None:
-    """Results print ids and states, and no number, text, name, address or URL of a webhook."""
+    """The repr of a result shows ids and states, but no number, text, name, address or webhook URL."""
     linq = filled.linq
     await linq.contacts.update(filled.contact_id, first_name=secrets.text, phone_number=secrets.number)
     await linq.messages.edit(filled.chat_id, filled.message_id, secrets.text)
@@ -188,7 +188,7 @@ async def test_no_result_shows_what_it_holds(filled: World) -> None:
 
 
 async def test_the_leak_detector_works() -> None:
-    """A local that holds a secret is found, so that an empty list means something."""
+    """The leak detector finds a secret in a local variable."""
 
     def leak(number: str) -> None:
         raise KeyError(len(number))

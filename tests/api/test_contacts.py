@@ -15,7 +15,7 @@ UNNAMED = "contact must have one of first_name, last_name, email, phone_number"
 
 
 async def test_create_with_everything(world: World) -> None:
-    """All seven fields arrive, and the owner's address stands beside them."""
+    """All seven fields arrive, with the owner's address next to them."""
     fields: Any = {"first_name": "Mira", "last_name": "Okafor", "email": "mira@example.org", "phone_number": MIRA}
     fields |= {"company": "Northlight Bakery", "title": "Owner", "location": "Duluth, MN"}
     contact = await world.linq.contacts.create(user_email="sam.reyes@example.com", **fields)
@@ -27,13 +27,13 @@ async def test_create_with_everything(world: World) -> None:
 
 
 async def test_create_leaves_out_what_is_none(world: World) -> None:
-    """None, in a new contact, is as good as not mentioned."""
+    """None is not sent for a new contact."""
     contact = await world.linq.contacts.create(first_name="Mira", last_name=None, email=UNSET, company=None)
     assert (contact.first_name, contact.last_name, contact.email) == ("Mira", None, None)
 
 
 async def test_create_for_nobody(world: World) -> None:
-    """An owner who does not exist is refused by the server, in the format of contacts."""
+    """The server rejects an unknown owner, in the error format of contacts."""
     error: Any = await failure_of(world.linq.contacts.create(first_name="Mira", user_email="nobody@example.com"))
     assert type(error).__name__ == "UnprocessableEntityError"
     assert error.errors[0].code == "INVALID_PARAMS"
@@ -41,20 +41,20 @@ async def test_create_for_nobody(world: World) -> None:
 
 
 async def test_update_clears_with_none_and_keeps_with_unset(filled: World) -> None:
-    """None clears a field; UNSET, as leaving it out, keeps it."""
+    """None clears a field; UNSET, or leaving the field out, keeps it."""
     contact = await filled.linq.contacts.update(filled.contact_id, first_name="M.", email=None, phone_number=UNSET)
     assert (contact.first_name, contact.email, contact.phone_number) == ("M.", None, MIRA)
     assert filled.seen == [("PATCH", f"/contacts/{filled.contact_id}")]
 
 
 async def test_clearing_is_naming(filled: World) -> None:
-    """A field that is to be cleared counts as present: what that means is for the server to say."""
+    """A field set to None counts as given: the server decides what that means."""
     contact = await filled.linq.contacts.update(filled.contact_id, email=None)
     assert (contact.email, contact.phone_number) == (None, MIRA)
 
 
 async def test_replace_is_partial_too(filled: World) -> None:
-    """PUT changes the fields given and keeps the others, as it is documented."""
+    """PUT changes only the fields that are given, as documented."""
     contact = await filled.linq.contacts.replace(filled.contact_id, last_name="Okafor", company="Bakery")
     assert (contact.first_name, contact.last_name, contact.company) == ("Mira", "Okafor", "Bakery")
     assert filled.seen == [("PUT", f"/contacts/{filled.contact_id}")]
@@ -62,7 +62,7 @@ async def test_replace_is_partial_too(filled: World) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"company": "Bakery"}, {"email": UNSET}, {"user_email": "sam@example.com"}])
 async def test_one_of_four_is_needed(filled: World, fields: Any) -> None:
-    """Without one of the four naming fields, nothing is sent, whichever the method."""
+    """No method sends a contact without one of the four naming fields."""
     contacts, id_ = filled.linq.contacts, filled.contact_id
     for call in (contacts.create(**fields), contacts.update(id_, **fields), contacts.replace(id_, **fields)):
         assert (await failure_of(call)).message == UNNAMED
@@ -71,12 +71,12 @@ async def test_one_of_four_is_needed(filled: World, fields: Any) -> None:
 
 @pytest.mark.parametrize("fields", [{"first_name": None}, {"email": ""}])
 async def test_a_new_contact_needs_more_than_nothing(filled: World, fields: Any) -> None:
-    """What is None or empty names nobody."""
+    """A naming field that is None or empty does not count."""
     assert (await failure_of(filled.linq.contacts.create(**fields))).message == UNNAMED
 
 
 async def test_all_that_is_wrong_at_once(filled: World) -> None:
-    """Every problem is told, by its argument, and none by its value."""
+    """The error lists every invalid argument by name, without its value."""
     fields: Any = {"emial": "mira@example.org", "email": 5, "company": "\ud800", "user_email": ""}
     error = await failure_of(filled.linq.contacts.update(-1, **fields))
     assert error.message.split("; ") == [
@@ -90,7 +90,7 @@ async def test_all_that_is_wrong_at_once(filled: World) -> None:
 
 
 async def test_find_by_number_or_address(filled: World) -> None:
-    """A contact is found by either, punctuation and all, and by one of both."""
+    """``find`` matches an address or a number, in any notation, and either of them if both are given."""
     find = filled.linq.contacts.find
     found = [await find(phone_number="(334) 328-4472"), await find(email="mira@example.org")]
     found += [await find(email="mira@example.org", phone_number=THEO)]
@@ -99,42 +99,42 @@ async def test_find_by_number_or_address(filled: World) -> None:
 
 
 async def test_find_nobody(filled: World) -> None:
-    """A miss, which is a 200 around null, is None."""
+    """``find`` returns None for a miss, which the API answers with 200 and null."""
     assert await filled.linq.contacts.find(phone_number=THEO) is None
     filled.sandbox.faults.answer(200, json={"contact": None, "message": "none"})
     assert await filled.linq.contacts.find(phone_number=THEO) is None
 
 
 async def test_find_by_nothing(filled: World) -> None:
-    """Without address and number there is nothing to look for."""
+    """``find`` requires an address or a number."""
     error = await failure_of(filled.linq.contacts.find())
     assert (error.message, filled.seen) == ("email or phone_number is required", [])
 
 
 @pytest.mark.parametrize("body", [{"contact": {"id": 1}}, {}, [], None, {"id": None, "contact": None}])
 async def test_find_guesses_nothing(filled: World, body: object) -> None:
-    """Only a bare contact, or null in its place, is understood: all else is a DecodeError."""
+    """A response to ``find`` that is neither a contact nor null is a DecodeError."""
     filled.sandbox.faults.answer(200, body=str(body).replace("None", "null").replace("'", '"'))
     error = await failure_of(filled.linq.contacts.find(phone_number=MIRA))
     assert type(error).__name__ == "DecodeError"
 
 
 async def test_null_may_stand_in_every_string(filled: World) -> None:
-    """All that a contact shows may be null but its id."""
+    """Every field of a contact but its id may be null."""
     names = [field for field in Contact.__annotations__ if field != "id"]
     filled.sandbox.faults.answer(200, json={"data": {"id": 1, **dict.fromkeys(names)}})
     assert await filled.linq.contacts.get(1) == Contact(id=1)
 
 
 async def test_delete(filled: World) -> None:
-    """A deleted contact is gone."""
+    """A deleted contact is not found again."""
     assert await filled.linq.contacts.delete(filled.contact_id) is None
     error: Any = await failure_of(filled.linq.contacts.get(filled.contact_id))
     assert (error.status, error.errors[0].code) == (404, "CONTACT_NOT_FOUND")
 
 
 async def test_list_in_the_other_dialect() -> None:
-    """The page of contacts has its figures, though it names them in its own way."""
+    """A page of contacts has its totals, which the API names differently there."""
     async with Sandbox() as sandbox, client_on(sandbox, Clock()) as linq:
         for number in range(3):
             await linq.contacts.create(first_name=f"No {number}")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_it_ends_on_delivery(filled: World) -> None:
-    """It looks until ``delivered_at`` is there, ever less often, and returns the message."""
+    """The message is polled, less and less often, until it has ``delivered_at``, and then returned."""
     filled.sandbox.deliver_after = 40.0
     message = await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
     assert message.delivered_at is not None
@@ -33,13 +33,13 @@ async def test_it_ends_on_delivery(filled: World) -> None:
 
 
 async def test_a_delivered_message_is_not_waited_for(filled: World) -> None:
-    """A message that is delivered already costs one look."""
+    """A message that is already delivered takes one request."""
     await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
     assert (len(filled.seen), filled.clock.slept) == (1, [])
 
 
 async def test_pending_with_a_time_of_delivery_is_delivered(filled: World) -> None:
-    """The time of delivery is the evidence, whatever the status says; an unknown status is no error."""
+    """``delivered_at`` decides, whatever the status is; an unknown status is not an error."""
     for status in ("on_the_way", "pending"):
         told = {"id": filled.message_id, "delivery_status": status, "delivered_at": None}
         filled.sandbox.faults.answer(200, json={"data": told})
@@ -50,7 +50,7 @@ async def test_pending_with_a_time_of_delivery_is_delivered(filled: World) -> No
 
 
 async def test_it_gives_up(filled: World) -> None:
-    """After the timeout, to the second, it says that nothing is wrong with the send; it looks once more at the end."""
+    """The DeliveryTimeoutError comes after exactly the timeout, following one last request."""
     filled.sandbox.deliver_after = None
     start = filled.clock.now
     error = await failure_of(filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id, timeout=20))
@@ -62,7 +62,7 @@ async def test_it_gives_up(filled: World) -> None:
 
 
 async def test_a_failing_look_is_raised(filled: World) -> None:
-    """A look that fails for good is raised as it is, after the usual retries of a read."""
+    """A failed request is raised unchanged, after the usual retries."""
     filled.sandbox.deliver_after = None
     filled.sandbox.faults.answer(503, times=4)
     error = await failure_of(filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id))
@@ -70,7 +70,7 @@ async def test_a_failing_look_is_raised(filled: World) -> None:
 
 
 async def test_a_look_takes_no_longer_than_is_left(filled: World) -> None:
-    """A server that does not answer is left when the time is over: nothing is known, and nothing is wrong."""
+    """The timeout also ends the wait for a server that does not respond."""
     filled.sandbox.faults.delay(60.0, times=9)
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -82,7 +82,7 @@ async def test_a_look_takes_no_longer_than_is_left(filled: World) -> None:
 
 
 async def test_a_later_look_is_bounded_too(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last look at the end has a bound of its own, and what was known before it stays known."""
+    """The last request has its own time limit, and the last known status is kept."""
     monkeypatch.setattr(messages, "LAST_POLL", 0.05)
     filled.sandbox.deliver_after = None
 
@@ -98,7 +98,7 @@ async def test_a_later_look_is_bounded_too(filled: World, monkeypatch: pytest.Mo
 
 
 async def test_a_time_limit_of_the_call_is_raised_as_it_is(filled: World) -> None:
-    """A look that ends by the client's own time limit, before the wait is over, is a RequestTimeoutError."""
+    """A request that exceeds the client's own time limit before the timeout is a RequestTimeoutError."""
     filled.sandbox.faults.delay(60.0, times=9)
     linq = filled.linq.with_options(timeouts=Timeouts(read=0.05), retry=RetryPolicy.none())
     error = await failure_of(linq.messages.wait_until_delivered(filled.chat_id, filled.message_id, timeout=20))
@@ -107,7 +107,7 @@ async def test_a_time_limit_of_the_call_is_raised_as_it_is(filled: World) -> Non
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "60", None, math.nan])
 async def test_the_timeout_is_a_number_above_0(filled: World, timeout: object) -> None:
-    """What is no number of seconds is refused, together with ids that are none."""
+    """An invalid timeout is rejected together with invalid ids."""
     error = await failure_of(filled.linq.messages.wait_until_delivered(0, 0, timeout=timeout))  # type: ignore[arg-type]
     assert error.message.count("must be an int above 0") == 2
     assert error.message.endswith("timeout must be a number of seconds above 0")
@@ -115,7 +115,7 @@ async def test_the_timeout_is_a_number_above_0(filled: World, timeout: object) -
 
 
 async def test_closing_the_client_ends_the_wait(filled: World) -> None:
-    """Whoever waits for a delivery when the client is closed is told at once."""
+    """Closing the client ends a wait for delivery at once."""
     filled.sandbox.deliver_after = None
     clock = Clock(by_hand=True)
     async with client_on(filled.sandbox, clock) as linq:
@@ -128,5 +128,5 @@ async def test_closing_the_client_ends_the_wait(filled: World) -> None:
 
 
 async def test_the_pace_is_sane() -> None:
-    """The first looks come quickly, and later ones leave the server in peace."""
+    """The first requests follow quickly, the later ones at long intervals."""
     assert 0 < FIRST_POLL < SLOWEST_POLL < 60

@@ -1,4 +1,4 @@
-"""``linq.imessage``: one check in ten seconds, for each token."""
+"""``linq.imessage``: one check in ten seconds per token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ asyncio_test = pytest.mark.asyncio
 
 @pytest_asyncio.fixture
 async def linq(sandbox: Sandbox, clock: Clock) -> AsyncIterator[LinqClient]:
-    """Give a client on the clock."""
+    """Return a client on the clock."""
     async with client_on(sandbox, clock) as client:
         yield client
 
@@ -39,7 +39,7 @@ def _statuses(sandbox: Sandbox) -> list[int | None]:
 
 @asyncio_test
 async def test_yes_and_no(sandbox: Sandbox) -> None:
-    """The verdict comes with the number as the server spells it."""
+    """The result has the number in the notation of the server."""
     sandbox.without_imessage.add(THEO)
     async with client_on(sandbox, Clock()) as linq:
         sandbox.imessage_interval = 0
@@ -51,7 +51,7 @@ async def test_yes_and_no(sandbox: Sandbox) -> None:
 async def test_five_tasks_take_turns(
     linq: LinqClient, sandbox: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Five tasks, two of them on a derived client, go out ten seconds apart, in their order; none is refused."""
+    """Checks from five tasks, two of them on a derived client, are sent in order, ten seconds apart."""
     with caplog.at_level(logging.INFO, "linq_async"):
         derived = linq.with_options(retry=RetryPolicy.none())
         clients = [linq, derived, linq, derived, linq]
@@ -79,7 +79,7 @@ async def test_five_tasks_take_turns(
 
 @asyncio_test
 async def test_the_seconds_count_from_the_answer(sandbox: Sandbox) -> None:
-    """The server may count from when it answered, so that ten seconds pass after an answer, however late it came."""
+    """Ten seconds pass after a response, however late it came: the server may count from there."""
     clock = Clock()
 
     def slow(attempt: Attempt) -> None:
@@ -94,7 +94,7 @@ async def test_the_seconds_count_from_the_answer(sandbox: Sandbox) -> None:
 
 @asyncio_test
 async def test_who_gives_up_leaves_the_line(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """A cancelled check leaves no gap: who comes later is served in its place."""
+    """The next check takes the place of one that is cancelled."""
     await linq.imessage.check(MIRA)
     given_up = [asyncio.create_task(linq.imessage.check(MIRA)) for _ in range(20)]
     await clock.sleepers_are(20)
@@ -110,7 +110,7 @@ async def test_who_gives_up_leaves_the_line(linq: LinqClient, sandbox: Sandbox, 
 
 @asyncio_test
 async def test_a_retry_takes_its_turn(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """A retry is paced too, before those in line, and nobody else comes within ten seconds of it."""
+    """A retry goes before waiting checks, and no check follows it within ten seconds."""
     sandbox.faults.answer(429)
     done: list[str] = []
 
@@ -131,7 +131,7 @@ async def test_a_retry_takes_its_turn(linq: LinqClient, sandbox: Sandbox, clock:
 
 @asyncio_test
 async def test_the_wait_in_line_is_no_time_of_the_call(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """A call with a budget of a second waits ten in line, and then still has its second."""
+    """The wait for a turn does not count against the time limit of the call."""
     hurried = linq.with_options(retry=RetryPolicy(max_attempts=2, max_elapsed=1.0))
     await hurried.imessage.check(MIRA)
     task = asyncio.create_task(hurried.imessage.check(MIRA))
@@ -142,7 +142,7 @@ async def test_the_wait_in_line_is_no_time_of_the_call(linq: LinqClient, sandbox
 
 @asyncio_test
 async def test_a_budget_too_short_for_a_retry(linq: LinqClient, sandbox: Sandbox) -> None:
-    """A retry whose turn comes after the budget's end is not waited for."""
+    """A retry whose turn would come after the time limit is not made."""
     sandbox.faults.answer(429)
     hurried = linq.with_options(retry=RetryPolicy(max_elapsed=9.0))
     error = await failure_of(hurried.imessage.check(MIRA))
@@ -151,7 +151,7 @@ async def test_a_budget_too_short_for_a_retry(linq: LinqClient, sandbox: Sandbox
 
 @asyncio_test
 async def test_another_token_has_its_own_line(linq: LinqClient, sandbox: Sandbox) -> None:
-    """A derived client with another token does not stand in this one's line."""
+    """A derived client with another token does not wait for the checks of this one."""
     await linq.imessage.check(MIRA)
     error = await failure_of(linq.with_options(token="another").imessage.check(MIRA))
     assert type(error).__name__ == "AuthenticationError"
@@ -159,7 +159,7 @@ async def test_another_token_has_its_own_line(linq: LinqClient, sandbox: Sandbox
 
 @asyncio_test
 async def test_other_calls_do_not_wait(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """Neither the line nor a 429 of a check holds up any other operation, nor the other way round."""
+    """Checks and their 429s delay no other operation, and no other operation delays a check."""
     sandbox.faults.answer(429, headers={"Retry-After": "60"})
     task = asyncio.create_task(linq.imessage.check(MIRA))
     await clock.sleepers_are(1)
@@ -170,7 +170,7 @@ async def test_other_calls_do_not_wait(linq: LinqClient, sandbox: Sandbox, clock
 
 @asyncio_test
 async def test_closing_the_client_ends_the_wait(linq: LinqClient, clock: Clock) -> None:
-    """Whoever stands in line when the client is closed is told at once."""
+    """Closing the client ends the checks that wait for their turn at once."""
     await linq.imessage.check(MIRA)
     task = asyncio.create_task(linq.imessage.check(MIRA))
     await clock.sleepers_are(1)
@@ -184,14 +184,14 @@ async def test_closing_the_client_ends_the_wait(linq: LinqClient, clock: Clock) 
 
 @asyncio_test
 async def test_a_wrong_argument_takes_no_turn(linq: LinqClient, sandbox: Sandbox) -> None:
-    """What is refused before it is sent uses up nobody's ten seconds."""
+    """A check that is rejected before it is sent does not use up a turn."""
     error = await failure_of(linq.imessage.check(5))  # type: ignore[arg-type]
     assert error.message == "phone_number must be a str, not int"
     assert (await linq.imessage.check(LINE)).available
 
 
 def test_a_line_belongs_to_no_loop() -> None:
-    """A client that serves several loops in turn keeps its ten seconds over all of them."""
+    """A client keeps the pace across several event loops in turn."""
     clock, pacer = Clock(), Pacer(LimitGroup("imessage.check", interval=10.0))
 
     async def sleep(timing: Timing, seconds: float) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_plain_text_is_multipart_too(filled: World) -> None:
-    """A message without files goes out as multipart/form-data, the only form that is documented, with a key."""
+    """A message without files is sent with a key, as multipart/form-data, the only documented format."""
     sent = await filled.linq.messages.send(filled.chat_id, "Grüße 🎂\nbye")
     (entry,) = filled.sandbox.requests
     assert entry.content_type.startswith("multipart/form-data; boundary=")
@@ -24,7 +24,7 @@ async def test_plain_text_is_multipart_too(filled: World) -> None:
 
 
 async def test_files_and_urls_together(filled: World) -> None:
-    """Files and URLs go out in one request."""
+    """Files and URLs are sent in one request."""
     sent = await filled.linq.messages.send(
         filled.chat_id,
         text="Plan attached.",
@@ -35,7 +35,7 @@ async def test_files_and_urls_together(filled: World) -> None:
 
 
 async def test_a_known_key_is_a_replay(filled: World) -> None:
-    """A key that the server knows sends nothing new, and says so."""
+    """A key that the server knows returns the stored message, marked as replayed."""
     message = NewMessage(text="Hi", idempotency_key="key-1")
     first = await filled.linq.messages.send(filled.chat_id, message)
     second = await filled.linq.messages.send(filled.chat_id, message)
@@ -44,7 +44,7 @@ async def test_a_known_key_is_a_replay(filled: World) -> None:
 
 
 async def test_a_lost_answer_of_this_very_call_is_a_replay(filled: World) -> None:
-    """Where only the answer was lost, the repeat finds the message: one message, replayed, two attempts."""
+    """The retry after a lost response finds the message: one message, replayed, two attempts."""
     filled.sandbox.faults.drop_after_storing()
     sent = await filled.linq.messages.send(filled.chat_id, "Hi")
     assert (sent.replayed, sent.attempts) == (True, 2)
@@ -53,7 +53,7 @@ async def test_a_lost_answer_of_this_very_call_is_a_replay(filled: World) -> Non
 
 
 async def test_a_failed_send_knows_its_key(filled: World) -> None:
-    """Whatever fails, the error has the key and the outcome, so that the send can be repeated safely."""
+    """Every error has the key and the outcome, so that the send can be repeated safely."""
     filled.sandbox.faults.drop_after_storing(times=4)
     error = await failure_of(filled.linq.messages.send(filled.chat_id, "Hi"))
     assert (error.outcome, error.attempts) == (Outcome.UNKNOWN, 4)
@@ -110,7 +110,7 @@ async def test_a_message_is_a_text_or_a_new_message(filled: World, text: Any) ->
 
 
 async def test_list_between_two_moments(filled: World) -> None:
-    """Moments go out with their offset, the plus sign escaped, and messages come oldest first, or newest first."""
+    """Times are sent with their offset, the plus sign escaped; messages are sorted either way."""
     ids = [filled.message_id]
     for text in ("two", "three", "four"):
         filled.clock.move(60)
@@ -123,7 +123,7 @@ async def test_list_between_two_moments(filled: World) -> None:
 
 
 async def test_edit(filled: World) -> None:
-    """The new text is stored, and the little that the server shows comes back."""
+    """``edit`` stores the new text and returns the few fields of the response."""
     edited = await filled.linq.messages.edit(filled.chat_id, filled.message_id, "Better")
     message = await filled.linq.messages.get(filled.chat_id, filled.message_id)
     assert (edited.id, edited.text, message.text) == (filled.message_id, "Better", "Better")
@@ -131,7 +131,7 @@ async def test_edit(filled: World) -> None:
 
 
 async def test_delete(filled: World) -> None:
-    """A deleted message is gone, and deleting it again is a NotFoundError."""
+    """Deleting a message twice is a NotFoundError."""
     assert await filled.linq.messages.delete(filled.chat_id, filled.message_id) is None
     for call in (filled.linq.messages.get, filled.linq.messages.delete):
         error = await failure_of(call(filled.chat_id, filled.message_id))
@@ -139,14 +139,14 @@ async def test_delete(filled: World) -> None:
 
 
 async def test_a_delete_whose_answer_was_lost(filled: World) -> None:
-    """The repeat of a delete that worked is answered 404, which is the success that was asked for."""
+    """A 404 to the retry of a delete counts as success."""
     filled.sandbox.faults.drop_after_storing()
     assert await filled.linq.messages.delete(filled.chat_id, filled.message_id) is None
     assert [entry.status for entry in filled.sandbox.requests] == [None, 404]
 
 
 async def test_react_and_take_it_back(filled: World) -> None:
-    """A reaction can be added, read and taken back, by a name or by its enum."""
+    """A reaction can be added, read and removed, by name or enum member."""
     reaction = await filled.linq.messages.react(filled.message_id, ReactionType.LAUGH)
     assert (reaction.reaction, reaction.chat_message_id) == (ReactionType.LAUGH, filled.message_id)
     assert await filled.linq.messages.get_reaction(reaction.id) == reaction
@@ -159,14 +159,14 @@ async def test_react_and_take_it_back(filled: World) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"gone", b'{"data": null}', b"[]"])
 async def test_what_a_removal_answers_is_not_read(filled: World, body: bytes) -> None:
-    """Taking a reaction back succeeds with any 2xx, for its answer is not documented."""
+    """Removing a reaction succeeds with any 2xx, because its response is not documented."""
     filled.sandbox.faults.answer(200, body=body)
     assert await filled.linq.messages.unreact(filled.message_id, "like") is None
 
 
 @pytest.mark.off_contract("a kind of reaction that is not documented", "request.body")
 async def test_an_unknown_reaction_is_the_servers_to_refuse(filled: World) -> None:
-    """A kind that is not listed is sent as it is, so that a new one needs no new release."""
+    """An unlisted kind of reaction is sent unchanged, so that a new kind needs no new release."""
     error = await failure_of(filled.linq.messages.react(filled.message_id, "salute"))
     assert (type(error).__name__, len(filled.seen)) == ("UnprocessableEntityError", 1)
     filled.sandbox.faults.answer(201, json={"data": {"id": 9, "reaction": "salute"}})
@@ -174,7 +174,7 @@ async def test_an_unknown_reaction_is_the_servers_to_refuse(filled: World) -> No
 
 
 async def test_a_message_of_another_shape(filled: World) -> None:
-    """A message that was accepted, but shown wrongly, is a DecodeError that is not sent again and keeps the key."""
+    """An accepted message with an invalid response is a DecodeError: not retried, and with the key."""
     filled.sandbox.faults.answer(201, json={"data": {"id": "7", "sent_at": "noon"}})
     error = await failure_of(filled.linq.messages.send(filled.chat_id, "Hi", idempotency_key="key-1"))
     assert isinstance(error, DecodeError)
@@ -188,6 +188,6 @@ async def test_a_message_of_another_shape(filled: World) -> None:
 
 @pytest.mark.parametrize("moment", [datetime(2026, 1, 1), "2026-01-01T00:00:00Z", 0])
 async def test_a_moment_needs_a_time_zone(filled: World, moment: object) -> None:
-    """A moment without a time zone could be any of 26, and text could be anything: both are refused."""
+    """A time without a time zone, and a time as text, are rejected."""
     error = await failure_of(filled.linq.messages.list(filled.chat_id, after=moment, before=datetime.now(UTC)))  # type: ignore[arg-type]
     assert (error.message, filled.seen) == ("after must be a datetime with a time zone", [])

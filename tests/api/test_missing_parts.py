@@ -1,4 +1,4 @@
-"""Attachments and recipients that the server dropped: the result, the log and nothing else say so."""
+"""Attachments and recipients that the server dropped are shown in the result and the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENT = {"data": CREATED_CHAT["data"]["chat_messages"]}
 
 
 def _chat(numbers: list[str | None]) -> dict[str, Any]:
-    """Return the answer of the page with other participants."""
+    """Return the documented response with other participants."""
     answer = copy.deepcopy(CREATED_CHAT)
     answer["data"]["chat_handles"] = [{"id": n, "phone_number": number} for n, number in enumerate(numbers)]
     return answer
@@ -26,7 +26,7 @@ def _chat(numbers: list[str | None]) -> dict[str, Any]:
 
 @pytest.mark.asyncio
 async def test_missing_attachments_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    """Both kinds of send count the files and URLs that the answer lacks, and warn with numbers alone."""
+    """Both kinds of send count the attachments that the response lacks, and log only the count."""
     async with Loopback(replied(CREATED_CHAT), replied(SENT, 201)) as server, client_of(server) as linq:
         with caplog.at_level(logging.WARNING, "linq_async"):
             chat = await linq.chats.create(**MESSAGE, attachments=FILES, attachment_urls=[URL])
@@ -56,7 +56,7 @@ async def test_missing_attachments_are_counted(caplog: pytest.LogCaptureFixture)
 async def test_missing_recipients_are_named(
     asked: list[str], shown: list[str | None], missing: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Recipients who are not among the handles are named on the result alone, as they were given."""
+    """The result lists the recipients missing from the handles as they were given; the log does not."""
     async with Loopback(replied(_chat(shown))) as server, client_of(server) as linq:
         with caplog.at_level(logging.WARNING, "linq_async"):
             chat = await linq.chats.create(send_from="+15175269229", phone_numbers=asked, text=MESSAGE["text"])

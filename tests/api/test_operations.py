@@ -1,4 +1,4 @@
-"""Each of the 29 operations over real HTTP: its success, and its failures by its kind."""
+"""Each of the 29 operations over real HTTP: success, and the failures of its kind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _keys(world: World) -> list[str | None]:
 
 
 async def test_the_list_of_operations_is_whole() -> None:
-    """The tests know all 29 operations: those of the sandbox, which was built from the contract by somebody else."""
+    """The tests cover the 29 operations of the sandbox, which was built independently from the contract."""
     assert {(operation.method, operation.path) for operation in OPERATIONS} == {(r.method, r.path) for r in ROUTES}
     assert len(OPERATIONS) == len(ROUTES) == 29
     assert PREFIX == "/api/partner/v2"
@@ -38,7 +38,7 @@ async def test_the_list_of_operations_is_whole() -> None:
 
 @each
 async def test_success(filled: World, operation: Operation) -> None:
-    """A call is one request, by the method and path of its operation, and gives its model."""
+    """A call sends one request, with the method and path of its operation, and returns its model."""
     result = await operation.call(filled)
     ((method, path),) = filled.seen
     assert (method, re.sub(r"/[0-9]+", "/#", path)) == (operation.method, re.sub(r"\{.*?\}", "#", operation.path))
@@ -51,7 +51,7 @@ async def test_success(filled: World, operation: Operation) -> None:
 
 @repeated
 async def test_a_lost_answer_is_asked_for_again(filled: World, operation: Operation) -> None:
-    """What may be repeated is repeated after a lost answer: with the same key, and done once."""
+    """A repeatable operation is retried after a lost response, with the same key, and carried out once."""
     before = len(filled.sandbox.messages)
     filled.sandbox.faults.drop_after_storing()
     result = await operation.call(filled)
@@ -64,7 +64,7 @@ async def test_a_lost_answer_is_asked_for_again(filled: World, operation: Operat
 
 @keyless
 async def test_a_lost_answer_without_a_key_is_raised(filled: World, operation: Operation) -> None:
-    """What carries no key is not repeated once it may have arrived: one request, outcome unknown."""
+    """An operation without a key is not retried once it may have arrived: one request, outcome unknown."""
     filled.sandbox.faults.drop_after_storing()
     error = await failure_of(operation.call(filled))
     assert (type(error).__name__, error.outcome, error.attempts) == ("ConnectionLostError", Outcome.UNKNOWN, 1)
@@ -73,7 +73,7 @@ async def test_a_lost_answer_without_a_key_is_raised(filled: World, operation: O
 
 @repeated
 async def test_a_cut_answer_is_asked_for_again(filled: World, operation: Operation) -> None:
-    """What may be repeated is repeated where the answer broke off."""
+    """A repeatable operation is retried if the response breaks off."""
     filled.sandbox.faults.cut_body()
     assert isinstance(await operation.call(filled), operation.gives or type(None))
     assert len(filled.seen) == 2
@@ -81,7 +81,7 @@ async def test_a_cut_answer_is_asked_for_again(filled: World, operation: Operati
 
 @keyless
 async def test_a_cut_answer_without_a_key_is_raised(filled: World, operation: Operation) -> None:
-    """What carries no key is raised where the answer broke off, and its outcome is what the status said."""
+    """An operation without a key is not retried if the response breaks off; the status gives the outcome."""
     filled.sandbox.faults.cut_body()
     error = await failure_of(operation.call(filled))
     assert error.outcome is (Outcome.UNKNOWN if operation.name in NO_BODY else Outcome.SENT)
@@ -90,7 +90,7 @@ async def test_a_cut_answer_without_a_key_is_raised(filled: World, operation: Op
 
 @each
 async def test_a_server_failure(filled: World, operation: Operation) -> None:
-    """A 503 is repeated where that is safe, and raised as unknown where it is not."""
+    """A 503 is retried if that is safe, and otherwise raised with outcome unknown."""
     filled.sandbox.faults.answer(503)
     if operation.kind != "keyless":
         assert isinstance(await operation.call(filled), operation.gives or type(None))
@@ -102,7 +102,7 @@ async def test_a_server_failure(filled: World, operation: Operation) -> None:
 
 @each
 async def test_too_many_requests(filled: World, operation: Operation) -> None:
-    """A 429 refused it before any work, so it waits as told and is sent again, with or without a key."""
+    """After a 429, which precedes any work, the call waits as asked and is retried, even without a key."""
     filled.sandbox.faults.answer(429, headers={"Retry-After": "20"})
     assert isinstance(await operation.call(filled), operation.gives or type(None))
     assert len(filled.seen) == 2
@@ -111,7 +111,7 @@ async def test_too_many_requests(filled: World, operation: Operation) -> None:
 
 @each
 async def test_a_refusal(filled: World, operation: Operation) -> None:
-    """A 422 is raised at once, in either error format, and nothing was done."""
+    """A 422 is raised at once, in either error format, with outcome NOT_SENT."""
     filled.sandbox.faults.answer(422)
     error = await failure_of(operation.call(filled))
     assert (type(error).__name__, error.outcome) == ("UnprocessableEntityError", Outcome.NOT_SENT)
@@ -120,7 +120,7 @@ async def test_a_refusal(filled: World, operation: Operation) -> None:
 
 @each
 async def test_an_answer_of_another_shape(filled: World, operation: Operation) -> None:
-    """A 200 of another shape is never sent again: DecodeError, or nothing where nothing is read."""
+    """A 200 with an unexpected body is never retried: it is a DecodeError if the body is read."""
     filled.sandbox.faults.answer(200, json={"nonsense": [1]})
     if operation.gives is None:
         assert await operation.call(filled) is None
@@ -133,7 +133,7 @@ async def test_an_answer_of_another_shape(filled: World, operation: Operation) -
 
 @each
 async def test_a_wrong_token(filled: World, operation: Operation) -> None:
-    """A 401 is an AuthenticationError everywhere, whichever of the two formats it comes in."""
+    """A 401 is an AuthenticationError for every operation, in either error format."""
     other = attrs.evolve(filled, linq=filled.linq.with_options(token="other"))
     error = await failure_of(operation.call(other))
     assert (type(error).__name__, error.outcome) == ("AuthenticationError", Outcome.NOT_SENT)
@@ -142,7 +142,7 @@ async def test_a_wrong_token(filled: World, operation: Operation) -> None:
 
 @each
 async def test_a_refused_connection(operation: Operation) -> None:
-    """A connection that is refused sent nothing, so the call is made again, with or without a key."""
+    """A refused connection sent nothing, so the call is retried, with or without a key."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     clock = Clock()

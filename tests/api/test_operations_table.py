@@ -32,20 +32,20 @@ def _methods() -> dict[str, object]:
 
 
 def test_the_table_holds_every_operation() -> None:
-    """Operation, method, path, name and result stand in the table, in the order of the contract."""
+    """The table lists operation, method, path, name and result in the order of the contract."""
     wanted = [(o.id, f"`{o.method} {o.path}`", f"`linq.{o.name}`", o.shown) for o in OPERATIONS]
     assert _rows("# Every operation of the API") == wanted
 
 
 def test_every_method_is_in_a_table() -> None:
-    """Each public method of a resource is an operation, or stands beside one; and each that is named exists."""
+    """Each public method of a resource is in the tables, and each method in the tables exists."""
     assert set(_methods()) == {operation.name for operation in OPERATIONS} | set(BESIDE)
     named = {re.sub(r"`linq\.|`", "", cells[0]) for cells in _rows("## Beside them")}
     assert named == set(BESIDE) | {"request"}
 
 
 def test_the_results_are_those_of_the_signatures() -> None:
-    """What the table calls a result is what the method is annotated to give."""
+    """The result in the table is the return annotation of the method."""
     methods = _methods()
     for operation in OPERATIONS:
         returned = str(inspect.signature(methods[operation.name]).return_annotation)  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def test_the_results_are_those_of_the_signatures() -> None:
 
 
 def test_what_is_not_repeated_is_named() -> None:
-    """The list of calls that a lost answer ends is that of the calls without a key."""
+    """The list of calls that are not retried after a lost response is that of the calls without a key."""
     section = PAGE.read_text().split("## What is repeated", 1)[1].split("\n## ", 1)[0]
     told = section.split("They are ", 1)[1]
     keyless = {operation.name for operation in OPERATIONS if operation.kind == "keyless"}
@@ -63,7 +63,7 @@ def test_what_is_not_repeated_is_named() -> None:
 
 
 def test_every_method_says_what_it_does_and_raises() -> None:
-    """Each method has a docstring that names what is raised; each operation's names its page of the reference."""
+    """Each method documents its exceptions, and each operation names its page of the reference."""
     plain = {operation.name for operation in OPERATIONS}
     for name, method in _methods().items():
         text = inspect.getdoc(method) or ""

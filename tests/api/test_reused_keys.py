@@ -1,4 +1,4 @@
-"""A key that was used for another message: nobody must believe that this one was sent, nor a stored one unsent."""
+"""A key reused for another message: a send that was dropped is never reported as sent, or the reverse."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ TEXT = 'It\'s "open" at ten, Zo\u00eb \u2764 & co\0: https://bakery.example/menu
 
 
 class Bakery:
-    """A sandbox, and clients of it, each as in a process of its own."""
+    """A sandbox with clients that share no memory, as in separate processes."""
 
     def __init__(self) -> None:
         self.sandbox = Sandbox()
         self._clients: list[LinqClient] = []
 
     def client(self, **options: Any) -> LinqClient:
-        """Make a client that knows no key yet."""
+        """Return a client that has used no key yet."""
         linq = LinqClient(self.sandbox.token, base_url=self.sandbox.base_url, retry=RetryPolicy.none(), **options)
         self._clients.append(linq)
         return linq
 
     def rewrite(self, normalise: Callable[[str], str]) -> None:
-        """Have texts rewritten when they are stored."""
+        """Make the sandbox rewrite texts when it stores them."""
         self.sandbox._state.normalise = normalise
 
     def age(self) -> None:
-        """Let a minute pass since each message was stored."""
+        """Make each stored message a minute older."""
         for message in self.sandbox.messages:
             message.sent_at -= timedelta(minutes=1)
 
     async def earlier(self, text: str = "One", *, to: tuple[str, ...] = (MIRA,)) -> CreatedChat:
-        """Have a message stored a minute ago, from another process."""
+        """Store a message a minute ago, from another process."""
         chat = await self.send(text, to=to)
         self.age()
         return chat
@@ -72,7 +72,7 @@ class Bakery:
         to: tuple[str, ...] = (MIRA,),
         **more: Any,
     ) -> CreatedChat:
-        """Send a message; from a new process unless a client is given."""
+        """Send a message, from a new process unless a client is given."""
         sender = linq or self.client()
         return await sender.chats.create(send_from=LINE, phone_numbers=to, text=text, idempotency_key=key, **more)
 
@@ -103,7 +103,7 @@ async def reused(call: Any) -> KeyReusedError:
 async def test_a_key_of_our_own_is_compared_with_nothing(
     bakery: Bakery, rewriting: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the server makes of a text, a send without a key of the caller's is a result, and warns of nothing."""
+    """A send without the caller's own key succeeds without a warning, however the server rewrites its text."""
     bakery.rewrite(REWRITINGS[rewriting])
     with caplog.at_level(logging.WARNING, "linq_async"):
         chat = await bakery.send(TEXT, key=None)
@@ -113,7 +113,7 @@ async def test_a_key_of_our_own_is_compared_with_nothing(
 
 @pytest.mark.asyncio
 async def test_a_key_of_our_own_that_comes_back_is_compared_with_nothing(bakery: Bakery) -> None:
-    """The key of a lost send repeats it, though the server makes another text of it and a minute has passed."""
+    """The key of a lost send repeats it a minute later, even if the server rewrote its text."""
     bakery.rewrite(lambda text: "Something else")
     bakery.sandbox.faults.drop_after_storing()
     linq = bakery.client()
@@ -126,7 +126,7 @@ async def test_a_key_of_our_own_that_comes_back_is_compared_with_nothing(bakery:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("rewriting", REWRITINGS)
 async def test_a_rewritten_text_is_sent(bakery: Bakery, rewriting: str) -> None:
-    """A text that merely looks otherwise is a result under a caller's key, too."""
+    """A text with only cosmetic differences is a result under a caller's key, too."""
     bakery.rewrite(REWRITINGS[rewriting])
     chat = await bakery.send(TEXT)
     sent = await bakery.client().messages.send(chat.id, TEXT, idempotency_key="k-2")
@@ -163,7 +163,7 @@ async def test_a_repeat_is_a_replay(bakery: Bakery) -> None:
 
 @pytest.mark.asyncio
 async def test_a_replay_of_an_attempt_of_this_call_is_none(bakery: Bakery) -> None:
-    """What an attempt of this very call has stored was not stored before it."""
+    """A message stored by an attempt of this call counts as new."""
     bakery.sandbox.faults.drop_after_storing()
     linq = bakery.client().with_options(retry=RetryPolicy(initial_delay=0.0))
     chat = await bakery.send("One", linq=linq)
@@ -172,7 +172,7 @@ async def test_a_replay_of_an_attempt_of_this_call_is_none(bakery: Bakery) -> No
 
 @pytest.mark.asyncio
 async def test_another_text_under_an_old_key_is_not_sent(bakery: Bakery, caplog: pytest.LogCaptureFixture) -> None:
-    """Another text is NOT_SENT, both kinds of send say so with the earlier message, and no text is shown."""
+    """Both kinds of send raise NOT_SENT for another text, with the earlier message and without showing a text."""
     first = await bakery.earlier("See you at nine.")
     error = await reused(bakery.send("See you at ten."))
     assert (error.outcome, error.attempts, error.idempotency_key) == (Outcome.NOT_SENT, 1, "k-1")
@@ -185,7 +185,7 @@ async def test_another_text_under_an_old_key_is_not_sent(bakery: Bakery, caplog:
 
 @pytest.mark.asyncio
 async def test_another_recipient_under_an_old_key_is_not_sent(bakery: Bakery) -> None:
-    """The same text to somebody else under a used key is NOT_SENT, however the number is written."""
+    """The same text to another recipient under a used key is NOT_SENT, in any number format."""
     await bakery.earlier()
     error = await reused(bakery.send("One", to=(THEO,)))
     assert error.outcome is Outcome.NOT_SENT
@@ -194,7 +194,7 @@ async def test_another_recipient_under_an_old_key_is_not_sent(bakery: Bakery) ->
 
 @pytest.mark.asyncio
 async def test_what_was_stored_a_moment_ago_proves_nothing(bakery: Bakery) -> None:
-    """Within two seconds the clocks cannot tell a replay: another text or recipient is UNKNOWN."""
+    """A different text or recipient is UNKNOWN within two seconds, because the clocks cannot show a replay."""
     await bakery.send("One")
     for call in (bakery.send("Two"), bakery.send("One", to=(THEO,))):
         error = await reused(call)
@@ -238,7 +238,7 @@ async def test_a_used_key_is_refused_before_anything_is_sent(bakery: Bakery) -> 
 
 @pytest.mark.asyncio
 async def test_another_chat_is_another_message(bakery: Bakery) -> None:
-    """A key that was given for a message into one chat is refused for the same message into another."""
+    """A key used for a message in one chat is rejected for the same message in another."""
     linq = bakery.client()
     first, second = [await bakery.send("Hi", key=None, to=(number,)) for number in (MIRA, THEO)]
     await linq.messages.send(first.id, "One", idempotency_key="k-1")
@@ -274,7 +274,7 @@ async def test_calls_at_once_share_a_key_only_for_one_message(bakery: Bakery) ->
 
 @pytest.mark.asyncio
 async def test_a_cancelled_call_frees_its_key_only_if_nothing_had_left(bakery: Bakery) -> None:
-    """A call that is cancelled before it left frees its key; one that had left keeps it."""
+    """A call cancelled before it was sent frees its key; one cancelled later keeps it."""
     linq = bakery.client()
     waiting = asyncio.create_task(bakery.send("One", linq=linq))
     await asyncio.sleep(0)
@@ -294,7 +294,7 @@ async def test_a_cancelled_call_frees_its_key_only_if_nothing_had_left(bakery: B
 
 @pytest.mark.asyncio
 async def test_tokens_keep_their_keys_apart(bakery: Bakery) -> None:
-    """A key that was given under one token may be given with another message under another one."""
+    """The same key may be used for another message under another token."""
     linq = bakery.client()
     await bakery.send("One", linq=linq)
     error = await failure_of(bakery.send("Two", linq=linq.with_options(token="another")))
@@ -303,7 +303,7 @@ async def test_tokens_keep_their_keys_apart(bakery: Bakery) -> None:
 
 @pytest.mark.asyncio
 async def test_a_derived_key_is_judged_by_the_answer(bakery: Bakery) -> None:
-    """A key that the package derives is not refused: the server's answer says whether the message was sent."""
+    """A derived key is not rejected: the server's response shows whether the message was sent."""
     linq = bakery.client()
     await bakery.earlier()
     for text in ("Two", "Two", "Three"):

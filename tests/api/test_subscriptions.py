@@ -14,7 +14,7 @@ EVENTS = ["message.received", WebhookEventType.REACTION_RECEIVED]
 
 
 async def test_create_with_everything(world: World) -> None:
-    """URL, events, version, secret and state arrive; the secret is not shown again."""
+    """``create`` sends URL, events, version, secret and state; the secret is not returned."""
     made = await world.linq.webhook_subscriptions.create(webhook_url=URL, events=EVENTS, secret="s", active=False)
     assert (made.webhook_url, made.events, made.version) == (URL, ["message.received", "reaction.received"], 2)
     assert (made.secret_configured, made.active, made.last_delivered_at) == (True, False, None)
@@ -22,7 +22,7 @@ async def test_create_with_everything(world: World) -> None:
 
 
 async def test_update_writes_the_whole(filled: World) -> None:
-    """An update carries URL, events and version, and leaves out the secret and the state where they are not given."""
+    """``update`` sends URL, events and version, but secret and state only if they are given."""
     subscriptions = filled.linq.webhook_subscriptions
     await subscriptions.update(filled.subscription_id, webhook_url=URL, events=EVENTS, secret="s", active=False)
     changed = await subscriptions.update(filled.subscription_id, webhook_url=f"{URL}/2", events=["message.read"])
@@ -31,7 +31,7 @@ async def test_update_writes_the_whole(filled: World) -> None:
 
 
 async def test_update_demands_what_the_api_demands(filled: World) -> None:
-    """Without URL or events there is no update to call."""
+    """``update`` requires URL and events."""
     update: Any = filled.linq.webhook_subscriptions.update
     for given in ({"webhook_url": URL}, {"events": EVENTS}):
         with pytest.raises(TypeError):
@@ -39,7 +39,7 @@ async def test_update_demands_what_the_api_demands(filled: World) -> None:
 
 
 async def test_delete(filled: World) -> None:
-    """A deleted subscription is gone."""
+    """A deleted subscription is not found again."""
     await filled.linq.webhook_subscriptions.delete(filled.subscription_id)
     assert await filled.linq.webhook_subscriptions.list() == []
     error = await failure_of(filled.linq.webhook_subscriptions.delete(filled.subscription_id))
@@ -47,7 +47,7 @@ async def test_delete(filled: World) -> None:
 
 
 async def test_ensure_creates_once(world: World) -> None:
-    """However often it is called, there is one: the order of the events does not matter."""
+    """Repeated calls of ``ensure`` leave one subscription, whatever the order of the events."""
     ensure = world.linq.webhook_subscriptions.ensure
     made = [await ensure(webhook_url=URL, events=events, secret="s") for events in (EVENTS, EVENTS[::-1], EVENTS * 2)]
     assert [subscription.id for subscription in made] == [made[0].id] * 3
@@ -55,7 +55,7 @@ async def test_ensure_creates_once(world: World) -> None:
 
 
 async def test_ensure_tells_others_apart(filled: World) -> None:
-    """Another URL, or other events, are another subscription."""
+    """``ensure`` creates a second subscription for another URL or other events."""
     ensure = filled.linq.webhook_subscriptions.ensure
     ids = {filled.subscription_id, (await ensure(webhook_url=f"{URL}/2", events=["message.sent"])).id}
     ids.add((await ensure(webhook_url=URL, events=["message.sent", "message.read"])).id)
@@ -63,7 +63,7 @@ async def test_ensure_tells_others_apart(filled: World) -> None:
 
 
 async def test_ensure_prefers_an_active_one(world: World) -> None:
-    """Where several match, an active one is returned; an inactive one alone is returned as it is."""
+    """``ensure`` prefers an active match, and returns an inactive one if there is no other."""
     subscriptions = world.linq.webhook_subscriptions
     idle = await subscriptions.create(webhook_url=URL, events=EVENTS, active=False)
     assert await subscriptions.ensure(webhook_url=URL, events=EVENTS) == idle
@@ -72,7 +72,7 @@ async def test_ensure_prefers_an_active_one(world: World) -> None:
 
 
 async def test_ensure_after_a_lost_answer(world: World) -> None:
-    """A creation whose answer was lost is found by the next call: still one subscription."""
+    """The call after a lost response finds the subscription: there is still one."""
     world.sandbox.faults.drop_after_storing(method="POST")
     await failure_of(world.linq.webhook_subscriptions.ensure(webhook_url=URL, events=EVENTS))
     found = await world.linq.webhook_subscriptions.ensure(webhook_url=URL, events=EVENTS)
@@ -81,14 +81,14 @@ async def test_ensure_after_a_lost_answer(world: World) -> None:
 
 @pytest.mark.off_contract("an event that is not documented", "request.body")
 async def test_an_event_that_the_server_does_not_know(world: World) -> None:
-    """An event that is not listed is sent as it is; the server's refusal comes out."""
+    """An unlisted event is sent unchanged, and the server's error is raised."""
     error = await failure_of(world.linq.webhook_subscriptions.create(webhook_url=URL, events=["message.lost"]))
     assert (type(error).__name__, len(world.seen)) == ("UnprocessableEntityError", 1)
 
 
 @pytest.mark.parametrize("name", ["create", "update", "ensure"])
 async def test_all_that_is_wrong_at_once(world: World, name: str) -> None:
-    """Every problem is told before anything is sent, by each of the three methods that write."""
+    """Each method that writes lists every invalid argument before anything is sent."""
     given: Any = {"webhook_url": "hooks.example.com", "events": [], "version": "2", "secret": "", "active": 1}
     method: Any = getattr(world.linq.webhook_subscriptions, name)
     error = await failure_of(method(1, **given) if name == "update" else method(**given))

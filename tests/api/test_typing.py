@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest_asyncio.fixture
 async def linq(sandbox: Sandbox, clock: Clock) -> AsyncIterator[LinqClient]:
-    """Give a client with a chat, without retries, so that whatever sleeps is the indicator."""
+    """Return a client with a chat, without retries, so that only the indicator sleeps."""
     async with client_on(sandbox, clock, retry=RetryPolicy.none()) as client:
         await client.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!")
         sandbox.requests.clear()
@@ -37,7 +37,7 @@ def _seen(sandbox: Sandbox) -> list[str]:
 
 
 async def test_it_starts_and_stops(linq: LinqClient, sandbox: Sandbox) -> None:
-    """The indicator shows while the block runs, and is hidden after it."""
+    """The indicator is shown while the block runs, and hidden after it."""
     (chat,) = sandbox.chats
     async with linq.chats.typing(chat.id) as given:
         assert (chat.typing, given) == (True, None)
@@ -46,7 +46,7 @@ async def test_it_starts_and_stops(linq: LinqClient, sandbox: Sandbox) -> None:
 
 
 async def test_it_is_started_again_in_time(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """It is started again so often that one failure leaves another try before the 60 seconds end."""
+    """The indicator is refreshed often enough for a second try within the 60 seconds."""
     assert 2 * REFRESH_SECONDS < 60
     (chat,) = sandbox.chats
     async with linq.chats.typing(chat.id):
@@ -63,7 +63,7 @@ async def test_it_is_started_again_in_time(linq: LinqClient, sandbox: Sandbox, c
 
 
 async def test_it_stops_when_the_block_raises(linq: LinqClient, sandbox: Sandbox) -> None:
-    """The block's own exception comes out, after the indicator was hidden."""
+    """The block's exception is raised after the indicator was hidden."""
     (chat,) = sandbox.chats
     with pytest.raises(KeyError, match="mine"):
         async with linq.chats.typing(chat.id):
@@ -91,7 +91,7 @@ async def test_it_stops_when_the_block_is_cancelled(linq: LinqClient, sandbox: S
 
 
 async def test_a_failing_start_is_raised(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """If it cannot be started, the block does not run, and nothing is left running."""
+    """If the indicator cannot be started, the block does not run, and no task is left."""
     entered = False
     with pytest.raises(NotFoundError):
         async with linq.chats.typing(1):
@@ -102,7 +102,7 @@ async def test_a_failing_start_is_raised(linq: LinqClient, sandbox: Sandbox, clo
 async def test_a_failing_refresh_is_logged(
     linq: LinqClient, sandbox: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failing refresh reaches the log, without the server's words, and not the block; the next is tried."""
+    """A failed refresh is logged without the server's message, not raised, and tried again."""
     (chat,) = sandbox.chats
     async with linq.with_options(show_details=True).chats.typing(chat.id):
         sandbox.faults.answer(500)
@@ -117,7 +117,7 @@ async def test_a_failing_refresh_is_logged(
 
 
 async def test_a_failing_stop_is_logged(linq: LinqClient, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """A failing stop reaches the log and not the caller, for the server hides the indicator by itself."""
+    """A failed stop is logged and not raised: the server hides the indicator by itself."""
     (chat,) = sandbox.chats
     async with linq.chats.typing(chat.id):
         sandbox.faults.drop_before_storing()
@@ -129,7 +129,7 @@ async def test_a_failing_stop_is_logged(linq: LinqClient, sandbox: Sandbox, capl
 async def test_leaving_the_block_takes_no_longer_than_promised(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ending: str
 ) -> None:
-    """Whether a block ends well, is cancelled or times out, a server that does not answer is left after one attempt."""
+    """The stop is tried once if the server does not respond, however the block ended."""
     monkeypatch.setattr(typing_indicator, "STOP_SECONDS", 0.1)
     monkeypatch.setattr(typing_indicator, "HURRIED_STOP_SECONDS", 0.05)
     within, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -162,7 +162,7 @@ async def test_leaving_the_block_takes_no_longer_than_promised(
 
 
 async def test_stopping_is_tried_once(sandbox: Sandbox) -> None:
-    """A failing stop is not repeated, whatever the client's policy is."""
+    """A failed stop is not retried, whatever the client's policy."""
     async with client_on(sandbox, Clock()) as linq:
         chat = await linq.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!")
         sandbox.requests.clear()
@@ -172,7 +172,7 @@ async def test_stopping_is_tried_once(sandbox: Sandbox) -> None:
 
 
 async def test_a_second_cancellation_ends_the_stop(linq: LinqClient, sandbox: Sandbox) -> None:
-    """Who cancels once more while the indicator is being hidden waits for nothing, and leaves no task behind."""
+    """A second cancellation while the indicator is being hidden ends at once and leaves no task."""
     (chat,), within = sandbox.chats, asyncio.Event()
 
     def stopping() -> int:
@@ -196,7 +196,7 @@ async def test_a_second_cancellation_ends_the_stop(linq: LinqClient, sandbox: Sa
 
 
 async def test_a_client_closed_within_the_block(linq: LinqClient, sandbox: Sandbox, clock: Clock) -> None:
-    """Closing the client within the block is no error of the block's."""
+    """Closing the client within the block raises nothing."""
     (chat,) = sandbox.chats
     async with linq.chats.typing(chat.id):
         await linq.aclose()
@@ -204,7 +204,7 @@ async def test_a_client_closed_within_the_block(linq: LinqClient, sandbox: Sandb
 
 
 async def test_a_wrong_id_is_refused_on_entry(linq: LinqClient, sandbox: Sandbox) -> None:
-    """An id that is none is refused when the block is entered, and nothing is sent."""
+    """An invalid id is rejected when the block is entered, and nothing is sent."""
     with pytest.raises(ValueError, match="chat_id must be an int above 0"):
         async with linq.chats.typing(True):
             pass

@@ -16,27 +16,27 @@ from linq_async.wire.body import encode_json
 
 
 def test_there_is_one() -> None:
-    """It is the only value of its type, through pickle and copy too, is falsy and prints its name."""
+    """UNSET is the only value of its type, even through pickle and copy; it is falsy and prints its name."""
     assert [pickle.loads(pickle.dumps(UNSET, protocol)) is UNSET for protocol in range(6)] == [True] * 6
     assert copy.copy(UNSET) is copy.deepcopy({"a": UNSET})["a"] is UnsetType() is UNSET
     assert (bool(UNSET), repr(UNSET)) == (False, "UNSET")
 
 
 def test_it_differs_from_none() -> None:
-    """A member that is UNSET is left out, at any depth of objects; None is sent as null."""
+    """Members that are UNSET are left out at any depth; None is sent as null."""
     body = {"a": UNSET, "b": None, "c": {"d": UNSET, "e": None, "f": {"g": UNSET}}}
     assert _sent(body) == {"b": None, "c": {"e": None, "f": {}}}
 
 
 def test_a_contact_in_the_body() -> None:
-    """A contact goes out with the fields that are mentioned, null among them, and an owner only if one is given."""
+    """A contact is sent with the given fields, including null, and an owner only if one is given."""
     fields = {"email": None, "company": UNSET, "title": ""}
     assert _sent(ContactInput(fields, None).body()) == {"contact": {"email": None, "title": ""}}
     assert _sent(ContactInput({}, "sam@example.com").body()) == {"contact": {}, "user_email": "sam@example.com"}
 
 
 def test_a_subscription_in_the_body() -> None:
-    """A subscription goes out with URL, events and version, and with secret and state only if they are given."""
+    """A subscription is sent with URL, events and version, and with secret and state only if given."""
     given: Any = {"webhook_url": "https://a.example", "events": ["message.sent"], "version": 2}
     wanted = SubscriptionInput(**given, secret=None, active=None)
     assert _sent(wanted.body()) == {"webhook_subscription": given}
@@ -52,5 +52,5 @@ def _sent(body: Any) -> Any:
 
 @pytest.mark.parametrize("value", [[UNSET], ({"a": UNSET},), {UNSET: 1}])
 def test_it_is_never_sent(value: object) -> None:
-    """Where it cannot be left out, there is no JSON: it never turns into a value."""
+    """UNSET outside of an object cannot be encoded: it never turns into a value."""
     assert encode_json({"a": value}) is None

@@ -1,4 +1,4 @@
-"""A client that cannot be built shows no secret, whichever reporter prints the locals of its frames.
+"""A failed construction of a client shows no secret, whichever reporter prints its locals.
 
 The reporters print what is below the test's own frames, which hold the canaries and may.
 """
@@ -141,7 +141,7 @@ def test_a_failed_construction_shows_no_secret(reporter: Reporter, name: str) ->
 @pytest.mark.parametrize("reporter", REPORTERS)
 @pytest.mark.parametrize("variable", ["LINQ_INTEGRATION_TOKEN", "LINQ_BASE_URL", "HTTPS_PROXY"])
 def test_a_bad_variable_shows_no_secret(monkeypatch: pytest.MonkeyPatch, reporter: Reporter, variable: str) -> None:
-    """What the environment holds is no better known to a traceback than an argument is."""
+    """Values from the environment are as absent from a traceback as arguments."""
     for name in ("NO_PROXY", "no_proxy", "https_proxy", "LINQ_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LINQ_INTEGRATION_TOKEN", CANARY)

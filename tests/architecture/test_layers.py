@@ -1,4 +1,4 @@
-"""Who may import whom."""
+"""Which modules may import which."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ ROOMS = {
     "cli": E,
     "__main__": E,
 }
-"""The rooms of the house, by the first part of a module's name. Rooms A to E hang off the side."""
+"""The room of each module, by the first part of its name. No room from 0 to 7 imports rooms A to E."""
 TYPED_WITH_AIOHTTP = {"client", "arguments"}
-"""They name aiohttp's classes in signatures, and call nothing of it."""
+"""Modules that use classes of aiohttp in signatures only."""
 READ_THE_ENVIRONMENT = {"arguments", "cli", "sandbox", "testing", "__main__"}
 IMPURE = {"asyncio", "time", "os", "random", "secrets", "socket", "threading", "pathlib", "io", "tempfile"}
 
@@ -58,7 +58,7 @@ def _nodes(module: Module, *kinds: type[ast.AST]) -> list[Any]:
 
 
 def test_every_module_has_a_room() -> None:
-    """A new module stands in a room that the design names."""
+    """Every module belongs to a known room."""
     assert _offenders(lambda module: _top(module) not in ROOMS) == {}
 
 
@@ -113,7 +113,7 @@ def test_one_room_knows_aiohttp() -> None:
 
 
 def test_aiohttp_is_only_named_where_it_is_not_used() -> None:
-    """Where aiohttp is imported for its types, it stands in annotations and nowhere else."""
+    """Modules that import aiohttp for its types use it only in annotations."""
 
     def using(module: Module) -> list[int]:
         parts = [
@@ -138,7 +138,7 @@ def _impurities(module: Module) -> list[str]:
 
 
 def test_the_wire_is_pure() -> None:
-    """Nothing in wire/ or retry awaits, or can read a clock, the environment, a file or a die."""
+    """Nothing in wire/ or retry awaits, or can read a clock, the environment, a file or random numbers."""
     assert _offenders(lambda module: _impurities(module) if _top(module) in {"wire", "retry"} else []) == {}
 
 
@@ -166,7 +166,7 @@ def test_nothing_prints() -> None:
 
 
 def test_the_reader_of_imports_works() -> None:
-    """Imports are found wherever they stand, relative ones too, so that an empty list means something."""
+    """The reader finds imports anywhere in a module, relative ones too."""
     (pipeline,) = [module for module in modules() if module.name == "pipeline"]
     assert {"retry", "wire.body", "transport.session"} <= set(own_imports(pipeline))
     tree = ast.parse("def f():\n    from ..transport import session\n    import aiohttp.web")

@@ -27,7 +27,7 @@ from .test_construction_secrets import REPORTERS, Reporter
 
 
 class Canaries:
-    """What must be seen nowhere. Prints as nothing, and so do its values' holders."""
+    """Values that must never appear in output. Its own repr is empty, as are those of its messages."""
 
     __slots__ = ("number", "text", "token")
 
@@ -232,7 +232,7 @@ async def test_no_reporter_shows_what_a_server_echoed(report: Reporter, name: st
 
 @pytest.mark.asyncio
 async def test_a_refused_connection_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
-    """A server that is not there, and a proxy with a password, are told without secrets."""
+    """Errors about an unreachable server, and about a proxy with a password, show no secret."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     proxied = _Blank(proxy=url.replace("//", f"//user:{canaries.token}@"))
@@ -302,7 +302,7 @@ async def test_a_failing_hook_shows_no_secret(log: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.asyncio
 async def test_a_gate_and_a_closed_client_show_no_secret(log: pytest.LogCaptureFixture) -> None:
-    """A call that is held back, and one on a closed client, tell no secret."""
+    """The errors of a delayed call, and of a call on a closed client, show no secret."""
     async with Loopback(refused(429, Retry_After="900")) as server, _client(server.url) as linq:
         errors = [await _raised(linq, _create()) for _ in range(2)]
         await linq.aclose()

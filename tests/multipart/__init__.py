@@ -1,1 +1,1 @@
-"""What goes over the wire: every kind of upload, on every attempt, read back by parsers that we did not write."""
+"""Request bodies on the wire: every kind of upload, on every attempt, read by independent parsers."""

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of bodies."""
+"""Fixtures for the tests of request bodies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .recorder import Recorder
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Recorder]:
-    """Run a server that keeps what arrives."""
+    """Run a server that records requests."""
     async with Recorder() as running:
         yield running
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """Give a place for files, and close those that were opened there."""
+    """Return a directory for files, and close those that were opened there."""
     with Workshop(tmp_path) as place:
         yield place

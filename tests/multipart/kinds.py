@@ -1,4 +1,4 @@
-"""Every kind of thing that can be attached, each with what has to arrive."""
+"""Every kind of attachment, with the bytes that must arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OFFSET = 600_001
 
 @dataclass
 class Given:
-    """An attachment, and what has to arrive."""
+    """An attachment, and the bytes that must arrive."""
 
     attachment: Attachable
     data: bytes = field(repr=False)
@@ -34,7 +34,7 @@ class Given:
 
 
 class Workshop(ExitStack):
-    """A folder for files; what was opened in it is closed at the end."""
+    """A directory for files; files that were opened in it are closed at the end."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ HANDLES: dict[str, Callable[[Workshop], Any]] = {
 
 
 def kind(name: str) -> Callable[[Maker], Maker]:
-    """Enter a maker in the table."""
+    """Register a maker in the table."""
 
     def enter(maker: Maker) -> Maker:
         KINDS[name] = maker
@@ -92,7 +92,7 @@ def kind(name: str) -> Callable[[Maker], Maker]:
 
 
 def factory(data: bytes, size: int = 300_000) -> Callable[[], AsyncIterator[bytes]]:
-    """Return a function that streams the data anew each time it is called."""
+    """Return a function that starts a new stream of the data on each call."""
 
     async def stream() -> AsyncIterator[bytes]:
         for start in range(0, len(data), size):

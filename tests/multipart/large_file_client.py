@@ -1,4 +1,4 @@
-"""Sends a large file twice and prints what it took; a process of its own, so that its memory is only that."""
+"""Sends a large file twice and prints memory and time; a separate process, to measure only this."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from linq_async import LinqClient, RetryPolicy, Upload
 
 TICK = 0.001
-"""Seconds that the ticker sleeps; what it sleeps longer is the lag of the loop."""
+"""Seconds that the ticker sleeps; any longer sleep is lag of the loop."""
 
 
 def memory(field: str) -> int:
@@ -23,7 +23,7 @@ def memory(field: str) -> int:
 
 
 def memory_from_here() -> int:
-    """Begin a new peak of memory, and return what is held now."""
+    """Reset the peak of memory, and return the current use."""
     Path("/proc/self/clear_refs").write_text("5", "ascii")
     return memory("VmRSS")
 

@@ -1,4 +1,4 @@
-"""Counts the bytes of large bodies and answers each; a process of its own, which names its port on its output.
+"""Counts the bytes of large bodies and responds to each; a separate process that prints its port.
 
 Plain sockets and threads, so that it takes less of the machine than the client that is measured.
 """
@@ -25,7 +25,7 @@ class Handler(socketserver.BaseRequestHandler):
             self.request.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(ANSWER), ANSWER))
 
     def one(self) -> bool:
-        """Read one request to its end; tell whether there was one."""
+        """Read one request to its end; return whether there was one."""
         head = self.rest
         while b"\r\n\r\n" not in head:
             if not (data := self.request.recv(4_096)):

@@ -47,7 +47,7 @@ def _quoted(rest: bytes, *, keeps_backslash: bool) -> tuple[bytes, bytes]:
 
 
 def _normalised(name: bytes) -> str:
-    """Decode percent signs where each of them starts an escape, mend what is not UTF-8, and strip folders."""
+    """Decode percent escapes if all of them are valid, replace invalid UTF-8, and strip directories."""
     if all(_ESCAPE.fullmatch(found) for found in _PERCENT.findall(name)):
         name = unquote_to_bytes(name)
     pieces = re.split(r"[/\\]", name.decode(errors="replace"))

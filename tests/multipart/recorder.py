@@ -1,4 +1,4 @@
-"""A raw HTTP server on loopback that keeps every body to the byte, and refuses, resets or stalls as it is told."""
+"""A raw HTTP server on loopback that records every body, and rejects, resets or stalls as scripted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIDWAY = 100
 
 
 class Step(enum.Enum):
-    """What the server does with one request."""
+    """The step of the server for one request."""
 
     CREATE = "reads all, answers 201"
     BUSY = "reads all, answers 503"
@@ -51,7 +51,7 @@ class Recorded:
 
 
 class Recorder:
-    """Takes one step of the script for each request, then creates."""
+    """Takes one step of the script per request, then responds with 201."""
 
     def __init__(self, script: Iterable[Step] = ()) -> None:
         self.script = list(script)
@@ -70,7 +70,7 @@ class Recorder:
         await self.idle()
 
     def shut(self) -> None:
-        """Take no further connection."""
+        """Accept no further connections."""
         self._server.close()
 
     async def idle(self) -> None:
@@ -94,7 +94,7 @@ class Recorder:
                 await writer.wait_closed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Serve one request; tell whether the connection can take another."""
+        """Serve one request; return whether the connection can be reused."""
         headers = _headers(await reader.readuntil(b"\r\n\r\n"))
         request = Recorded(headers, chunked=headers.get("transfer-encoding") == "chunked")
         self.seen.append(request)

@@ -1,4 +1,4 @@
-"""A client for the tests, and proof that it leaves nothing behind."""
+"""Clients for the tests, and the check that they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENDER = "+15175269229"
 RECIPIENT = "+13343284472"
 AT_ONCE = RetryPolicy(initial_delay=0.0)
 PATIENCE = 10.0
-"""Seconds before a test that hangs is ended."""
+"""Seconds until a hanging test is ended."""
 
 
 def client(server: Recorder, **settings: Any) -> LinqClient:
@@ -55,7 +55,7 @@ async def sent_file(server: Recorder, attachment: Attachable) -> Part:
 
 @asynccontextmanager
 async def leaving_nothing(server: Recorder, **settings: Any) -> AsyncGenerator[LinqClient]:
-    """Give a client; once it is closed, neither a descriptor nor a task is left."""
+    """Yield a client, and check that it leaves neither a descriptor nor a task when it is closed."""
     descriptors, tasks = open_descriptors(), asyncio.all_tasks()
     async with client(server, **settings) as linq:
         yield linq
@@ -65,7 +65,7 @@ async def leaving_nothing(server: Recorder, **settings: Any) -> AsyncGenerator[L
 
 
 async def settled(left: Callable[[], Sequence[object]]) -> Sequence[object]:
-    """Let the loop turn until nothing is left, and return what then is."""
+    """Run the loop until nothing is left or the time is over, and return what is left."""
     loop = asyncio.get_running_loop()
     end = loop.time() + PATIENCE / 5
     while (found := left()) and loop.time() < end:  # noqa: ASYNC110  # descriptors close without an event
@@ -74,7 +74,7 @@ async def settled(left: Callable[[], Sequence[object]]) -> Sequence[object]:
 
 
 def open_descriptors() -> set[tuple[str, str]]:
-    """Return the descriptors of this process, and what each leads to."""
+    """Return the descriptors of this process and their targets."""
     found: set[tuple[str, str]] = set()
     for number in os.listdir("/proc/self/fd"):
         try:

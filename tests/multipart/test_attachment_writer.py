@@ -1,4 +1,4 @@
-"""How the attachments of one attempt are written, and what ends the writing."""
+"""Writing the attachments of one attempt, and failures of the writing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _take(_: bytes) -> None:
 
 @pytest.mark.asyncio
 async def test_a_cancelled_wait_for_a_stream_stays_cancelled() -> None:
-    """A task that is cancelled while it waits for a stream's next bytes ends so, and not in an UploadError."""
+    """Cancelling a task that waits for a stream's next chunk is a CancelledError, not an UploadError."""
     reached = asyncio.Event()
 
     async def stream() -> AsyncIterator[bytes]:
@@ -49,7 +49,7 @@ async def _written(upload: Upload, size: int | None, write: Any = _take) -> None
 
 @pytest.mark.asyncio
 async def test_a_file_that_is_opened_too_late_is_closed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that is cancelled while a thread opens its file ends so, and the file is closed once it is open."""
+    """Cancelling a task while a thread opens its file is a CancelledError, and the file is closed."""
     begun, release, really = threading.Event(), threading.Event(), Upload.open
 
     def slowly(upload: Upload, size: int) -> Reader:
@@ -73,7 +73,7 @@ async def test_a_file_that_is_opened_too_late_is_closed(workshop: Workshop, monk
 async def test_an_attempt_without_threads_ends_in_an_upload_error(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the system has no thread for reading a file, the attempt fails because of the file."""
+    """If no thread can be started to read a file, the attempt ends in an UploadError."""
 
     def refuse(_: object) -> None:
         raise RuntimeError("can't start new thread")
@@ -88,7 +88,7 @@ async def test_an_attempt_without_threads_ends_in_an_upload_error(
 async def test_a_disk_that_fails_is_an_upload_error(
     server: Recorder, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of the disk in the middle of a file ends the one attempt, with the system's words for it."""
+    """A disk error within a file ends the only attempt, with the message of the system."""
     handle, really = workshop.opened("a.bin"), os.pread
 
     def fail(descriptor: int, size: int, position: int) -> bytes:
@@ -105,7 +105,7 @@ async def test_a_disk_that_fails_is_an_upload_error(
 
 @pytest.mark.asyncio
 async def test_a_handle_whose_file_grows_is_refused(server: Recorder, workshop: Workshop) -> None:
-    """A file that grows behind an open handle, once it was measured, ends the attempt and leaves no descriptor."""
+    """A file that grows after it was measured ends the attempt and leaves no descriptor."""
     handle = workshop.opened("a.bin")
 
     def grow(attempt: Attempt) -> None:
@@ -119,7 +119,7 @@ async def test_a_handle_whose_file_grows_is_refused(server: Recorder, workshop: 
 
 @pytest.mark.asyncio
 async def test_a_stream_that_cannot_be_closed_says_so() -> None:
-    """What a stream raises as it is closed early is an UploadError with its cause, not a fault of the connection."""
+    """An exception from closing a stream early is the cause of an UploadError, not a connection error."""
 
     async def stream() -> AsyncIterator[bytes]:
         try:
@@ -137,7 +137,7 @@ async def test_a_stream_that_cannot_be_closed_says_so() -> None:
 
 @pytest.mark.asyncio
 async def test_a_stream_of_the_declared_size_is_written_whole() -> None:
-    """A stream that gives just what was declared is neither too long nor too short."""
+    """A stream of exactly the declared size is sent."""
     seen = bytearray()
 
     async def take(data: bytes) -> None:
@@ -151,6 +151,6 @@ async def test_a_stream_of_the_declared_size_is_written_whole() -> None:
 @pytest.mark.parametrize("opened", [False, True], ids=["path", "handle"])
 @pytest.mark.parametrize("data", [b"", b"1", b"12"])
 async def test_the_smallest_files_are_sent(server: Recorder, workshop: Workshop, data: bytes, *, opened: bool) -> None:
-    """Files of no byte, one and two state a size that is believed, and arrive."""
+    """Files of 0, 1 and 2 bytes are sent."""
     attachment = workshop.opened("a.txt", data) if opened else workshop.file("a.txt", data)
     assert (await sent_file(server, attachment)).data == data

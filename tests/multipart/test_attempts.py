@@ -1,4 +1,4 @@
-"""What went in comes out, on every attempt: each kind of upload, read by two parsers."""
+"""Each kind of upload arrives whole on every attempt, read by two parsers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _facts(part: Part) -> tuple[str, str | None, str | None, str]:
 
 
 def expected(*files: Given) -> list[tuple[str, str | None, str | None, str]]:
-    """Return the facts of every part, in order."""
+    """Return name, file name, type and digest of every part, in order."""
     texts: list[tuple[str, str | None, str | None, str]] = [
         (name, None, None, _digest(value.encode())) for name, value in TEXT_PARTS
     ]
@@ -48,7 +48,7 @@ def expected(*files: Given) -> list[tuple[str, str | None, str | None, str]]:
 
 
 def assert_arrived(request: Recorded, *files: Given) -> None:
-    """Prove that both parsers find what went in, and nothing else."""
+    """Assert that both parsers find exactly these parts."""
     for read in READERS.values():
         assert [_facts(part) for part in read(request.body, request.headers["content-type"])] == expected(*files)
 
@@ -56,7 +56,7 @@ def assert_arrived(request: Recorded, *files: Given) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", KINDS)
 async def test_attempts_one_and_two_carry_what_went_in(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """After a 503, the second attempt is the first one's equal to the byte, and both are what went in."""
+    """After a 503 both attempts have the same bytes, and all parts."""
     given = KINDS[kind](workshop)
     server.script = [Step.BUSY]
     async with client(server) as linq:
@@ -98,7 +98,7 @@ def one_shot(size: int | None = None) -> Upload:
 
 
 class Countdown:
-    """An asynchronous iterator that is no generator, and has no aclose."""
+    """An async iterator that is not a generator and has no ``aclose``."""
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = list(chunks)
@@ -115,7 +115,7 @@ class Countdown:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", [None, len(BIG)])
 async def test_a_one_shot_stream_arrives(server: Recorder, size: int | None) -> None:
-    """A stream that can be read only once arrives whole, its length stated where it was declared."""
+    """A one-shot stream arrives whole, with a length if its size was declared."""
     async with client(server) as linq:
         chat = await send(linq, one_shot(size), **FIELDS)
     assert chat.attempts == 1
@@ -125,7 +125,7 @@ async def test_a_one_shot_stream_arrives(server: Recorder, size: int | None) -> 
 
 @pytest.mark.asyncio
 async def test_a_plain_iterator_arrives(server: Recorder) -> None:
-    """An asynchronous iterator need not be a generator; memoryviews, bytearrays and empty chunks are bytes too."""
+    """An async iterator need not be a generator; memoryviews, bytearrays and empty chunks are accepted."""
     chunks = Countdown(b"", b"one ", bytearray(b"two "), memoryview(b"three"), b"")  # type: ignore[arg-type]
     async with client(server) as linq:
         await send(linq, Upload.from_chunks(chunks, filename="a.txt"), **FIELDS)
@@ -135,7 +135,7 @@ async def test_a_plain_iterator_arrives(server: Recorder) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("step", "kind"), [(Step.BUSY, ServerError), (Step.RESET, ConnectionLostError)])
 async def test_a_one_shot_stream_gets_one_attempt(server: Recorder, step: Step, kind: type[LinqError]) -> None:
-    """A stream that can be read only once is sent once, and the error says why it was not sent again."""
+    """A one-shot stream is sent once, and the error explains why it was not retried."""
     server.script = [step]
     async with leaving_nothing(server) as linq:
         with pytest.raises(kind, match="not retried: an attachment can be read only once") as caught:
@@ -145,7 +145,7 @@ async def test_a_one_shot_stream_gets_one_attempt(server: Recorder, step: Step, 
 
 @pytest.mark.asyncio
 async def test_a_one_shot_stream_waits_for_a_connection(server: Recorder) -> None:
-    """As long as nothing could connect, the stream is untouched: it is tried again, and may be sent later."""
+    """A stream is retried, and can be sent later, as long as no connection was made."""
     upload = one_shot()
     server.shut()
     async with client(server) as linq:

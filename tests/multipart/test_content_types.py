@@ -1,4 +1,4 @@
-"""The media type of a file: from its ending, the same on every machine, or as the caller says."""
+"""The media type of a file: from its extension, the same on every machine, or from the caller."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ BY_ENDING = {
 
 @pytest.mark.asyncio
 async def test_the_type_follows_the_ending(server: Recorder) -> None:
-    """Every ending that phones and offices send has its type on the wire; an unknown one is plain bytes."""
+    """Common extensions have their media type on the wire; an unknown one is application/octet-stream."""
     files = [Upload.from_bytes(b"x", filename=name) for name in BY_ENDING]
     parts = await sent_parts(server, *files)
     assert [part.content_type for part in parts if part.filename] == list(BY_ENDING.values())
 
 
 def test_the_machine_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A type that this machine alone knows of, or holds under another name, changes nothing."""
+    """The machine's own table of media types is not used."""
     known = {"a.unknown": ANY, "a.heic": "image/heic", "a.png": "image/png"}
     mimetypes.init()
     for ending in (".unknown", ".heic", ".png"):
@@ -71,7 +71,7 @@ def test_the_machine_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("given", ["image/png", "text/plain; charset=utf-8", "application/vnd.x+json;v=1"])
 async def test_a_type_that_is_given_goes_out_as_it_is(server: Recorder, workshop: Workshop, given: str) -> None:
-    """The caller's own type wins over the ending, for every way of making an Upload."""
+    """The caller's media type takes precedence over the extension in every constructor of Upload."""
     uploads = [
         Upload.from_bytes(b"x", filename="a.heic", content_type=given),
         Upload.from_path(workshop.file("a.heic"), content_type=given),
@@ -92,14 +92,14 @@ async def _nothing() -> AsyncIterator[bytes]:
     ["image/png\r\nX-Evil: 1", "image/png\n", "image/\0png", "image/pñg", "png", "", "a/b/c", "/", "image/", " / ", 5],
 )
 def test_a_type_that_is_none_is_refused(given: str) -> None:
-    """A type that could end its header line, or is no type at all, is refused when it is given."""
+    """An invalid media type, or one that would end its header line, is rejected."""
     with pytest.raises(InvalidArgumentError) as caught:
         Upload.from_bytes(b"x", filename="a.png", content_type=given)
     assert [problem.argument for problem in caught.value.problems] == ["content_type"]
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    """A bad name and a bad type are told in one error."""
+    """One error names both an invalid name and an invalid type."""
     with pytest.raises(InvalidArgumentError) as caught:
         Upload.from_bytes(b"x", filename="", content_type="\n")
     assert [problem.argument for problem in caught.value.problems] == ["filename", "content_type"]

@@ -1,4 +1,4 @@
-"""The shape of a body: JSON without files, multipart with them, each to the byte."""
+"""Request bodies byte for byte: JSON without files, multipart with files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _with(**fields: Any) -> NewChat:
 
 @pytest.mark.asyncio
 async def test_the_example_of_the_page_is_json(server: Recorder) -> None:
-    """Without files the page's example goes out as JSON, golden to the byte and equal to the page's own."""
+    """Without files the documented example is sent as JSON, byte for byte."""
     async with client(server) as linq:
         await linq.chats.send(EXAMPLE)
     (request,) = server.seen
@@ -70,7 +70,7 @@ async def test_the_example_of_the_page_is_json(server: Recorder) -> None:
 
 @pytest.mark.asyncio
 async def test_the_example_with_two_files_is_multipart(server: Recorder, workshop: Workshop) -> None:
-    """With two files and a URL it goes out as multipart, golden to the byte: bracketed names, no type on text."""
+    """With two files and a URL it is sent as multipart, byte for byte: bracketed names, no type on text."""
     files = [workshop.file("quote.pdf", b"%PDF-1"), Upload.from_bytes(b"map", filename="日本語 (1).png")]
     async with client(server) as linq:
         await linq.chats.send(_with(attachments=files, attachment_urls=["https://example.com/menu.pdf"]))
@@ -82,7 +82,7 @@ async def test_the_example_with_two_files_is_multipart(server: Recorder, worksho
 
 @pytest.mark.asyncio
 async def test_optional_fields_are_left_out(server: Recorder) -> None:
-    """A chat without name, URLs and files has no field for them, in JSON or in multipart."""
+    """Missing name, URLs and files have no field, in JSON or in multipart."""
     async with client(server) as linq:
         await linq.chats.send(_with(display_name=None))
         file = Upload.from_bytes(b"x", filename="a.txt")
@@ -96,7 +96,7 @@ async def test_optional_fields_are_left_out(server: Recorder) -> None:
 
 @pytest.mark.asyncio
 async def test_urls_alone_stay_json(server: Recorder) -> None:
-    """Attachments by URL need no multipart; text in any script, and odd characters, are the same in JSON."""
+    """Attachments by URL are sent as JSON, which keeps text in any script and control characters."""
     text = 'Grüße 🎉\n"quoted" \\ \u2028 \x00 end'
     urls = ["https://example.com/menü.pdf", "http://example.com:8080/a?b=c"]
     async with client(server) as linq:
@@ -108,7 +108,7 @@ async def test_urls_alone_stay_json(server: Recorder) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_length_is_stated_wherever_it_can_be_known(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """Content-Length is sent, and exact, for all but a stream of undeclared size, which goes out in chunks."""
+    """Content-Length is exact, except with a stream of undeclared size, which is sent chunked."""
     given = KINDS[kind](workshop)
     async with client(server) as linq:
         await send(linq, given.attachment)
@@ -119,7 +119,7 @@ async def test_the_length_is_stated_wherever_it_can_be_known(server: Recorder, w
 
 @pytest.mark.asyncio
 async def test_one_stream_of_unknown_size_makes_the_body_chunked(server: Recorder, workshop: Workshop) -> None:
-    """A single stream without a size, among files that have one, costs the length of the whole."""
+    """One stream without a size makes the whole body chunked."""
     stream = Upload.from_chunks(factory(SMALL), filename="a.bin")
     async with client(server) as linq:
         await send(linq, workshop.file("a.txt"), stream, Upload.from_bytes(SMALL, filename="b.bin"))
@@ -130,7 +130,7 @@ async def test_one_stream_of_unknown_size_makes_the_body_chunked(server: Recorde
 
 @pytest.mark.asyncio
 async def test_only_files_have_a_content_type(server: Recorder) -> None:
-    """A text part has Content-Disposition and nothing else: some servers take a text with a type for a file."""
+    """A text part has only Content-Disposition: some servers take a text with a type for a file."""
     async with client(server) as linq:
         await send(linq, Upload.from_bytes(SMALL, filename="a.bin"), display_name="Grüße")
     request = server.seen[0]
@@ -146,7 +146,7 @@ async def test_only_files_have_a_content_type(server: Recorder) -> None:
 async def test_the_key_is_the_same_on_every_attempt(
     server: Recorder, attachments: list[Upload], key: str | None
 ) -> None:
-    """Four attempts carry one key, where v2 reads it, and the result names it."""
+    """Four attempts have one key in the field that v2 reads, and the result has it."""
     server.script = [Step.BUSY, Step.BUSY, Step.BUSY]
     async with client(server) as linq:
         chat = await send(linq, *attachments, idempotency_key=key)
@@ -167,7 +167,7 @@ def _key(body: bytes, content_type: str) -> str:
 
 @pytest.mark.asyncio
 async def test_two_sends_have_two_keys_and_two_boundaries(server: Recorder) -> None:
-    """What is made for one send is not used for the next."""
+    """Keys and boundaries are not reused for the next send."""
     upload = Upload.from_bytes(b"x", filename="a.txt")
     for _ in range(2):
         await sent_parts(server, upload, idempotency_key=None)

@@ -1,4 +1,4 @@
-"""What a caller hands in stays the caller's: neither closed nor moved, and read for what it gives."""
+"""Open files stay the caller's: neither closed nor moved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .recorder import MIDWAY, Recorder, Step
 from .sending import client, leaving_nothing, send, sent_file
 
 ANY_UPLOAD: Any = Upload
-"""The class, for calls that a type checker would refuse."""
+"""The class, for calls that a type checker would reject."""
 PLAIN = BIG[: 64 << 10]
 SECRET = bytes(byte ^ 0x55 for byte in PLAIN)
 
@@ -32,7 +32,7 @@ SECRET = bytes(byte ^ 0x55 for byte in PLAIN)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", HANDLES)
 async def test_a_handle_is_neither_closed_nor_moved(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """After three attempts the caller's handle is open and stands where it stood."""
+    """After three attempts the caller's file is open and at its old position."""
     handle = HANDLES[kind](workshop)
     stood = handle.tell()
     server.script = [Step.BUSY, Step.RESET]
@@ -46,7 +46,7 @@ async def test_a_handle_is_neither_closed_nor_moved(server: Recorder, workshop: 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", HANDLES)
 async def test_one_handle_serves_twenty_sends_at_once(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """Twenty concurrent sends of one handle give twenty right uploads, though some are reset or refused."""
+    """Twenty concurrent sends of one open file all arrive whole, though some are reset or rejected."""
     handle = HANDLES[kind](workshop)
     server.script = [Step.RESET, Step.CREATE, Step.BUSY] * 4
     patient = RetryPolicy(max_attempts=9, initial_delay=0.0)  # should one send meet all eight failures
@@ -61,7 +61,7 @@ async def test_one_handle_serves_twenty_sends_at_once(server: Recorder, workshop
 
 @pytest.mark.asyncio
 async def test_an_upload_starts_where_the_file_stood(server: Recorder, workshop: Workshop) -> None:
-    """The place is noted when the file is attached: reading on and writing more do not change what is sent."""
+    """The position counts when the file is attached: reading on or appending does not change the upload."""
     handle = workshop.opened("scan.pdf", offset=OFFSET)
     upload = Upload.from_file(handle)
     handle.read(1_000)
@@ -70,7 +70,7 @@ async def test_an_upload_starts_where_the_file_stood(server: Recorder, workshop:
 
 @pytest.mark.asyncio
 async def test_what_was_written_and_not_flushed_is_sent(server: Recorder, workshop: Workshop) -> None:
-    """Bytes that still lie in a writer's buffer are part of the file."""
+    """Bytes in the buffer of a writable file are sent."""
     handle = workshop.opened("notes.txt", b"", mode="w+b")
     handle.write(b"not flushed")
     handle.seek(4)
@@ -79,12 +79,12 @@ async def test_what_was_written_and_not_flushed_is_sent(server: Recorder, worksh
 
 @pytest.mark.asyncio
 async def test_what_stands_beyond_the_end_is_empty(server: Recorder, workshop: Workshop) -> None:
-    """A file that stands beyond its end gives no bytes, and no failure."""
+    """A file positioned beyond its end is sent as empty."""
     assert (await sent_file(server, workshop.opened("notes.txt", b"short", offset=99))).data == b""
 
 
 class _Decrypting(io.FileIO):
-    """A file on disk whose bytes are not those that it gives."""
+    """A file object that returns other bytes than those on disk."""
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
@@ -100,7 +100,7 @@ class _Decrypting(io.FileIO):
 
 
 class _Wrapper:
-    """An object with a read() of its own, and the file that it reads in an attribute."""
+    """An object with its own ``read()``, and the file in an attribute."""
 
     def __init__(self, file: Any) -> None:
         self.file = file
@@ -135,14 +135,14 @@ DECODING: dict[str, Callable[[Workshop], Any]] = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", DECODING)
 async def test_a_file_that_decodes_is_read_by_its_own_read(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """What is sent is what the object's read() gives, not what lies on the disk below it."""
+    """The bytes sent are those of the object's ``read()``, not those on disk."""
     upload = Upload.from_file(DECODING[kind](workshop), filename="a.bin")
     assert (await sent_file(server, upload)).data == PLAIN
 
 
 @pytest.mark.asyncio
 async def test_an_unpacked_file_is_not_named_as_packed(server: Recorder, workshop: Workshop) -> None:
-    """A compressed file, which is sent unpacked, goes out under the name and the type of what it holds."""
+    """An opened gzip file is sent unpacked, with the name and type of its content."""
     handle = workshop.enter_context(gzip.GzipFile(workshop.file("scan.pdf.gz", gzip.compress(PLAIN))))
     part = await sent_file(server, handle)  # type: ignore[arg-type]
     assert (part.filename, part.content_type, part.data) == ("scan.pdf", "application/pdf", PLAIN)
@@ -150,7 +150,7 @@ async def test_an_unpacked_file_is_not_named_as_packed(server: Recorder, worksho
 
 @pytest.mark.asyncio
 async def test_a_recoded_file_is_sent_recoded(server: Recorder, workshop: Workshop) -> None:
-    """A file of the standard library's that recodes while it reads is sent as it reads."""
+    """A recoding file of the standard library is sent as it reads."""
     handle = codecs.EncodedFile(workshop.opened("notes.txt", "Grüße".encode("latin-1")), "utf-8", "latin-1")
     upload = Upload.from_file(handle, filename="notes.txt")
     assert (await sent_file(server, upload)).data == "Grüße".encode()
@@ -158,7 +158,7 @@ async def test_a_recoded_file_is_sent_recoded(server: Recorder, workshop: Worksh
 
 @pytest.mark.asyncio
 async def test_a_memory_map_is_not_moved(server: Recorder, workshop: Workshop) -> None:
-    """A memory map stands where it stood once it has been attached."""
+    """Attaching a memory map keeps its position."""
     opened = workshop.opened("scan.pdf")
     with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         mapped.seek(OFFSET)
@@ -170,7 +170,7 @@ async def test_a_memory_map_is_not_moved(server: Recorder, workshop: Workshop) -
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", HANDLES)
 async def test_a_handle_that_was_closed_before_is_refused(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """A handle that is closed when it is attached is refused by its argument's name."""
+    """A file that is already closed is rejected by the name of its argument."""
     handle = HANDLES[kind](workshop)
     handle.close()
     async with leaving_nothing(server) as linq:
@@ -181,7 +181,7 @@ async def test_a_handle_that_was_closed_before_is_refused(server: Recorder, work
 
 @pytest.mark.asyncio
 async def test_a_handle_that_is_closed_meanwhile_is_an_upload_error(server: Recorder, workshop: Workshop) -> None:
-    """A handle that is closed between attaching and sending is told plainly, and nothing is sent."""
+    """A file closed between attaching and sending is an UploadError that says so, and nothing is sent."""
     handle = workshop.opened("scan.pdf")
     upload = Upload.from_file(handle)
     handle.close()
@@ -195,7 +195,7 @@ async def test_a_handle_that_is_closed_meanwhile_is_an_upload_error(server: Reco
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ["wb", "ab"])
 async def test_a_handle_for_writing_is_refused(server: Recorder, workshop: Workshop, mode: str) -> None:
-    """A file that is not open for reading is told before anything is sent; it is not sent as an empty one."""
+    """A file that is not open for reading is rejected before anything is sent."""
     handle = workshop.opened("scan.pdf", mode=mode)
     handle.seek(0)
     async with leaving_nothing(server) as linq:
@@ -206,7 +206,7 @@ async def test_a_handle_for_writing_is_refused(server: Recorder, workshop: Works
 
 @pytest.mark.asyncio
 async def test_a_handle_in_place_of_a_list_is_refused_unread(server: Recorder, workshop: Workshop) -> None:
-    """A file that was given where a list of files is due is one problem, not one a line, and is not moved."""
+    """A file in place of a list of files is one problem, and is not read."""
     handle = workshop.opened("notes.txt", b"one\ntwo\nthree\n")
     async with client(server) as linq:
         with pytest.raises(InvalidArgumentError) as caught:
@@ -218,7 +218,7 @@ async def test_a_handle_in_place_of_a_list_is_refused_unread(server: Recorder, w
 @pytest.mark.asyncio
 @pytest.mark.parametrize("given", ["text", None, 5])
 async def test_a_read_that_gives_no_bytes_is_refused(server: Recorder, given: object) -> None:
-    """An object whose read() does not give bytes is no binary file, and nothing of it is sent."""
+    """An object whose ``read()`` does not return bytes is rejected, and nothing is sent."""
 
     class Odd:
         def read(self, *_: object) -> object:
@@ -233,7 +233,7 @@ async def test_a_read_that_gives_no_bytes_is_refused(server: Recorder, given: ob
 
 @pytest.mark.asyncio
 async def test_a_read_that_fails_is_an_upload_error(server: Recorder, workshop: Workshop) -> None:
-    """A copy that cannot be made, here of a broken archive, is told as every attachment that cannot be read."""
+    """A broken archive, which cannot be copied, is an UploadError."""
     handle: Any = workshop.enter_context(bz2.BZ2File(workshop.file("a.bz2", b"BZh9 not really")))
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError, match=r"attachments\[0\] cannot be read") as caught:
@@ -263,7 +263,7 @@ def _of_a_text_file() -> Upload:
     ],
 )
 def test_what_cannot_be_an_upload_is_refused(make: Callable[[], object], argument: str) -> None:
-    """What cannot be uploaded is refused when it is made, by the name of the argument."""
+    """The constructors of Upload reject an invalid argument by its name."""
     with pytest.raises(InvalidArgumentError) as caught:
         make()
     assert [problem.argument for problem in caught.value.problems] == [argument]

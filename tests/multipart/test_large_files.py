@@ -1,4 +1,4 @@
-"""A large file costs little memory and does not hold up the loop: measured in a process of its own."""
+"""A large file takes little memory and does not block the loop, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def counting_server(*statuses: int) -> Generator[str]:
-    """Run the server in a process of its own, and give its URL."""
+    """Run the server in a separate process, and yield its URL."""
     command = [sys.executable, str(HERE / "large_file_server.py"), "201", "201", *map(str, statuses)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
@@ -44,7 +44,7 @@ def counting_server(*statuses: int) -> Generator[str]:
 
 
 def measured(path: Path) -> dict[str, Any]:
-    """Send the file in a process of its own, plainly and again after a 503; return the figures."""
+    """Send the file in a separate process, once directly and once after a 503; return the measurements."""
     with counting_server(201, 503) as url:
         command = [sys.executable, str(HERE / "large_file_client.py"), url, str(path), str(SIZE)]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False, timeout=300)
@@ -55,7 +55,7 @@ def measured(path: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_large_file_takes_little_memory_and_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """512 MiB sent plainly, and again after a 503, costs little memory, and in the best of three runs little lag."""
+    """Sending 512 MiB, even with a retry, takes little memory and, in the best of three runs, little lag."""
     path = tmp_path / "large.mov"
     with path.open("wb") as file:
         file.truncate(SIZE)

@@ -1,4 +1,4 @@
-"""File names on the wire: as browsers write them, restored by Rack, and never able to break out of their header."""
+"""File names on the wire: written as browsers do, restored by Rack, and confined to their header."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .sending import client, leaving_nothing, send
 
 BOUNDARY = "linq-boundary"
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""All but TAB, which may stand in a header and which every parser reads as it is."""
+"""All except TAB, which is allowed in a header and read unchanged by every parser."""
 JAPANESE = "日" * 251 + ".png"
 
-# What was given, what stands on the wire, what Rack makes of it.
+# The given name, the name on the wire, the name that Rack restores.
 GOLDEN = [
     ("quote.pdf", "quote.pdf", "quote.pdf"),
     ('résumé "final".pdf', "résumé %22final%22.pdf", 'résumé "final".pdf'),
@@ -77,7 +77,7 @@ def disposition(name: str) -> bytes:
 async def test_a_name_stands_on_the_wire_as_browsers_write_it(
     server: Recorder, name: str, wire: str, rack: str
 ) -> None:
-    """The header of the part is golden to the byte, over real HTTP, and Rack restores the name from it."""
+    """The header of the part is exact, over real HTTP, and Rack restores the name from it."""
     async with client(server) as linq:
         await send(linq, Upload.from_bytes(b"data", filename=name, content_type="text/plain"))
     request = server.seen[0]
@@ -90,7 +90,7 @@ async def test_a_name_stands_on_the_wire_as_browsers_write_it(
 
 @pytest.mark.asyncio
 async def test_a_path_on_disk_is_named_by_its_last_part(server: Recorder, workshop: Workshop) -> None:
-    """A file on disk with a newline, a quote and a percent sign in its name goes out under it, without folders."""
+    """A file with a newline, a quote and a percent sign in its name is sent under its base name."""
     path = workshop.file('5% "a"\nb.txt', b"data")
     async with client(server) as linq:
         await send(linq, path)
@@ -102,7 +102,7 @@ async def test_a_path_on_disk_is_named_by_its_last_part(server: Recorder, worksh
 
 @pytest.mark.parametrize("name", ["1:30 meeting.txt", "Q: what.pdf", "a:b", "c:", "\\\\host\\f.txt"])
 def test_a_colon_is_no_folder(name: str) -> None:
-    """A name keeps what stands before a colon, and the last part of any path: what Rack would keep."""
+    """A name keeps its colon and the last component of a path, as Rack would."""
     assert base_name(name) == name.rpartition("\\")[2]
 
 
@@ -111,7 +111,7 @@ def test_a_colon_is_no_folder(name: str) -> None:
     "name", ["x" * 1_301, "日" * 434, '"' * 434, "\n" * 434, "/", "..", "a/..", ".", "\\", "half \ud800.txt"]
 )
 async def test_a_name_that_rack_would_lose_is_refused(server: Recorder, name: str) -> None:
-    """A name that is too long once it is spelled, or none at all, is refused before anything is sent."""
+    """A name that is empty, or too long once it is escaped, is rejected before anything is sent."""
     async with leaving_nothing(server) as linq:
         with pytest.raises(InvalidArgumentError) as caught:
             await send(linq, Upload.from_bytes(b"data", filename=name))
@@ -131,7 +131,7 @@ async def test_a_name_that_rack_would_lose_is_refused(server: Recorder, name: st
     ],
 )
 def test_a_name_is_refused_with_its_reason(name: str, message: str | None) -> None:
-    """Each reason for which a name is refused is said in words of its own; a name that just fits has none."""
+    """Each reason to reject a name has its own message; a name of the maximum length is accepted."""
     assert filename_problem(name) == message
 
 
@@ -144,7 +144,7 @@ def test_a_name_is_refused_with_its_reason(name: str, message: str | None) -> No
 @example("\ufeff\u202e.txt")
 @example("'; filename*=utf-8''evil.txt; x=\"")
 def test_any_name_stays_in_its_header(name: str) -> None:
-    """Whatever the name, its header is one line, it is the file's only name, and Rack reads back what was given."""
+    """Any name gives one header line with one file name, which Rack restores."""
     if filename_problem(name) is not None:
         return
     value = disposition(name)
@@ -174,7 +174,7 @@ def test_parsers_agree_on_any_name(name: str) -> None:
 @settings(deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from([*'%2Ff0"\\/é日\n\t ', "%25", "%22"]), min_size=1, max_size=12).map("".join))
 def test_names_full_of_signs_survive_rack(name: str) -> None:
-    """Rack's two rules, percent signs and folders, are met in every mixture of the characters that they turn on."""
+    """Rack restores names with any mixture of percent signs, colons and slashes."""
     if filename_problem(name) is None:
         assert rack_filename(disposition(name)) == name.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
@@ -193,5 +193,5 @@ def test_names_full_of_signs_survive_rack(name: str) -> None:
     ],
 )
 def test_the_model_of_rack_reads_as_rack_does(value: bytes, name: str | None) -> None:
-    """The model gives what Rack itself was seen to give for the names that tell its rules apart."""
+    """The model agrees with recorded results of Rack itself."""
     assert rack_filename(value) == name

@@ -1,4 +1,4 @@
-"""Files and streams that are not what they seem: refused with a reason, or sent for what they are."""
+"""Unusual files and streams: rejected with a reason, or sent as they are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANY_UPLOAD: Any = Upload
 
 
 async def refusal(server: Recorder, attachment: Any) -> UploadError:
-    """Return the UploadError of an attachment that must be refused before anything is sent."""
+    """Return the UploadError of an attachment that must be rejected before anything is sent."""
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError) as caught:
             await send(linq, attachment)
@@ -31,7 +31,7 @@ async def refusal(server: Recorder, attachment: Any) -> UploadError:
     return caught.value
 
 
-# Sizes that are not true, and files that are swapped.
+# Wrong sizes, and files that are replaced.
 
 
 SIZELESS = ["/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/notes"]
@@ -47,7 +47,7 @@ def _has_true_size(path: Path) -> bool:
 async def test_a_file_without_a_true_size_is_refused(
     server: Recorder, workshop: Workshop, name: str, *, opened: bool
 ) -> None:
-    """Files of /proc, which state 0 bytes, and of /sys, which state too many, are refused before anything is sent."""
+    """Files of /proc, with a size of 0, and of /sys, with a size too large, are rejected before anything is sent."""
     path = Path(name)
     if _has_true_size(path):
         pytest.skip("not on this system")
@@ -58,7 +58,7 @@ async def test_a_file_without_a_true_size_is_refused(
 
 @pytest.mark.parametrize(("size", "last"), [(0, b"x"), (4_096, b"")])
 def test_a_size_is_believed_if_the_last_byte_is_there(size: int, last: bytes) -> None:
-    """A size of 0 with a byte, and a size whose last byte is missing, are not true."""
+    """A size of 0 for a file with content, or a size beyond its last byte, is rejected."""
     with pytest.raises(sources.SourceError, match="true size"):
         sources._check_size(size, last)
 
@@ -81,7 +81,7 @@ async def test_an_empty_file_that_fills_is_not_sent_as_empty(server: Recorder, w
 async def test_a_file_swapped_for_a_pipe_is_not_waited_for(
     server: Recorder, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pipe that takes a file's place between the look at it and its opening is refused, and no thread hangs."""
+    """A pipe that replaces a file before it is opened is rejected, and no thread hangs."""
     path, really = workshop.file("scan.pdf"), os.stat
 
     def swap(name: Any, *args: Any, **options: Any) -> os.stat_result:
@@ -102,7 +102,7 @@ async def test_a_file_swapped_for_a_pipe_is_not_waited_for(
 async def test_a_descriptor_that_is_used_again_sends_no_other_file(
     server: Recorder, workshop: Workshop, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """A handle closed by its owner, whose number leads to another file of the same size by now, sends nothing of it."""
+    """If the descriptor of a closed file is reused for another file, nothing of that file is sent."""
     handle, other, really = workshop.opened("mine.txt", b"mine"), workshop.file("other.txt", b"them"), os.dup
     dups: list[int] = []
 
@@ -253,7 +253,7 @@ def _raising(error: type[BaseException], *, first: bytes | None) -> Callable[[],
 async def test_a_stream_that_pretends_to_be_cancelled_is_not_repeated(
     server: Recorder, error: type[BaseException], first: bytes | None
 ) -> None:
-    """A stream that raises what ends tasks and generators, though nobody ended it, is an UploadError of one attempt."""
+    """A stream that raises CancelledError or StopAsyncIteration itself is an UploadError after one attempt."""
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError, match=f"cannot be read: {error.__name__}") as caught:
             await send(linq, Upload.from_chunks(_raising(error, first=first), filename="a.bin"))
@@ -263,7 +263,7 @@ async def test_a_stream_that_pretends_to_be_cancelled_is_not_repeated(
 
 @pytest.mark.asyncio
 async def test_a_stream_that_waits_for_a_cancelled_task_is_not_repeated(server: Recorder) -> None:
-    """A stream whose own task was cancelled fails by itself: the send was not cancelled, and says so."""
+    """A stream whose own task was cancelled is an UploadError; the send is not cancelled."""
     task = asyncio.create_task(asyncio.sleep(60))
 
     async def stream() -> AsyncIterator[bytes]:
@@ -308,7 +308,7 @@ class _Path(os.PathLike[Any]):
 
 @pytest.mark.parametrize("path", [None, 5, [], _Path(None), _Path(5), _Path(KeyError("/srv/secret"))])
 def test_what_is_no_path_is_refused(path: Any) -> None:
-    """``from_path`` refuses what is no path by its argument's name, whatever its ``__fspath__`` does."""
+    """``from_path`` rejects a value that is not a path by the argument's name, whatever its ``__fspath__`` does."""
     with pytest.raises(InvalidArgumentError) as caught:
         Upload.from_path(path)
     assert [problem.argument for problem in caught.value.problems] == ["path"]
@@ -327,7 +327,7 @@ async def test_paths_of_bytes_are_paths(server: Recorder, workshop: Workshop) ->
 
 
 class _Odd(io.BytesIO):
-    """A file whose methods and attributes raise."""
+    """A file object whose methods and attributes raise."""
 
     name = "odd.bin"
 

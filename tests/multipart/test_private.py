@@ -1,4 +1,4 @@
-"""What a failure shows: no file name, and of a message that could not even be built, neither text nor number."""
+"""Failures show no file name, and errors from building a message no text or number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shown(error: BaseException) -> str:
 
 
 def leaks(text: str, *words: str) -> list[str]:
-    """Return the lines in which one of the words stands."""
+    """Return the lines that contain one of the words."""
     return [line for line in text.splitlines() if any(word.lstrip("+") in line for word in words)]
 
 

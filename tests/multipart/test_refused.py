@@ -1,4 +1,4 @@
-"""What is refused before anything is sent, all at once and each by its argument; and what is not refused."""
+"""Invalid arguments are rejected before anything is sent, all at once and by name."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ REFUSED: list[tuple[str, Any, list[str]]] = [
 async def test_one_bad_argument_is_refused_by_its_name(
     server: Recorder, argument: str, value: Any, named: list[str]
 ) -> None:
-    """A bad argument is refused by its name and place, before a connection is even made."""
+    """An invalid argument is rejected by its name and index, before a connection is made."""
     async with leaving_nothing(server) as linq:
         with pytest.raises(InvalidArgumentError) as caught:
             await linq.chats.create(**GOOD | {argument: value})
@@ -81,7 +81,7 @@ async def test_one_bad_argument_is_refused_by_its_name(
 
 @pytest.mark.asyncio
 async def test_all_problems_are_told_at_once(server: Recorder, workshop: Workshop) -> None:
-    """A call with something wrong everywhere is told all of it in one error, without the values themselves."""
+    """One error lists every invalid argument of a call, without the values."""
     closed = workshop.opened("a.txt")
     closed.close()
     async with client(server) as linq:
@@ -112,7 +112,7 @@ async def test_all_problems_are_told_at_once(server: Recorder, workshop: Worksho
 
 @pytest.mark.asyncio
 async def test_a_str_among_attachments_is_shown_the_way_out(server: Recorder) -> None:
-    """A str is refused with what to pass instead: a Path for a file, attachment_urls for a URL."""
+    """A str is rejected with what to pass instead: a Path for a file, attachment_urls for a URL."""
     async with client(server) as linq:
         with pytest.raises(InvalidArgumentError, match=r"Path.*attachment_urls"):
             await linq.chats.create(**GOOD, attachments=["quote.pdf"])  # type: ignore[list-item]
@@ -120,7 +120,7 @@ async def test_a_str_among_attachments_is_shown_the_way_out(server: Recorder) ->
 
 @pytest.mark.asyncio
 async def test_a_value_that_was_built_before_is_checked_as_it_is_sent(server: Recorder) -> None:
-    """Building a NewChat refuses nothing; sending it does, and ``problems()`` says the same."""
+    """Building a NewChat checks nothing; ``problems()`` and sending it find the same problems."""
     bad = NewChat(send_from=SENDER, phone_numbers=[], text="")
     async with client(server) as linq:
         with pytest.raises(InvalidArgumentError) as caught:
@@ -153,7 +153,7 @@ TAKEN: list[tuple[str, Any]] = [
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("argument", "value"), TAKEN, ids=[f"{a}-{v!a}"[:40] for a, v in TAKEN])
 async def test_what_the_server_may_accept_is_sent(server: Recorder, argument: str, value: Any) -> None:
-    """Whatever the server itself may accept is left to it."""
+    """Values that only the server can judge are sent."""
     async with client(server) as linq:
         await linq.chats.create(**GOOD | {argument: value})
     assert len(server.seen) == 1

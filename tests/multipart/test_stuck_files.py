@@ -1,4 +1,4 @@
-"""A file that never answers ends its own send, and holds up nothing else."""
+"""A file that blocks ends its own send, and delays nothing else."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_stuck_read_ends_its_send(server: Recorder, stuck: Stuck) -> Non
 
 @pytest.mark.asyncio
 async def test_a_pipe_that_nobody_fills_ends_its_send(server: Recorder, workshop: Workshop) -> None:
-    """An open pipe without a word from its other end is an UploadError, not a wait without end."""
+    """An open pipe without data is an UploadError, not an endless wait."""
     reading, writing = os.pipe()
     pipe = workshop.enter_context(os.fdopen(reading, "rb"))
     workshop.enter_context(os.fdopen(writing, "wb"))
@@ -144,7 +144,7 @@ async def test_a_read_that_moves_is_ended_by_the_limit_of_the_call(server: Recor
 
 @pytest.mark.asyncio
 async def test_no_write_limit_is_none_on_files(server: Recorder, stuck: Stuck) -> None:
-    """Without a write limit a read that stands still has the seconds of the whole call."""
+    """Without a write limit a blocked read ends with the total limit of the call."""
     policy = RetryPolicy(max_elapsed=0.06)
     async with client(server, timeouts=Timeouts(write=None), retry=policy) as linq:
         error = await failed(send(linq, stuck))  # type: ignore[arg-type]

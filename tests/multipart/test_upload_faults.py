@@ -1,4 +1,4 @@
-"""An attachment that fails: told by its name, never sent twice for it, and nothing of it left open."""
+"""Attachments that fail: named in the error, not retried, and closed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ BAD_PATHS: dict[str, tuple[Callable[[Workshop], Path], str]] = {
 
 
 def assert_upload_error(error: BaseException, name: str, folder: Path) -> None:
-    """Prove that an error holds the file's name, and that its text shows neither the name nor where the file lies."""
+    """Assert that an error has the file's name, and that its message shows neither name nor directory."""
     assert isinstance(error, UploadError)
     assert error.filename == name
     assert re.match(r"attachments\[\d\] ", error.message)
@@ -74,7 +74,7 @@ def assert_upload_error(error: BaseException, name: str, folder: Path) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", BAD_PATHS)
 async def test_a_path_that_cannot_be_read_sends_nothing(server: Recorder, workshop: Workshop, kind: str) -> None:
-    """A path that leads to no readable file is told before anything is sent, and never waited for."""
+    """A path without a readable file is an UploadError before anything is sent."""
     make, reason = BAD_PATHS[kind]
     if kind == "forbidden" and os.geteuid() == 0:
         pytest.skip("root may read anything")
@@ -147,7 +147,7 @@ async def test_a_file_that_changes_before_it_is_sent(server: Recorder, workshop:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_file_that_changes_between_attempts(server: Recorder, workshop: Workshop, change: str) -> None:
-    """A second attempt that cannot read the file is the last; the outcome is what the first one left it."""
+    """A retry that cannot read the file is the last attempt, and keeps the outcome of the first."""
     path = workshop.file("scan.pdf")
     act, reason = CHANGES[change]
     server.script = [Step.BUSY]
@@ -162,11 +162,11 @@ async def test_a_file_that_changes_between_attempts(server: Recorder, workshop: 
 async def test_a_file_that_shrinks_while_it_is_sent(
     server: Recorder, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that loses its end after it was opened is told as such, and the body stays incomplete."""
+    """A file truncated after it was opened is an UploadError, and the body stays incomplete."""
     handle, pread = workshop.opened("scan.pdf"), os.pread
 
     def read_and_cut(descriptor: int, size: int, position: int) -> bytes:
-        if size > 1:  # not yet where its end is looked at
+        if size > 1:  # before its end is checked
             os.truncate(workshop.folder / "scan.pdf", 700_000)
         return pread(descriptor, size, position)
 
@@ -180,7 +180,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(
 
 @pytest.mark.asyncio
 async def test_a_handle_that_is_closed_between_attempts(server: Recorder, workshop: Workshop) -> None:
-    """A handle that its owner closes after the first attempt is told plainly, with what the first attempt left."""
+    """A file closed after the first attempt is an UploadError with the outcome of that attempt."""
     handle = workshop.opened("scan.pdf")
     server.script = [Step.BUSY]
     async with leaving_nothing(server, on_attempt=_at(True, handle.close)) as linq:

@@ -1,4 +1,4 @@
-"""Fixtures of the pinned tests."""
+"""Fixtures for the pinned tests."""
 
 from tests.support.clients import time
 

@@ -1,4 +1,4 @@
-"""What other clients were measured to get wrong, each pinned as a short test of this one."""
+"""Defects that were measured in other clients, each pinned by a short test of this one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_conflict_is_not_sent_again() -> None:
 
 @pytest.mark.asyncio
 async def test_a_timed_out_post_is_sent_again_under_its_key(time: GivenTime) -> None:
-    """After a read timeout the text is sent once more at the most, under the same key."""
+    """After a read timeout the text is sent at most once more, under the same key."""
     limits = Timeouts(read=0.1)
     async with Loopback(_late(30.0)) as server, piped(server, time, timeouts=limits) as pipeline:
         chat = await Chats(pipeline).create(**MESSAGE)
@@ -212,7 +212,7 @@ async def test_a_timeout_is_obeyed() -> None:
 
 @pytest.mark.asyncio
 async def test_a_proxy_is_obeyed() -> None:
-    """Requests go to the proxy that was named; past a dead one nothing goes out directly."""
+    """Requests use the given proxy, and never bypass one that is dead."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
     async with Loopback() as server, Loopback() as proxy:
@@ -268,7 +268,7 @@ async def test_a_200_that_is_no_answer_is_an_error(body: bytes) -> None:
 
 
 def test_a_token_with_a_newline_is_not_printed() -> None:
-    """It is refused when given, and the traceback does not hold it."""
+    """The token is rejected by the constructor, and the traceback does not show it."""
     given = ["tok-canary-1017\n"]
     with pytest.raises(ConfigurationError) as caught:
         LinqClient(*given)
@@ -295,7 +295,7 @@ async def test_an_error_of_a_real_call_survives_pickle(fault: Step) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["BytesIO", "file", "path", "bytes"])
 async def test_a_file_is_whole_on_every_attempt(tmp_path: Path, kind: str) -> None:
-    """Attempts 1 to 3 carry the same bytes, from where a handle stood, which is neither moved nor closed."""
+    """Attempts 1 to 3 send the same bytes, from the position of the file, which is not moved or closed."""
     path = tmp_path / "a.png"
     path.write_bytes(b"skipped" + PNG)
     memory = io.BytesIO(b"skipped" + PNG)
@@ -321,7 +321,7 @@ async def test_a_file_is_whole_on_every_attempt(tmp_path: Path, kind: str) -> No
 
 @pytest.mark.asyncio
 async def test_null_is_none_and_text_is_no_bool() -> None:
-    """A null text is None, and "false" where a bool is due is refused."""
+    """A null text is None, and "false" for a bool is an error."""
     null = {"data": {**CREATED_CHAT["data"], "display_name": None}}
     text = {"data": {**CREATED_CHAT["data"], "group": "false"}}
     async with Loopback(replied(null), replied(text)) as server, client_of(server) as linq:
@@ -355,7 +355,7 @@ async def test_a_local_fault_is_never_retried(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_stream_that_fails_is_never_retried() -> None:
-    """An error of the caller's own stream is an UploadError after one attempt, though the connection broke with it."""
+    """An exception in the caller's stream is an UploadError after one attempt, though it breaks the connection."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield PNG
@@ -370,7 +370,7 @@ async def test_a_stream_that_fails_is_never_retried() -> None:
 
 @pytest.mark.asyncio
 async def test_a_bound_of_attempts_must_be_a_whole_number() -> None:
-    """Infinity is refused when given, not by a TypeError at the first failure."""
+    """Infinity is rejected by the constructor, not by a TypeError at the first failure."""
     with pytest.raises(ValueError, match="max_attempts"):
         RetryPolicy(max_attempts=float("inf"))  # type: ignore[arg-type]
     assert TOKEN not in repr(LinqClient(TOKEN, base_url=NOBODY))

@@ -1,4 +1,4 @@
-"""What decoding must find, read from the annotations of the models and the two documented error formats alone."""
+"""The expected results of decoding, derived only from the model annotations and the two error formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{3})?)(?: UTC|Z|
 
 
 def moment(text: str) -> datetime | None:
-    """Read either documented spelling of a time; None for what is spelled otherwise."""
+    """Parse a time in either documented format; return None for any other."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None
@@ -30,7 +30,7 @@ def moment(text: str) -> datetime | None:
 
 
 def wire_fields(kind: Any) -> Iterator[tuple[Any, str, Any]]:
-    """Yield each field, with its name on the wire and its type."""
+    """Yield each field with its wire name and its type."""
     hints = typing.get_type_hints(kind)
     fields: tuple[Any, ...] = attrs.fields(kind)
     for field in fields:
@@ -39,7 +39,7 @@ def wire_fields(kind: Any) -> Iterator[tuple[Any, str, Any]]:
 
 
 def defects(value: Any, kind: Any, path: str) -> Iterator[tuple[str, bool]]:
-    """Yield the path of each value that is not what its type says; False beside one that only may not be."""
+    """Yield the path of each value that does not fit its type, with False if decoding may accept it."""
     members = typing.get_args(kind)
     if typing.get_origin(kind) in {typing.Union, types.UnionType}:
         if value is None and type(None) in members:
@@ -84,7 +84,7 @@ def _object_defects(value: Any, kind: Any, path: str) -> Iterator[tuple[str, boo
 
 
 def is_same(result: Any, value: Any) -> bool:
-    """Whether a result says what the JSON value says."""
+    """Return whether a result equals the JSON value."""
     if attrs.has(cast("type[object]", type(result))):
         return all(
             is_same(getattr(result, field.name), value[name]) if name in value else _is_default(result, field)

@@ -22,7 +22,7 @@ TOKEN = "token-of-the-tests"
 
 
 class Hook:
-    """An object that is called, but must be awaited."""
+    """A callable whose result must be awaited."""
 
     async def __call__(self, record: Attempt) -> None:
         """Do nothing."""
@@ -77,7 +77,7 @@ def _refused(build: Callable[..., object], options: dict[str, Any]) -> list[str]
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
 def test_a_wrong_type_is_refused(name: str, value: Any) -> None:
-    """The constructor and ``with_options`` refuse a wrong type at once, and name the argument."""
+    """The constructor and ``with_options`` reject a wrong type at once, and name the argument."""
     assert _refused(functools.partial(LinqClient, TOKEN), {name: value}) == [name]
     assert _refused(LinqClient(TOKEN).with_options, {name: value}) == [name]
 
@@ -86,12 +86,12 @@ def test_a_wrong_type_is_refused(name: str, value: Any) -> None:
     ("name", "value"), [(name, value) for name, values in ONLY_WHEN_BUILT.items() for value in values]
 )
 def test_a_wrong_type_is_refused_when_a_client_is_built(name: str, value: Any) -> None:
-    """What only the constructor takes is checked there, before any call."""
+    """Arguments that only the constructor takes are checked there."""
     assert _refused(functools.partial(LinqClient, TOKEN), {name: value}) == [name]
 
 
 def test_all_wrong_types_are_named_at_once() -> None:
-    """One error names every argument of a wrong type."""
+    """One error names every argument with a wrong type."""
     options = {"retry": 1, "timeouts": 2, "ssl": 3, "headers": 4, "allow_http": 5, "on_attempt": 6}
     assert _refused(functools.partial(LinqClient, TOKEN), options) == list(options)
 
@@ -116,7 +116,7 @@ def test_what_is_not_given_stays() -> None:
 
 @pytest.mark.parametrize("blind", ["certificate", "host name"])
 def test_a_context_that_does_not_verify_is_warned_of(blind: str) -> None:
-    """An ``ssl`` that takes any server for the right one is warned of, in the caller's own line."""
+    """An ``ssl`` context that verifies no server causes a warning at the caller's line."""
     context = ssl.create_default_context()
     context.check_hostname = False
     if blind == "certificate":
@@ -153,14 +153,14 @@ UNUSABLE = [
 
 @pytest.mark.parametrize("url", UNUSABLE)
 def test_a_base_url_that_makes_no_request_is_refused(url: str) -> None:
-    """A base URL that the HTTP library refuses, or that swallows the path, is refused when it is given."""
+    """A base URL that aiohttp rejects, or that would hide the path, is rejected by the constructor."""
     with pytest.raises(ConfigurationError):
         read_base_url(url, allow_http=True)
 
 
 @pytest.mark.parametrize("proxy", ["http://a\\b", "http://[::1]x:3128", "http://a\u200bb:1", "http://h:99999"])
 def test_a_proxy_that_makes_no_request_is_refused(proxy: str) -> None:
-    """A proxy that the HTTP library refuses is refused when it is given."""
+    """A proxy URL that aiohttp rejects is rejected by the constructor."""
     with pytest.raises(ConfigurationError):
         read_proxy(proxy, "https://api.linqapp.com")
 
@@ -169,7 +169,7 @@ def test_a_proxy_that_makes_no_request_is_refused(proxy: str) -> None:
     "url", ["https://bücher.example", "https://h_x.example/a%2Fb/", "https://[2001:db8::1]:8443/linq", "HTTPS://H"]
 )
 def test_an_unusual_base_url_serves(url: str) -> None:
-    """International names, addresses, folders and capitals stay possible."""
+    """International names, IP addresses, path prefixes and capitals are accepted."""
     assert read_base_url(url, allow_http=False) == url.rstrip("/")
 
 
@@ -184,7 +184,7 @@ PIECES = st.lists(
 @given(st.sampled_from(["https://", "http://", "https:", "HTTPS://h", "https://h"]), PIECES)
 @settings(max_examples=300, derandomize=True, deadline=None)
 def test_whatever_base_url_passes_makes_requests(scheme: str, rest: str) -> None:
-    """A base URL is refused with a ConfigurationError, or requests go to its own host, below its own path."""
+    """A base URL is either a ConfigurationError, or requests go to its host, below its path."""
     try:
         url = read_base_url(scheme + rest, allow_http=True)
     except ConfigurationError:
@@ -197,7 +197,7 @@ def test_whatever_base_url_passes_makes_requests(scheme: str, rest: str) -> None
 
 
 def test_http_through_a_far_proxy_must_be_asked_for() -> None:
-    """A proxy elsewhere would carry the token of an http base URL over the network in clear text."""
+    """A remote proxy for an http base URL, which would see the token in clear text, needs ``allow_http``."""
     base, far = "http://127.0.0.1:8080", "http://proxy.example:3128"
     with pytest.raises(ConfigurationError, match="allow_http=True"):
         LinqClient(TOKEN, base_url=base, proxy=far)
@@ -211,7 +211,7 @@ def test_http_through_a_far_proxy_must_be_asked_for() -> None:
 
 
 def test_timing_is_given_and_kept() -> None:
-    """A client, and each that is derived from it, waits by the timing that its constructor got."""
+    """A client and those derived from it wait with the ``timing`` of the constructor."""
     timing = Timing(random=lambda: 0.5)
     linq = LinqClient(TOKEN, timing=timing)
     derived = linq.with_options(token="another-token", retry=RetryPolicy.none())
@@ -227,7 +227,7 @@ class _Named(LinqClient):
 
 
 def test_a_derived_client_keeps_what_a_subclass_set() -> None:
-    """A client derived from a subclass is of that class, with its attributes and with settings of its own."""
+    """A client derived from a subclass has its class, its attributes and its own settings."""
     linq = _Named("billing")
     derived = linq.with_options(token="another-token")
     assert isinstance(derived, _Named)

@@ -26,7 +26,7 @@ CHATS = "/api/partner/v2/chats"
 
 
 async def _problems(*arguments: Any, **named: Any) -> list[str]:
-    """Return the names of the arguments that are refused, from a client that can reach nobody."""
+    """Return the names of the rejected arguments, from a client that cannot connect."""
     async with LinqClient(TOKEN, base_url="http://127.0.0.1:1", retry=ONCE) as linq:
         error = await failure_of(linq.request(*arguments, **named))
     assert isinstance(error, InvalidArgumentError)
@@ -68,7 +68,7 @@ async def _problems(*arguments: Any, **named: Any) -> list[str]:
     ],
 )
 async def test_a_path_is_refused(path: Any) -> None:
-    """What could lead to another host or folder, or breaks the request line, is refused before anything is sent."""
+    """A path that leads to another host or directory, or breaks the request line, is rejected unsent."""
     assert await _problems("GET", path) == ["path"]
 
 
@@ -85,7 +85,7 @@ async def test_a_path_is_refused(path: Any) -> None:
     ],
 )
 async def test_a_path_arrives_as_it_is(path: str, target: str) -> None:
-    """Whatever else a path holds reaches the server, escapes kept, under a base URL's own folder too."""
+    """Any other path reaches the server with its escapes, also below a base URL's path."""
     async with Loopback() as server:
         async with client_of(server) as linq:
             await linq.request("GET", path)
@@ -97,7 +97,7 @@ async def test_a_path_arrives_as_it_is(path: str, target: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["get", "GET", "Post", "PATCH", "put", "DELETE", "HEAD", "OPTIONS"])
 async def test_a_method_may_be_in_any_case(method: str) -> None:
-    """The method goes out in capitals, with the token and without a body."""
+    """The method is sent in capitals, with the token and without a body."""
     async with Loopback(Reply(204, headers={"Content-Length": "0"})) as server, client_of(server) as linq:
         response = await linq.request(method, "/x")
     (seen,) = server.seen
@@ -109,7 +109,7 @@ async def test_a_method_may_be_in_any_case(method: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["", "CONNECT", "TRACE", "GET /x", "G\r\nET", None, 5])
 async def test_a_method_is_refused(method: Any) -> None:
-    """What is no method of the API is refused."""
+    """An unknown method is rejected."""
     assert await _problems(method, "/x") == ["method"]
 
 
@@ -127,7 +127,7 @@ async def test_a_method_is_refused(method: Any) -> None:
     ],
 )
 async def test_params_are_spelled(params: Mapping[str, Any] | None, query: str) -> None:
-    """A plus is %2B, a list repeats its name, None is left out, and nothing breaks out of its value."""
+    """A plus is sent as %2B, a list repeats its name, None is left out, and values are escaped."""
     async with Loopback() as server, client_of(server) as linq:
         await linq.request("GET", CHATS, params=params)
     assert server.seen[0].target.replace("%5B", "[").replace("%5D", "]") == CHATS + query
@@ -136,7 +136,7 @@ async def test_params_are_spelled(params: Mapping[str, Any] | None, query: str) 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("value", [True, [False], {"a": 1}, object(), b"x", [["x"]], {"x"}, "half\ud800"])
 async def test_a_param_is_refused(value: Any) -> None:
-    """A bool has no documented spelling, and no container but a list has one: they are refused."""
+    """Bools and containers other than lists are rejected, because no encoding of them is documented."""
     assert len(await _problems("GET", CHATS, params={"a": value})) == 1
     assert await _problems("GET", CHATS, params=[("a", "b")]) == ["params"]
     assert await _problems("GET", CHATS, params={1: 2, None: "x", b"a": "x"}) == ["params"] * 3
@@ -161,7 +161,7 @@ async def test_a_key_is_put_where_the_api_reads_it() -> None:
 
 @pytest.mark.asyncio
 async def test_a_key_in_the_body_counts() -> None:
-    """A key that the body holds already is found there."""
+    """A key that is already in the body is used."""
     async with Loopback(HANG_UP) as server, client_of(server, retry=AT_ONCE) as linq:
         response = await linq.request("POST", CHATS, {"message": {"idempotency_key": "k-2"}})
     assert (response.idempotency_key, response.attempts, server.keys) == ("k-2", 2, ["k-2", "k-2"])
@@ -170,7 +170,7 @@ async def test_a_key_in_the_body_counts() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_without_a_key_nothing_is_sent_twice(method: str) -> None:
-    """A keyless POST or PATCH that was lost is one request and an UNKNOWN outcome, and no key is made up."""
+    """A lost POST or PATCH without a key is one request with an UNKNOWN outcome; no key is added."""
     async with Loopback(HANG_UP) as server, client_of(server, retry=AT_ONCE) as linq:
         error = await failure_of(linq.request(method, CHATS, {"message": {"text": "Hello!"}}))
     assert isinstance(error, ConnectionLostError)
@@ -181,7 +181,7 @@ async def test_without_a_key_nothing_is_sent_twice(method: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_what_may_be_repeated_is_counted(method: str) -> None:
-    """A GET, PUT or DELETE that was lost goes again, and every request that the server saw is an attempt."""
+    """A lost GET, PUT or DELETE is retried, and every request that the server saw counts as an attempt."""
     async with Loopback(HANG_UP, HANG_UP) as server, client_of(server, retry=AT_ONCE) as linq:
         response = await linq.request(method, CHATS)
     assert response.attempts == len(server.seen) == 3
@@ -204,14 +204,14 @@ async def test_what_may_be_repeated_is_counted(method: str) -> None:
     ],
 )
 async def test_a_key_is_refused(body: Any, key: Any) -> None:
-    """A key that is malformed, has no place, or contradicts the body's is refused."""
+    """A key that is malformed, has no place in the body, or contradicts the body's key is rejected."""
     assert await _problems("POST", CHATS, body, idempotency_key=key) == ["idempotency_key"]
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("body", ["text", 5, [1], b"{}", {"a": object()}, {"a": "half\ud800"}, {5: "x"}])
 async def test_a_body_is_refused(body: Any) -> None:
-    """What is no JSON object, or has no JSON form, is refused before anything is sent."""
+    """A body that is not a JSON object, or cannot be encoded, is rejected before anything is sent."""
     assert await _problems("POST", CHATS, body) == ["json"]
 
 
@@ -282,7 +282,7 @@ async def test_an_answer_over_the_cap(*, chunked: bool) -> None:
 
 @pytest.mark.asyncio
 async def test_a_refusal_over_the_cap_keeps_its_class() -> None:
-    """A refusal whose body is over the cap is the status's own error, its body cut."""
+    """An error response over the size limit is still the error of its status, with a truncated body."""
     async with Loopback(Reply(401, b"x" * 4_000)) as server, client_of(server, max_response_bytes=100) as linq:
         error = await failure_of(linq.request("GET", CHATS))
     assert isinstance(error, AuthenticationError)
@@ -304,7 +304,7 @@ async def test_no_redirect_is_followed() -> None:
 
 @pytest.mark.asyncio
 async def test_arguments_are_checked_at_the_await() -> None:
-    """A bad argument raises where the call is awaited, as every other error does, never where it is made."""
+    """An invalid argument is raised when the call is awaited, as all other errors are, not when it is made."""
     async with LinqClient(TOKEN) as linq:
         calls = [linq.request("GET", "bad path"), linq.chats.create(send_from="", phone_numbers=[], text="")]
         found = await asyncio.gather(*calls, return_exceptions=True)

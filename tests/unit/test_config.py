@@ -17,7 +17,7 @@ PROXY = "http://user:pa55@proxy.example:3128"
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the machine itself may have set."""
+    """Remove the variables that the machine may have set."""
     for name in ("LINQ_INTEGRATION_TOKEN", "LINQ_BASE_URL", "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
@@ -30,7 +30,7 @@ def _settings(client: LinqClient) -> Settings:
 
 
 def test_the_token_comes_from_the_argument_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token in the environment serves, and one that is passed goes before it."""
+    """The token comes from the environment unless one is passed."""
     monkeypatch.setenv("LINQ_INTEGRATION_TOKEN", "from-environment")
     assert _settings(LinqClient()).token == "from-environment"
     assert _settings(LinqClient("passed")).token == "passed"
@@ -39,7 +39,7 @@ def test_the_token_comes_from_the_argument_before_the_environment(monkeypatch: p
 
 @pytest.mark.parametrize("token", [None, "", " ", "a b", "abc\n", "\tabc", "abc\x00", "gehéim", "abc\x7f", 5, b"abc"])
 def test_a_token_that_cannot_be_sent_is_refused(token: Any) -> None:
-    """No token, blanks, newlines, control and non-ASCII characters are refused when given, and never echoed."""
+    """A token that is missing or has blanks, control or non-ASCII characters is rejected, and never shown."""
     with pytest.raises(ConfigurationError) as caught:
         LinqClient(token)
     if isinstance(token, str) and token.strip():
@@ -48,14 +48,14 @@ def test_a_token_that_cannot_be_sent_is_refused(token: Any) -> None:
 
 @pytest.mark.parametrize("token", ["", " ", "abc\n"])
 def test_a_bad_token_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
-    """The environment is checked as the argument is, and the error names the variable or the fault."""
+    """The variables are checked as the arguments are, and the error names the variable or the problem."""
     monkeypatch.setenv("LINQ_INTEGRATION_TOKEN", token)
     with pytest.raises(ConfigurationError, match="token"):
         LinqClient()
 
 
 def test_the_base_url_comes_from_the_argument_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argument, then environment, then Linq's own; an empty variable counts as none."""
+    """The base URL is the argument, else the variable, else Linq's; an empty variable counts as unset."""
     assert _settings(LinqClient(SECRET)).base_url == DEFAULT_BASE_URL == "https://api.linqapp.com"
     monkeypatch.setenv("LINQ_BASE_URL", "https://staging.example/")
     assert _settings(LinqClient(SECRET)).base_url == "https://staging.example"
@@ -91,7 +91,7 @@ def test_the_base_url_comes_from_the_argument_before_the_environment(monkeypatch
     ],
 )
 def test_a_base_url_is_refused(url: Any) -> None:
-    """What is no URL, holds a user or a query, or shows the token to the network is refused, without its secrets."""
+    """A base URL is rejected if it is invalid, has a user or query, or is not https; no secret is shown."""
     with pytest.raises(ConfigurationError) as caught:
         LinqClient(SECRET, base_url=url)
     assert "pa55" not in str(caught.value)
@@ -115,14 +115,14 @@ def test_http_beyond_this_machine_must_be_asked_for() -> None:
 @pytest.mark.parametrize("value", [0, -1, math.nan, -math.inf, True, "5", [], object(), math.inf, 10**400, 1.1e9])
 @pytest.mark.parametrize("name", ["connect", "write", "read", "total"])
 def test_a_timeout_is_a_number_above_zero(name: str, value: Any) -> None:
-    """Each limit of Timeouts refuses what is no number above 0, by its name."""
+    """Each field of Timeouts must be a number above 0; the error names the field."""
     with pytest.raises(InvalidArgumentError) as caught:
         Timeouts(**{name: value})
     assert [problem.argument for problem in caught.value.problems] == [name]
 
 
 def test_a_timeout_may_be_none_or_a_fraction() -> None:
-    """None is no limit; ints and floats serve."""
+    """A limit may be None, an int or a float."""
     assert Timeouts(connect=None, write=1, read=0.25, total=None) == Timeouts(None, 1.0, 0.25, None)
 
 
@@ -136,14 +136,14 @@ def test_a_timeout_may_be_none_or_a_fraction() -> None:
     ],
 )
 def test_a_policy_refuses_bad_numbers(name: str, value: Any) -> None:
-    """Each number of RetryPolicy is checked when given, and named."""
+    """Each field of RetryPolicy is checked by its constructor; the error names the field."""
     with pytest.raises(InvalidArgumentError) as caught:
         RetryPolicy(**{name: value})
     assert [problem.argument for problem in caught.value.problems] == [name]
 
 
 def test_all_bad_numbers_are_told_at_once() -> None:
-    """A policy with four faults names four."""
+    """One error names all four invalid fields of a policy."""
     with pytest.raises(InvalidArgumentError) as caught:
         RetryPolicy(max_attempts=0, initial_delay=-1, max_delay=-1, max_elapsed=0)
     assert len(caught.value.problems) == 4
@@ -175,7 +175,7 @@ def test_limits_are_whole_numbers(connections: Any, size: Any) -> None:
     ],
 )
 def test_a_header_is_refused(headers: Any) -> None:
-    """What injects, cannot be sent, or replaces a header of the client's own is a ConfigurationError."""
+    """A header that is invalid or replaces one of the client's own is a ConfigurationError."""
     with pytest.raises(ConfigurationError):
         LinqClient(SECRET, headers=headers)
 
@@ -192,7 +192,7 @@ def test_own_headers_are_sent() -> None:
 
 
 def test_added_headers_replace_whatever_their_case() -> None:
-    """``with_options(headers=)`` replaces a header that stands, though it be spelled in another case."""
+    """``with_options(headers=)`` replaces an existing header, whatever the case of its name."""
     client = LinqClient(SECRET, headers={"X-Team": "blue"}).with_options(headers={"x-team": "red", "X-New": "1"})
     sent = [(name.lower(), value) for name, value in _settings(client).request_headers.items()]
     assert [value for name, value in sent if name == "x-team"] == ["red"]
@@ -201,7 +201,7 @@ def test_added_headers_replace_whatever_their_case() -> None:
 
 @pytest.mark.parametrize(("variable", "url"), [("HTTPS_PROXY", DEFAULT_BASE_URL), ("https_proxy", DEFAULT_BASE_URL)])
 def test_a_proxy_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str, url: str) -> None:
-    """The usual variables serve, and an argument goes before them."""
+    """The proxy comes from the usual variables unless one is passed."""
     monkeypatch.setenv(variable, PROXY)
     assert read_proxy(None, url) == PROXY
     assert read_proxy("http://mine.example", url) == "http://mine.example"
@@ -226,7 +226,7 @@ def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, bypass: str) -> Non
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost", "https://[::1]:1"])
 def test_loopback_is_never_proxied(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """This machine is reached directly, whatever the environment says."""
+    """Connections to this machine ignore the proxy variables."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, PROXY)
     assert read_proxy(None, url) is None
@@ -234,7 +234,7 @@ def test_loopback_is_never_proxied(monkeypatch: pytest.MonkeyPatch, url: str) ->
 
 @pytest.mark.parametrize("proxy", ["", "proxy:3128", "socks5://user:pa55@proxy.example", "http://", "http://pr oxy", 5])
 def test_a_proxy_that_cannot_serve_is_refused(proxy: Any) -> None:
-    """What aiohttp cannot use as a proxy is refused when given, and not echoed."""
+    """A proxy that aiohttp cannot use is rejected by the constructor, and not shown."""
     with pytest.raises(ConfigurationError) as caught:
         LinqClient(SECRET, proxy=proxy)
     assert "pa55" not in str(caught.value)
@@ -242,7 +242,7 @@ def test_a_proxy_that_cannot_serve_is_refused(proxy: Any) -> None:
 
 @pytest.mark.parametrize("proxy", ["proxy.example:3128", "socks5://user:pa55@proxy.example"])
 def test_a_proxy_of_the_environment_that_cannot_serve_is_refused(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    """A proxy variable that aiohttp cannot use fails when the client is made, not as a raw error at the first send."""
+    """A proxy variable that aiohttp cannot use is an error of the constructor, not of the first send."""
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(ConfigurationError) as caught:
         LinqClient(SECRET)

@@ -1,4 +1,4 @@
-"""linq_async/wire/converter.py: from JSON to models, never untrue."""
+"""linq_async/wire/converter.py: from JSON to models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _decoded(value: Any) -> CreatedChat:
 
 
 def _changed(path: str, value: Any) -> dict[str, Any]:
-    """Return the page's answer with one value changed, or taken away."""
+    """Return the documented response with one value changed or removed."""
     answer: dict[str, Any] = copy.deepcopy(CREATED_CHAT)
     *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
     at: Any = answer
@@ -49,7 +49,7 @@ def _refused(path: str, value: Any) -> DecodeError:
 
 
 def test_the_answer_of_the_page_is_decoded() -> None:
-    """Every value of the documented answer stands where it belongs, in its own type."""
+    """Every value of the documented response is decoded into its field and type."""
     message = CreatedChatMessage(
         id=16470817,
         text="Hello! This is a sample message from Linq API v2.",
@@ -116,14 +116,14 @@ def test_the_answer_of_the_page_is_decoded() -> None:
     ],
 )
 def test_a_leaf_has_exactly_its_type(path: str, value: Any) -> None:
-    """Nothing is bent into shape, and the error names the very path."""
+    """No value is coerced, and the error names its path."""
     where = "$." + path.replace(".0.", "[0].")
     assert _refused(path, value).paths == (where,)
 
 
 @pytest.mark.parametrize("value", [5, "21 May 2025, says +15551234567", None, {}])
 def test_an_error_names_paths_and_no_values(value: Any) -> None:
-    """All that differs is told at once, by path and type, without any value of the answer."""
+    """One error lists every mismatch by path and type, without any value of the response."""
     answer = _changed("data.chat_handles.1.joined_at", value)
     answer["data"]["group"] = "secretly"
     answer["data"]["chat_messages"]["attachments"][0]["file_size"] = "huge"
@@ -138,13 +138,13 @@ def test_an_error_names_paths_and_no_values(value: Any) -> None:
 
 @pytest.mark.parametrize("items", [[5], [None], ["x"], [[]], [{"id": 1}, {"id": "x"}]])
 def test_a_bad_item_is_named_by_its_place(items: list[Any]) -> None:
-    """A list's item that is no object, or a bad one, is told with its index."""
+    """An invalid item of a list is named with its index."""
     last = len(items) - 1
     assert _refused("data.chat_handles", items).paths[0].startswith(f"$.data.chat_handles[{last}]")
 
 
 def test_an_envelope_that_is_missing_is_named() -> None:
-    """An answer without ``data``, or no object at all, names the envelope."""
+    """The error for a response without ``data``, or that is not an object, names the envelope."""
     values: list[Any] = [{}, [], "text", 5, None, {"Data": {}}]
     for value in values:
         with pytest.raises(DecodeError) as caught:
@@ -154,7 +154,7 @@ def test_an_envelope_that_is_missing_is_named() -> None:
 
 @pytest.mark.parametrize("value", [None, [], "x", 5, True])
 def test_an_object_is_an_object(value: Any) -> None:
-    """An object field that holds something else is refused, never an empty object."""
+    """A field that should be an object but is not is an error."""
     with pytest.raises(DecodeError) as caught:
         _decoded({"data": value})
     assert caught.value.paths == ("$.data",)
@@ -221,7 +221,7 @@ def test_a_time_is_read_in_every_spelling(spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", ["2025-05-21T15:30:00", "2025-05-21 15:30:00", "2025-05-21", "20250521"])
 def test_no_time_is_naive(spelling: str) -> None:
-    """A time without an offset is refused, or given one: comparing it with the others must not raise."""
+    """A time without an offset is an error or gets one, so that times can always be compared."""
     found = JOINED
     with contextlib.suppress(DecodeError):
         found = _decoded(_changed("data.chat_handles.0.joined_at", spelling)).chat_handles[0].joined_at or JOINED

@@ -76,7 +76,7 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 def _is_declared(value: Any, kind: Any) -> bool:
-    """Tell whether a value is what the annotation of its field says."""
+    """Return whether a value fits the annotation of its field."""
     origin = typing.get_origin(kind)
     if origin in {typing.Union, types.UnionType}:
         return any(_is_declared(value, member) for member in typing.get_args(kind))
@@ -99,7 +99,7 @@ def _is_true(result: Any) -> bool:
 
 
 def _has_no_known_str(result: Any) -> bool:
-    """Tell whether no field holds, as a bare str, a value that its enum lists."""
+    """Return whether no field has a plain str that its enum lists."""
     result_type = cast("Any", type(result))
     hints = typing.get_type_hints(result_type)
     for field in attrs.fields(result_type):
@@ -123,7 +123,7 @@ def _expected_paths(body: bytes) -> tuple[set[str], set[str]]:
 
 
 def _decode(body: bytes) -> None:
-    """Decode a body, and hold the result to what the JSON says, or the error to what is wrong with it."""
+    """Decode a body, and compare the result with the JSON, or the error with its defects."""
     must, may = _expected_paths(body)
     chat = error = None
     try:
@@ -144,7 +144,7 @@ def _decode(body: bytes) -> None:
 @quick
 @given(st.binary(max_size=200))
 def test_any_bytes(body: bytes) -> None:
-    """Any bytes at all end in a DecodeError, for they are no answer of ours."""
+    """Random bytes are a DecodeError."""
     _decode(body)
 
 
@@ -173,7 +173,7 @@ def test_cut_and_spliced_answers(cut: int, splice: bytes) -> None:
 
 
 def _refuse(body: bytes, status: int, headers: dict[str, str]) -> None:
-    """Make a refusal of a body, and hold all that it says to what came."""
+    """Turn a body into an APIError, and compare all that it says with the body."""
     error = refusal_of(RawResponse(status, headers, body), 1e9)
     assert isinstance(error, APIError)
     unknown = not 400 <= status <= 499 or status in (408, 409)

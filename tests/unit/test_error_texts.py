@@ -1,4 +1,4 @@
-"""linq_async/wire/explain.py: what the text of an API error says, and what it never says."""
+"""linq_async/wire/explain.py: what the message of an API error contains, and what it never contains."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def _first_page(linq: LinqClient) -> object:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_the_text_names_the_operation(operation: str) -> None:
-    """The text begins with the operation, and names the status, the code and where the server's sentence is."""
+    """The message has the operation, the status, the code, and the attribute with the server's sentence."""
     error = await _refused_with(_entry(code="not_found", detail=SENTENCE), OPERATIONS[operation], 404)
     assert error.message == f"{operation}: 404 not found: not_found; {REASON}"
     assert error.errors[0].detail == SENTENCE
@@ -103,7 +103,7 @@ CODE_ECHOES = ["token", "TOKEN", "sample", "message", "of", "my secret", "JohnSm
 
 @pytest.mark.parametrize("code", CODE_ECHOES)
 def test_a_code_that_may_be_an_echo_is_not_in_the_text(code: str) -> None:
-    """A code that is no word, or is a part of the token or of the message's text, is in the details alone."""
+    """A code that is not a single word, or part of the token or text, is only in ``errors``."""
     error = refusal_of(_raw(422, _entry(code=code)))
     assert str(error) == "chats.create: 422 the values were rejected"
     assert error.errors[0].code == code
@@ -112,7 +112,7 @@ def test_a_code_that_may_be_an_echo_is_not_in_the_text(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["not_found", "CONTACT_NOT_FOUND", "conflict", "a_b_c"])
 def test_a_code_is_in_the_text(code: str) -> None:
-    """A program's word, in small letters or in capitals, is in the text."""
+    """A snake_case code, in either case, is in the message."""
     assert str(refusal_of(_raw(422, _entry(code=code)))).endswith(f"rejected: {code}")
 
 
@@ -127,7 +127,7 @@ def test_a_code_is_in_the_text(code: str) -> None:
     ],
 )
 async def test_a_code_that_repeats_an_argument_is_not_in_the_text(act: Act) -> None:
-    """Wherever in a request a word was sent, its echo as a code stays out of the text."""
+    """A code that echoes any argument of the request is left out of the message."""
     assert "secret" not in str(await _refused_with(_entry(code="secret_word"), act))
 
 
@@ -170,7 +170,7 @@ async def test_shown_details_are_in_no_log_and_no_record(
 
 @pytest.mark.parametrize("wrong", [1, "yes", 0, ()])
 def test_show_details_is_a_bool(wrong: Any) -> None:
-    """Anything but a bool is refused."""
+    """``show_details`` must be a bool."""
     with pytest.raises(InvalidArgumentError, match=r"^show_details must be a bool$"):
         LinqClient(TOKEN, show_details=wrong)
 

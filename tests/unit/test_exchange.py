@@ -1,4 +1,4 @@
-"""linq_async/transport/exchange.py: what one exchange concludes from streams, busy loops and connections that break."""
+"""linq_async/transport/exchange.py: failures of streams, busy loops and broken connections."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PIECE = bytes(50_000)
 
 @pytest.mark.asyncio
 async def test_an_answer_that_came_while_the_loop_was_busy_is_read(time: GivenTime) -> None:
-    """A loop that was busy for longer than the read limit takes the answer that lies in the socket."""
+    """A loop that was busy for longer than the read limit still reads a response that has arrived."""
 
     async def answer(_: Seen) -> Reply:
         asyncio.get_running_loop().call_soon(real_time.sleep, 0.15)  # the answer goes out first
@@ -41,7 +41,7 @@ async def test_an_answer_that_came_while_the_loop_was_busy_is_read(time: GivenTi
 
 @pytest.mark.asyncio
 async def test_a_stream_that_gives_nothing_is_not_the_fault_of_the_server(time: GivenTime) -> None:
-    """A stream that stands still for the write limit is an UploadError, which says so and is not repeated."""
+    """A stream that makes no progress within the write limit is an UploadError, and not retried."""
     opened: list[int] = []
 
     async def stuck() -> AsyncIterator[bytes]:
@@ -63,7 +63,7 @@ async def test_a_stream_that_gives_nothing_is_not_the_fault_of_the_server(time: 
 async def test_a_stream_that_fails_after_something_has_left_is_not_told_as_not_sent(
     time: GivenTime, pieces: int
 ) -> None:
-    """Once any of the request has left, a stream that fails leaves the outcome open."""
+    """A stream that fails after part of the request was sent leaves the outcome UNKNOWN."""
 
     async def broken() -> AsyncIterator[bytes]:
         for _ in range(pieces):
@@ -79,7 +79,7 @@ async def test_a_stream_that_fails_after_something_has_left_is_not_told_as_not_s
 
 @pytest.mark.asyncio
 async def test_a_budget_is_named_as_the_caller_has_set_it(time: GivenTime) -> None:
-    """A call whose last attempt had but little of its seconds left names the seconds of the whole call."""
+    """A call that ends by its total limit names that limit, not the seconds left for its last attempt."""
     silence = asyncio.Event()
 
     async def silent(_: Seen) -> None:
@@ -97,7 +97,7 @@ async def test_a_budget_is_named_as_the_caller_has_set_it(time: GivenTime) -> No
 
 @pytest.mark.asyncio
 async def test_the_total_of_an_attempt_is_named_by_its_own_seconds(time: GivenTime) -> None:
-    """An attempt that its own total ends names that, not the seconds of the call."""
+    """An attempt that ends by its own ``total`` names that limit, not that of the call."""
     silence = asyncio.Event()
 
     async def silent(_: Seen) -> None:
@@ -123,7 +123,7 @@ async def test_a_404_proves_nothing_for_a_post(time: GivenTime) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH"])
 async def test_no_method_is_sent_again_behind_the_count(time: GivenTime, method: str) -> None:
-    """A kept connection that breaks under a request of a single attempt has carried it once."""
+    """A pooled connection that breaks during a single attempt carried the request once."""
     request = Request(operation="plain", method=method, path="/x")
     empty = Reply(204, headers={"Content-Length": "0"})
     async with Loopback(empty, HANG_UP) as server, piped(server, time, retry=ONCE) as pipeline:

@@ -21,14 +21,14 @@ from tests.support.loopback import CREATED, Loopback, Reply, Seen, refused
 
 
 class _Limited:
-    """A server's limit: everything is refused until a moment has come."""
+    """A rate-limited server: it answers 429 until a given time."""
 
     def __init__(self, time: GivenTime, seconds: float) -> None:
         self._time, self._opens = time, time.now + seconds
         self.refusals = 0
 
     async def answer(self, _: Seen) -> Reply:
-        """Refuse, or answer."""
+        """Answer 429 or 201."""
         left = self._opens - self._time.now
         if left <= 0:
             return CREATED
@@ -93,7 +93,7 @@ async def test_a_budget_shorter_than_the_gate_is_refused_here(time: GivenTime, p
 
 @pytest.mark.asyncio
 async def test_a_retry_waits_at_a_gate_that_another_call_has_closed(time: GivenTime) -> None:
-    """A call that rests before its next attempt rests on, where another's 429 closes the gate meanwhile."""
+    """A call that waits before a retry waits longer if another call's 429 closes the gate meanwhile."""
     seen_at: list[float] = []
 
     async def answer(_: Seen) -> Reply:
@@ -164,7 +164,7 @@ async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(time: G
 
 @pytest.mark.asyncio
 async def test_a_gate_is_for_its_group(time: GivenTime) -> None:
-    """A 429 in one limit group holds back nobody in another."""
+    """A 429 in one limit group does not delay another group."""
     async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
         refusal = await failure_of(pipeline.send(_check()))
         chat = await Chats(pipeline).create(**MESSAGE)
@@ -176,7 +176,7 @@ async def test_a_gate_is_for_its_group(time: GivenTime) -> None:
 
 @pytest.mark.asyncio
 async def test_a_gate_is_for_its_token(time: GivenTime) -> None:
-    """A 429 for one token holds back nobody who sends with another on the same connections."""
+    """A 429 for one token does not delay calls with another token on the same connections."""
     async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
         other = pipeline.with_settings(attrs.evolve(pipeline.settings, token="another-token"))
         refusal = await failure_of(Chats(pipeline).create(**MESSAGE))
@@ -190,7 +190,7 @@ async def test_a_gate_is_for_its_token(time: GivenTime) -> None:
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> None:
-    """Ten thousand calls that wait at a gate wake in steps of half a second at the most, and are all answered."""
+    """Ten thousand calls that wait at a gate block the loop for less than half a second when it opens."""
     count, asleep, opened, over = 10_000, asyncio.Event(), asyncio.Event(), asyncio.Event()
     places = iter(range(1, count + 1))
 
@@ -216,13 +216,13 @@ async def test_many_calls_wake_without_holding_up_the_loop(time: GivenTime) -> N
 
 @pytest.mark.parametrize(("seconds", "most"), [(0.4, 0.1), (2.0, 0.5), (4.0, 1.0), (60.0, 1.0)])
 def test_those_who_waited_are_spread_over_a_quarter_of_the_pause(seconds: float, most: float) -> None:
-    """The spread reaches from nothing to a quarter of the pause, a second at the most."""
+    """The jitter is up to a quarter of the pause, and at most a second."""
     assert (jitter(seconds, 0.0), jitter(seconds, 0.5), jitter(seconds, 1.0)) == (0.0, most / 2, most)
 
 
 @pytest.mark.asyncio
 async def test_a_gate_opens_again(time: GivenTime) -> None:
-    """Once its time has come a gate holds nobody back."""
+    """A gate whose time has passed delays no call."""
     async with Loopback(refused(429, Retry_After="500")) as server, piped(server, time) as pipeline:
         await failure_of(Chats(pipeline).create(**MESSAGE))
         time.now += 501.0
@@ -232,7 +232,7 @@ async def test_a_gate_opens_again(time: GivenTime) -> None:
 
 @pytest.mark.asyncio
 async def test_a_wrong_retry_after_does_not_silence_a_client(time: GivenTime) -> None:
-    """An absurd Retry-After closes the gate for an hour at the most."""
+    """A Retry-After of any length closes the gate for at most an hour."""
     async with Loopback(refused(429, Retry_After="9999999")) as server, piped(server, time) as pipeline:
         await failure_of(Chats(pipeline).create(**MESSAGE))
         time.now += 3_601.0
@@ -242,7 +242,7 @@ async def test_a_wrong_retry_after_does_not_silence_a_client(time: GivenTime) ->
 
 @pytest.mark.asyncio
 async def test_a_refusal_without_a_time_closes_no_gate(time: GivenTime) -> None:
-    """A 429 without Retry-After is the caller's own back-off alone."""
+    """A 429 without Retry-After delays only the call that got it."""
     async with Loopback(refused(429)) as server, piped(server, time, retry=ONCE) as pipeline:
         await failure_of(Chats(pipeline).create(**MESSAGE))
         assert (await Chats(pipeline).create(**MESSAGE)).attempts == 1

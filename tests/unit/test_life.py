@@ -1,4 +1,4 @@
-"""The life of a client: loops, closing, and sessions that belong to somebody else."""
+"""The lifetime of a client: event loops, closing, and sessions of the caller's own."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ print(*counts)
 
 @contextmanager
 def _second_loop() -> Generator[Callable[[Awaitable[object]], object]]:
-    """Run a loop in a thread; what is given runs there."""
+    """Run a loop in a thread; yield a function that runs a coroutine there."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -59,7 +59,7 @@ def _second_loop() -> Generator[Callable[[Awaitable[object]], object]]:
 
 
 class _Silent:
-    """A server's silence, until it is ended."""
+    """A server that does not respond until it is told to."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
@@ -84,7 +84,7 @@ async def test_a_client_of_the_module_serves_three_runs() -> None:
 
 
 def test_the_constructor_touches_no_loop() -> None:
-    """A client can be made, derived, shown and dropped where no loop runs, and closes without one of its own."""
+    """A client can be created, derived, printed and discarded without a running loop."""
     linq = LinqClient(TOKEN)
     assert "open" in repr(linq.with_options(retry=ONCE))
     asyncio.run(linq.aclose())
@@ -93,7 +93,7 @@ def test_the_constructor_touches_no_loop() -> None:
 
 @pytest.mark.asyncio
 async def test_a_second_living_loop_is_refused_at_once() -> None:
-    """On another loop that lives beside the first a call raises ClientStateError, names the mend, sends nothing."""
+    """A call on a second running loop is a ClientStateError that names the fix, and sends nothing."""
     async with Loopback() as server, client_of(server) as linq:
         await linq.chats.create(**MESSAGE)
         with _second_loop() as run:
@@ -179,7 +179,7 @@ async def test_closing_ends_the_calls_on_a_lent_session() -> None:
 
 @pytest.mark.asyncio
 async def test_closing_ends_a_back_off() -> None:
-    """A call that waits for its next attempt does not sleep on for minutes in a closed client."""
+    """Closing the client ends the wait of a call for its next attempt."""
     begun = asyncio.Event()
 
     def see(record: Attempt) -> None:
@@ -226,7 +226,7 @@ async def test_a_lent_session_is_never_closed() -> None:
 
 @pytest.mark.asyncio
 async def test_a_lent_session_that_its_owner_closed() -> None:
-    """A session that its owner closed is a ClientStateError at once, not a retried network failure."""
+    """A session that its owner has closed is a ClientStateError, and not retried."""
     async with Loopback() as server:
         async with aiohttp.ClientSession() as session:
             pass
@@ -238,7 +238,7 @@ async def test_a_lent_session_that_its_owner_closed() -> None:
 
 @pytest.mark.asyncio
 async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
-    """Its base URL, raise_for_status, time limits, cookies and headers change nothing of our calls."""
+    """The session's base URL, time limits, raise_for_status, media types and cookies do not change the calls."""
     limits = aiohttp.ClientTimeout(total=0.02, sock_read=0.02)
     headers = {"Content-Type": "text/plain", "Accept": "text/html"}
 
@@ -299,7 +299,7 @@ async def test_no_cookie_is_kept() -> None:
 
 @pytest.mark.asyncio
 async def test_a_middleware_of_a_lent_session_does_not_run() -> None:
-    """A retrying middleware of the caller's would send behind our count: it stays out of our calls."""
+    """A middleware of the caller's session, which might retry uncounted, is not used."""
     ran: list[str] = []
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

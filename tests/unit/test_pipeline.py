@@ -1,4 +1,4 @@
-"""linq_async/pipeline.py: attempts under one key, waits that are taken, records that are shown."""
+"""linq_async/pipeline.py: attempts under one key, waits, and the records of attempts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _plain(method: str = "POST", path: str = "/x", **more: object) -> Request:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 async def test_a_send_is_repeated_under_one_key(time: GivenTime, failure: Step) -> None:
-    """Every attempt carries the very same key and body, and the result tells key and attempts."""
+    """Every attempt has the same key and body, and the result has the key and the number of attempts."""
     async with Loopback(failure, failure) as server, piped(server, time) as pipeline:
         chat = await Chats(pipeline).create(**MESSAGE)
     assert chat.attempts == 3
@@ -61,7 +61,7 @@ async def test_each_send_has_a_key_of_its_own(time: GivenTime) -> None:
 
 @pytest.mark.asyncio
 async def test_attempts_are_bounded(time: GivenTime) -> None:
-    """A server that never recovers is asked four times, with doubling waits, and the last refusal is raised."""
+    """A server that never recovers gets four attempts with doubling waits, and the last error is raised."""
     async with Loopback(default=refused(503)) as server, piped(server, time) as pipeline:
         error = await failure_of(Chats(pipeline).create(**MESSAGE, idempotency_key="k"))
     assert isinstance(error, ServerError)
@@ -71,7 +71,7 @@ async def test_attempts_are_bounded(time: GivenTime) -> None:
 
 @pytest.mark.asyncio
 async def test_seconds_are_bounded(time: GivenTime) -> None:
-    """The budget of seconds ends a call that has attempts left, the coming wait counted."""
+    """``max_elapsed``, which includes the next wait, ends a call that has attempts left."""
     policy = RetryPolicy(max_attempts=100, initial_delay=4.0, max_delay=4.0, max_elapsed=11.0)
     async with Loopback(default=refused(503)) as server, piped(server, time, retry=policy) as pipeline:
         error = await failure_of(Chats(pipeline).create(**MESSAGE))
@@ -124,7 +124,7 @@ async def test_what_cannot_be_decoded_is_never_sent_again(time: GivenTime, body:
 
 @pytest.mark.asyncio
 async def test_without_a_key_a_post_is_repeated_only_after_429(time: GivenTime) -> None:
-    """A keyless POST goes again after a 429, which was refused before work, and after nothing else that left."""
+    """A POST without a key is retried after a 429, and after no other response."""
     async with Loopback(refused(429), HANG_UP) as server, piped(server, time) as pipeline:
         error = await failure_of(pipeline.send(_plain()))
     assert isinstance(error, ConnectionLostError)
@@ -156,7 +156,7 @@ async def test_retry_after_is_waited_for(time: GivenTime) -> None:
 @pytest.mark.parametrize("asked", ["121", "3600", "1e9"])
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_retry_after_beyond_the_budget_raises_at_once(time: GivenTime, status: int, asked: str) -> None:
-    """Nobody sleeps an hour: the error is raised at once, with the seconds on it for the caller's own plan."""
+    """A Retry-After of an hour is raised at once, with its seconds on the error."""
     async with Loopback(refused(status, Retry_After=asked)) as server, piped(server, time) as pipeline:
         error = await failure_of(Chats(pipeline).create(**MESSAGE))
     assert isinstance(error, RateLimitError | ServerError)
@@ -258,7 +258,7 @@ async def test_a_cancelled_caller_finds_the_key_in_the_record(time: GivenTime) -
 async def test_a_failing_hook_loses_nothing(
     time: GivenTime, caplog: pytest.LogCaptureFixture, script: list[Step]
 ) -> None:
-    """A hook that raises is logged, and neither the result nor the error changes."""
+    """An exception in a hook is logged, and changes neither the result nor the error."""
 
     def failing(_: Attempt) -> None:
         raise KeyError
@@ -275,7 +275,7 @@ async def test_a_failing_hook_loses_nothing(
 async def test_the_log_has_a_line_for_each_attempt_and_each_retry(
     time: GivenTime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """DEBUG tells each attempt with all that its record holds, INFO each retry with its wait."""
+    """DEBUG logs each attempt with its whole record, INFO each retry with its wait."""
     with caplog.at_level(logging.DEBUG, "linq_async"):
         async with Loopback(refused(503)) as server, piped(server, time) as pipeline:
             await Chats(pipeline).create(**MESSAGE, idempotency_key="k-1")
@@ -290,7 +290,7 @@ async def test_the_log_has_a_line_for_each_attempt_and_each_retry(
 
 @pytest.mark.asyncio
 async def test_info_alone_tells_the_retries(time: GivenTime, caplog: pytest.LogCaptureFixture) -> None:
-    """At INFO only the retries are told, and a send that goes well says nothing."""
+    """INFO logs only retries, and nothing for a send that succeeds at once."""
     with caplog.at_level(logging.INFO, "linq_async"):
         async with Loopback(CREATED, HANG_UP) as server, piped(server, time) as pipeline:
             await Chats(pipeline).create(**MESSAGE)
@@ -301,7 +301,7 @@ async def test_info_alone_tells_the_retries(time: GivenTime, caplog: pytest.LogC
 
 @pytest.mark.asyncio
 async def test_those_who_leave_the_line_take_no_place(time: GivenTime) -> None:
-    """Cancelling calls in line, or one that holds the only slot, leaves the slot to the next."""
+    """Cancelling calls that wait, or the one that has the only slot, leaves the slot to the next."""
     release = asyncio.Event()
 
     async def held(_: Seen) -> Reply:

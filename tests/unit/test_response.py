@@ -1,8 +1,8 @@
-"""linq_async/wire/response.py: what each answer becomes.
+"""linq_async/wire/response.py: from a response to an error or a result.
 
-The one file in which aioresponses serves. aioresponses 0.7.9 does not know the ``stream_writer`` that aiohttp asks of a
-response, hence the shim. It patches ``ClientSession._request``: no byte of a body is made and no middleware runs,
-so here an attempt never counts as sent. What depends on that is tested against real servers elsewhere.
+Only this module uses aioresponses. Its release 0.7.9 lacks the ``stream_writer`` that aiohttp expects of a response,
+hence the shim. It patches ``ClientSession._request``, so no body is written and no attempt counts as sent; behavior
+that depends on it is tested with real servers.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ TABLE = [
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("status", "name", "outcome"), TABLE)
 async def test_a_status_becomes_its_error(mocked: Any, status: int, name: str, outcome: str) -> None:
-    """Each status reaches the caller as its class, with outcome, details, body, headers and request id."""
+    """Each status becomes its error class, with outcome, details, body, headers and request id."""
     payload = {"errors": [{**MISSING_PHONE, "status": status}]}
     mocked.post(URL, status=status, payload=payload, headers={"X-Request-Id": "r-9"})
     async with LinqClient(TOKEN, retry=ONCE) as linq:
@@ -88,7 +88,7 @@ async def test_a_status_becomes_its_error(mocked: Any, status: int, name: str, o
 @pytest.mark.asyncio
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 async def test_any_2xx_is_a_success(mocked: Any, status: int) -> None:
-    """The answer of the page is a result under every 2xx status."""
+    """The documented response is a result under every 2xx status."""
     mocked.post(URL, status=status, payload=CREATED_CHAT)
     async with LinqClient(TOKEN, retry=ONCE) as linq:
         assert (await linq.chats.create(**MESSAGE)).message.id == 16470817
@@ -145,7 +145,7 @@ def test_the_details_of_the_format_of_contacts() -> None:
 )
 @pytest.mark.parametrize("status", [400, 422, 429, 502])
 def test_a_body_of_another_shape_keeps_the_class(status: int, body: bytes) -> None:
-    """HTML, nothing, or JSON of another shape is the status's own class, with the raw body and no details."""
+    """HTML, an empty body or other JSON is the error of its status, with the raw body and no details."""
     error = _refusal(status, body)
     assert error.status == status
     assert error.errors == ()
@@ -154,7 +154,7 @@ def test_a_body_of_another_shape_keeps_the_class(status: int, body: bytes) -> No
 
 
 def test_a_detail_of_the_wrong_type_is_none() -> None:
-    """A detail holds what its annotation says, or None: no '400' where an int is due, no True."""
+    """A field of a detail has its declared type or is None: '400' and True are not accepted as ints."""
     entry = {"status": "400", "code": 7, "title": ["x"], "detail": {"a": 1}}
     assert _details({"errors": [entry, {"status": True}]}) == (ErrorDetail(), ErrorDetail())
 

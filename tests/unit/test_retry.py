@@ -78,7 +78,7 @@ IDS = [f"{name} {type(error).__name__}" for name, error, *_ in TABLE]
 
 @pytest.mark.parametrize(("name", "error", "with_key", "without"), TABLE, ids=IDS)
 def test_the_retry_table(name: str, error: BaseException, *, with_key: bool, without: bool) -> None:
-    """Each row of the table holds for every method, with a key and without."""
+    """Each row of the table holds for every method, with and without a key."""
     assert [may_retry(error, request) for request in SAFE] == [with_key] * len(SAFE), name
     assert [may_retry(error, request) for request in UNSAFE] == [without] * len(UNSAFE), name
 
@@ -112,7 +112,7 @@ def test_huge_attempt_numbers_do_not_overflow(attempt: int) -> None:
 @pytest.mark.parametrize("asked", [0.0, 0.3, 1.5, 61.0, 3_600.0])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_never_undercut(status: int, asked: float, chance: float) -> None:
-    """The wait is no shorter than the server asked for, also beyond max_delay."""
+    """The wait is at least what the server asked for, even beyond max_delay."""
     wait = wait_for(_status(status, retry_after=asked), 1, POLICY, chance)
     assert asked <= wait <= max(asked * 1.25, asked + 1.0, POLICY.initial_delay)
 

@@ -1,4 +1,4 @@
-"""linq_async/wire/bounds.py, diagnosis.py: whatever a server sends, little is made of it."""
+"""linq_async/wire/bounds.py, diagnosis.py: memory and time stay bounded for any response."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_values_are_counted(value: Any) -> None:
 
 
 def test_a_short_body_is_not_counted() -> None:
-    """Nearly every answer is short and costs nothing; at 64 KiB the counting begins."""
+    """Values are counted only in responses of 64 KiB or more."""
     assert not has_too_many_values(_list_of(b"1", 30_000))
     assert not has_too_many_values(_list_of(b"1", MAX_VALUES - 2))
     assert has_too_many_values(_list_of(b"1", MAX_VALUES + 1))
@@ -199,13 +199,13 @@ def test_a_short_body_is_not_counted() -> None:
 @pytest.mark.parametrize("entry", [b"{}", b'"a sentence"', b'{"code":"a"}', b"5,{}"])
 @pytest.mark.parametrize("status", [307, 400, 422, 503])
 def test_an_error_keeps_20_details(status: int, entry: bytes) -> None:
-    """Of a refusal's entries the first 20 are kept."""
+    """The first 20 entries of an error response are kept."""
     error = refusal_of(RawResponse(status, {}, b'{"errors":' + _list_of(entry, 2_000) + b"}"))
     assert 10 <= len(error.errors) <= 20
 
 
 def test_a_long_refusal_is_read_to_64_kib() -> None:
-    """A refusal beyond 64 KiB is no JSON as far as it is read: no details, the body's beginning, little memory."""
+    """An error response over 64 KiB has no details, keeps the start of its body, and uses little memory."""
     body = b'{"errors":' + _list_of(b"{}", 1_000_000) + b"}"
     tracemalloc.start()
     try:

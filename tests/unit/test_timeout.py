@@ -26,7 +26,7 @@ class _Timer:
         self.cancelled = True
 
     def when(self) -> float:
-        """Tell when it fires."""
+        """Return when it fires."""
         return self.moment
 
 
@@ -39,7 +39,7 @@ class _Loop:
         self.made = 0
 
     def time(self) -> float:
-        """Tell the time."""
+        """Return the time of the clock."""
         return self.now
 
     def call_at(self, moment: float, call: Callable[[], None]) -> _Timer:
@@ -71,7 +71,7 @@ class _Transport:
         self._unsent = unsent
 
     def get_write_buffer_size(self) -> int:
-        """Tell how many bytes have not left."""
+        """Return how many bytes have not been sent."""
         return self._unsent[0]
 
 
@@ -135,7 +135,7 @@ async def test_each_phase_has_its_limit(
 
 @pytest.mark.asyncio
 async def test_a_body_that_moves_is_not_late(loop: _Loop, timer: DeadlineTimer) -> None:
-    """The write limit counts from the last progress: fifty slow steps pass, standing still does not."""
+    """The write limit counts from the last progress: fifty slow steps pass, a stalled body does not."""
     timeout = _timeout(timer, Timeouts(connect=1.0, write=3.0, read=4.0))
     moves = [timeout.body_progress, lambda: loop.move(2.9)] * 50
     task = asyncio.create_task(_held(timeout, *moves))
@@ -252,7 +252,7 @@ async def test_each_of_many_attempts_ends_at_its_own_limit(loop: _Loop, timer: D
 
 @pytest.mark.asyncio
 async def test_a_busy_loop_reads_before_it_gives_up(loop: _Loop, timer: DeadlineTimer) -> None:
-    """A limit that passed while the loop was busy is spared as long as it was late, a second at the most, and once."""
+    """A limit that expires while the loop is busy is extended once by the delay, at most by a second."""
     for busy, spared in ((0.3, 0.3), (30.0, 1.0)):
         timeout = _timeout(timer, Timeouts(connect=2.0))
         task = asyncio.create_task(_held(timeout))
@@ -295,7 +295,7 @@ async def test_a_real_limit_ends_a_real_wait() -> None:
 
 @pytest.mark.asyncio
 async def test_a_slow_piece_of_the_body_is_not_a_stalled_one(loop: _Loop, timer: DeadlineTimer) -> None:
-    """While less and less of the body waits to leave, the write limit starts anew; once nothing moves, it ends."""
+    """The write limit restarts as long as the unsent part of the body shrinks, and ends once it stalls."""
     timeout = _timeout(timer, Timeouts(connect=1.0, write=4.0))
     unsent = iter([500, 400, 300, 200, 100, 50, *[50] * 50])
     timeout._buffer_size = lambda: next(unsent)
