@@ -1,0 +1,45 @@
+"""The two ways to start the command line: ``linq-async`` and ``python -m linq_async``."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import linq_async.cli
+from linq_async import __version__
+
+MODULE = Path(linq_async.cli.__file__).parents[1] / "__main__.py"
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, start: Callable[[], object]) -> bytes:
+    """Ask for the version with an ASCII terminal, and then print a character that it cannot show."""
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["linq-async", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        start()
+    assert not caught.value.code
+    print("caf\u00e9")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "start", [linq_async.cli.main, lambda: runpy.run_path(str(MODULE), run_name="__main__")], ids=["script", "module"]
+)
+def test_command_line_starts(monkeypatch: pytest.MonkeyPatch, start: Callable[[], object]) -> None:
+    """Both entry points run the command, flush each line, and escape what the terminal cannot encode."""
+    output = _run(monkeypatch, start)
+    assert output.startswith(f"linq-async {__version__}".encode())
+    assert output.endswith(b"caf\\xe9\n")
+
+
+def test_missing_module_of_another_package_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a missing typer or rich is reported as the missing extra: any other import error is raised."""
+    monkeypatch.setitem(sys.modules, "linq_async.cli.app", None)
+    with pytest.raises(ModuleNotFoundError, match=r"linq_async\.cli\.app"):
+        linq_async.cli.main()
