@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from linq_async import Attempt
 from linq_async.sandbox import Sandbox
-from tests.support.world import Clock, World, client_on
+from tests.support.clock import Clock
+from tests.support.world import World, client_on
 
 
 @pytest_asyncio.fixture
@@ -37,7 +38,7 @@ async def filled(world: World) -> World:
 @pytest.fixture
 def clock() -> Clock:
     """Return a clock that only the test advances."""
-    return Clock(by_hand=True)
+    return Clock(manual=True)
 
 
 @pytest_asyncio.fixture

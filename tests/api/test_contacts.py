@@ -8,7 +8,8 @@ import pytest
 
 from linq_async import UNSET, Contact
 from linq_async.sandbox import Sandbox
-from tests.support.world import MIRA, THEO, Clock, World, client_on, failure_of
+from tests.support.clock import Clock
+from tests.support.world import MIRA, THEO, World, client_on, failure_of
 
 pytestmark = pytest.mark.asyncio
 UNNAMED = "contact must have one of first_name, last_name, email, phone_number"

@@ -18,7 +18,8 @@ from linq_async import (
 )
 from linq_async.resources import messages
 from linq_async.resources.messages import FIRST_POLL, SLOWEST_POLL
-from tests.support.world import Clock, World, client_on, failure_of
+from tests.support.clock import Clock
+from tests.support.world import World, client_on, failure_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,14 +29,14 @@ async def test_it_ends_on_delivery(filled: World) -> None:
     filled.sandbox.deliver_after = 40.0
     message = await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
     assert message.delivered_at is not None
-    assert filled.clock.slept == [0.375, 0.75, 1.5, 3.0, 6.0, 7.5, 7.5, 7.5, 7.5]
+    assert filled.clock.sleeps == [0.375, 0.75, 1.5, 3.0, 6.0, 7.5, 7.5, 7.5, 7.5]
     assert {entry[0] for entry in filled.seen} == {"GET"}
 
 
 async def test_a_delivered_message_is_not_waited_for(filled: World) -> None:
     """A message that is already delivered takes one request."""
     await filled.linq.messages.wait_until_delivered(filled.chat_id, filled.message_id)
-    assert (len(filled.seen), filled.clock.slept) == (1, [])
+    assert (len(filled.seen), filled.clock.sleeps) == (1, [])
 
 
 async def test_pending_with_a_time_of_delivery_is_delivered(filled: World) -> None:
@@ -117,14 +118,14 @@ async def test_the_timeout_is_a_number_above_0(filled: World, timeout: object) -
 async def test_closing_the_client_ends_the_wait(filled: World) -> None:
     """Closing the client ends a wait for delivery at once."""
     filled.sandbox.deliver_after = None
-    clock = Clock(by_hand=True)
+    clock = Clock(manual=True)
     async with client_on(filled.sandbox, clock) as linq:
         task = asyncio.create_task(linq.messages.wait_until_delivered(filled.chat_id, filled.message_id))
-        await clock.sleepers_are(1)
+        await clock.wait_for_sleepers(1)
         await linq.aclose()
         with pytest.raises(ClientStateError):
             await task
-    await clock.sleepers_are(0)
+    await clock.wait_for_sleepers(0)
 
 
 async def test_the_pace_is_sane() -> None:

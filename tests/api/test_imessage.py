@@ -17,7 +17,8 @@ from linq_async.sandbox import Sandbox
 from linq_async.timing import Timing
 from linq_async.transport.limits import Pacer
 from linq_async.wire.request import LimitGroup
-from tests.support.world import LINE, MIRA, THEO, Clock, client_on, failure_of, until
+from tests.support.clock import Clock, until
+from tests.support.world import LINE, MIRA, THEO, client_on, failure_of
 
 asyncio_test = pytest.mark.asyncio
 
@@ -64,11 +65,11 @@ async def test_five_tasks_take_turns(
         tasks = [asyncio.create_task(check(place)) for place in range(5)]
         for count in range(1, 5):
             await until(partial(_holds, done, count))
-            await clock.sleepers_are(5 - count)
-            clock.move(9.9)
+            await clock.wait_for_sleepers(5 - count)
+            clock.advance(9.9)
             await asyncio.sleep(0)
             assert len(sandbox.requests) == count
-            clock.move(0.1)
+            clock.advance(0.1)
         await asyncio.gather(*tasks)
     assert [place for place, _ in done] == [0, 1, 2, 3, 4]
     assert [round(moment) for _, moment in done] == [0, 10, 20, 30, 40]
@@ -83,13 +84,13 @@ async def test_the_seconds_count_from_the_answer(sandbox: Sandbox) -> None:
     clock = Clock()
 
     def slow(attempt: Attempt) -> None:
-        clock.move(2.0 if attempt.finished else 0.0)
+        clock.advance(2.0 if attempt.finished else 0.0)
 
     async with client_on(sandbox, clock, on_attempt=slow) as linq:
         sandbox.imessage_interval = 0
         for _ in range(3):
             await linq.imessage.check(MIRA)
-    assert clock.slept == [10.0, 10.0]
+    assert clock.sleeps == [10.0, 10.0]
 
 
 @asyncio_test
@@ -97,13 +98,13 @@ async def test_who_gives_up_leaves_the_line(linq: LinqClient, sandbox: Sandbox, 
     """The next check takes the place of one that is cancelled."""
     await linq.imessage.check(MIRA)
     given_up = [asyncio.create_task(linq.imessage.check(MIRA)) for _ in range(20)]
-    await clock.sleepers_are(20)
+    await clock.wait_for_sleepers(20)
     for task in given_up:
         task.cancel()
     await asyncio.wait(given_up)
     task = asyncio.create_task(linq.imessage.check(MIRA))
-    await clock.sleepers_are(1)
-    clock.move(10)
+    await clock.wait_for_sleepers(1)
+    clock.advance(10)
     await task
     assert _statuses(sandbox) == [200, 200]
 
@@ -119,12 +120,12 @@ async def test_a_retry_takes_its_turn(linq: LinqClient, sandbox: Sandbox, clock:
         done.append(name)
 
     tasks = [asyncio.create_task(check(name)) for name in ("first", "second")]
-    await clock.sleepers_are(2)
+    await clock.wait_for_sleepers(2)
     assert _statuses(sandbox) == [429]
-    clock.move(10)
+    clock.advance(10)
     await until(lambda: done == ["first"])
-    await clock.sleepers_are(1)
-    clock.move(10)
+    await clock.wait_for_sleepers(1)
+    clock.advance(10)
     await asyncio.gather(*tasks)
     assert (done, _statuses(sandbox)) == (["first", "second"], [429, 200, 200])
 
@@ -135,8 +136,8 @@ async def test_the_wait_in_line_is_no_time_of_the_call(linq: LinqClient, sandbox
     hurried = linq.with_options(retry=RetryPolicy(max_attempts=2, max_elapsed=1.0))
     await hurried.imessage.check(MIRA)
     task = asyncio.create_task(hurried.imessage.check(MIRA))
-    await clock.sleepers_are(1)
-    clock.move(10)
+    await clock.wait_for_sleepers(1)
+    clock.advance(10)
     assert (await task).available
 
 
@@ -162,7 +163,7 @@ async def test_other_calls_do_not_wait(linq: LinqClient, sandbox: Sandbox, clock
     """Checks and their 429s delay no other operation, and no other operation delays a check."""
     sandbox.faults.answer(429, headers={"Retry-After": "60"})
     task = asyncio.create_task(linq.imessage.check(MIRA))
-    await clock.sleepers_are(1)
+    await clock.wait_for_sleepers(1)
     assert await linq.phone_numbers.list()
     task.cancel()
     await asyncio.wait([task])
@@ -173,11 +174,11 @@ async def test_closing_the_client_ends_the_wait(linq: LinqClient, clock: Clock) 
     """Closing the client ends the checks that wait for their turn at once."""
     await linq.imessage.check(MIRA)
     task = asyncio.create_task(linq.imessage.check(MIRA))
-    await clock.sleepers_are(1)
+    await clock.wait_for_sleepers(1)
     await linq.aclose()
     with pytest.raises(ClientStateError):
         await task
-    await clock.sleepers_are(0)
+    await clock.wait_for_sleepers(0)
     with pytest.raises(ClientStateError):
         await linq.imessage.check(MIRA)
 
@@ -194,13 +195,14 @@ def test_a_line_belongs_to_no_loop() -> None:
     """A client keeps the pace across several event loops in turn."""
     clock, pacer = Clock(), Pacer(LimitGroup("imessage.check", interval=10.0))
 
-    async def sleep(timing: Timing, seconds: float) -> None:
-        await timing.sleep(seconds)
+    async def sleep(_: Timing, seconds: float) -> None:
+        clock.sleeps.append(seconds)
+        clock.advance(seconds)  # without a turn of the loop, in which another could sleep as well
 
     async def three_turns() -> None:
         pool: Any = SimpleNamespace(sleep=sleep)
-        await asyncio.gather(*(pacer.acquire(Timing(clock.sleep, clock.monotonic), pool) for _ in range(3)))
+        await asyncio.gather(*(pacer.acquire(clock.timing(), pool) for _ in range(3)))
 
     asyncio.run(three_turns())
     asyncio.run(three_turns())
-    assert clock.slept == [10.0] * 5
+    assert clock.sleeps == [10.0] * 5

@@ -113,7 +113,7 @@ async def test_list_between_two_moments(filled: World) -> None:
     """Times are sent with their offset, the plus sign escaped; messages are sorted either way."""
     ids = [filled.message_id]
     for text in ("two", "three", "four"):
-        filled.clock.move(60)
+        filled.clock.advance(60)
         ids.append((await filled.linq.messages.send(filled.chat_id, text)).id)
     start = filled.clock.moment().astimezone(timezone(timedelta(hours=2))) - timedelta(seconds=179)
     listing = filled.linq.messages.list(filled.chat_id, after=start, before=filled.clock.moment(), sort="desc")

@@ -13,7 +13,8 @@ import pytest
 from linq_async import DecodeError, Outcome, Page
 from linq_async.sandbox import Sandbox
 from linq_async.sandbox.api.routes import PREFIX, ROUTES
-from tests.support.world import Clock, World, client_on, failure_of
+from tests.support.clock import Clock
+from tests.support.world import World, client_on, failure_of
 
 from .operations import OPERATIONS, Operation
 
@@ -59,7 +60,7 @@ async def test_a_lost_answer_is_asked_for_again(filled: World, operation: Operat
     assert len(filled.seen) == 2
     assert _keys(filled) == (["key-1"] * 2 if operation.kind == "keyed" else [None] * 2)
     assert len(filled.sandbox.messages) - before == (operation.kind == "keyed")
-    assert len(filled.clock.slept) == 1
+    assert len(filled.clock.sleeps) == 1
 
 
 @keyless
@@ -106,7 +107,7 @@ async def test_too_many_requests(filled: World, operation: Operation) -> None:
     filled.sandbox.faults.answer(429, headers={"Retry-After": "20"})
     assert isinstance(await operation.call(filled), operation.gives or type(None))
     assert len(filled.seen) == 2
-    assert filled.clock.slept[0] >= 20
+    assert filled.clock.sleeps[0] >= 20
 
 
 @each

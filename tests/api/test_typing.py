@@ -14,7 +14,8 @@ from linq_async import LinqClient, NotFoundError, RetryPolicy
 from linq_async.resources import typing_indicator
 from linq_async.resources.typing_indicator import REFRESH_SECONDS
 from linq_async.sandbox import Sandbox
-from tests.support.world import LINE, MIRA, Clock, client_on, until
+from tests.support.clock import Clock, until
+from tests.support.world import LINE, MIRA, client_on
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,13 +52,13 @@ async def test_it_is_started_again_in_time(linq: LinqClient, sandbox: Sandbox, c
     (chat,) = sandbox.chats
     async with linq.chats.typing(chat.id):
         for count in (2, 3, 4):
-            await clock.sleepers_are(1)
-            clock.move(REFRESH_SECONDS - 1)
+            await clock.wait_for_sleepers(1)
+            clock.advance(REFRESH_SECONDS - 1)
             await asyncio.sleep(0)
             assert len(sandbox.requests) == count - 1
-            clock.move(1)
+            clock.advance(1)
             await until(partial(_has_received, sandbox, count))
-        await clock.sleepers_are(1)
+        await clock.wait_for_sleepers(1)
     assert _seen(sandbox) == ["start_typing"] * 4 + ["stop_typing"]
     assert clock.sleepers == 0
 
@@ -107,10 +108,10 @@ async def test_a_failing_refresh_is_logged(
     async with linq.with_options(show_details=True).chats.typing(chat.id):
         sandbox.faults.answer(500)
         for count in (2, 3):
-            await clock.sleepers_are(1)
-            clock.move(REFRESH_SECONDS)
+            await clock.wait_for_sleepers(1)
+            clock.advance(REFRESH_SECONDS)
             await until(partial(_has_received, sandbox, count))
-        await clock.sleepers_are(1)
+        await clock.wait_for_sleepers(1)
     assert [entry.status for entry in sandbox.requests] == [201, 500, 201, 204]
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert record.getMessage() == "chats.typing: not refreshed: ServerError, status 500"

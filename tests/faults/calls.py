@@ -1,13 +1,12 @@
 """The calls that the fault tests make, and clients that need not wait."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
 
 from linq_async import LinqClient, Upload
-from linq_async.timing import Timing
+from tests.support.clock import Clock
 
 from .matrix import Kind
 
@@ -33,16 +32,16 @@ async def ask(linq: LinqClient, kind: Kind, *, big: bool = False, key: str | Non
 
 
 def hurry(linq: LinqClient, then: Callable[[], Awaitable[None]] | None = None) -> list[float]:
-    """Skip a client's waits between attempts, each of which ends with ``then``; return the list that records them."""
-    waits: list[float] = []
+    """Skip a client's waits between attempts, call ``then`` after each, and return the list that records them."""
+    clock = Clock()
     settings = linq._pipeline.settings
 
     async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        await asyncio.sleep(0)
+        await clock.skip(seconds)
         if then is not None:
             await then()
 
-    timing = Timing(sleep, lambda: settings.timing.clock() + sum(waits), settings.timing.random)
+    clock.sleep = sleep
+    timing = clock.timing(settings.timing.random)
     linq._use(linq._pipeline.with_settings(attrs.evolve(settings, timing=timing)), owns_transport=True)
-    return waits
+    return clock.sleeps

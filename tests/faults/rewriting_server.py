@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+from tests.support.clock import Clock
 from tests.support.loopback import Loopback, Reply, Seen, refused, replied
 
 LINE = "+15175269229"
@@ -74,7 +75,7 @@ class RewritingServer:
 
     def __init__(self, habits: Habits) -> None:
         self.habits = habits
-        self.now = 0.0
+        self.clock = Clock(start=0.0)
         self.kept: list[Kept] = []
         self.misdeeds: list[str] = []
         self.chats: list[frozenset[str]] = []
@@ -83,7 +84,7 @@ class RewritingServer:
     async def answer(self, seen: Seen) -> Reply | None:
         """Answer one request."""
         misdeed = self.misdeeds.pop(0) if self.misdeeds else "none"
-        self.now += 1.5 if misdeed.startswith("slow") else 0.01
+        self.clock.advance(1.5 if misdeed.startswith("slow") else 0.01)
         if misdeed == "refuse":
             return refused(422)
         if misdeed == "fail":
@@ -118,7 +119,7 @@ class RewritingServer:
 
     def knows(self, kept: Kept) -> bool:
         """Tell whether the key of a message still leads to it."""
-        return self.habits.keys != "kept for a minute" or self.now - kept.at < 60
+        return self.habits.keys != "kept for a minute" or self.clock.now - kept.at < 60
 
     def chat_of(self, people: frozenset[str]) -> int:
         """Return the id of the chat with these people."""
@@ -128,7 +129,7 @@ class RewritingServer:
 
     def keep(self, key: str, people: frozenset[str], text: str) -> Kept:
         """Store a message, now."""
-        kept = Kept(len(self.kept) + 1, self.chat_of(people), key, people, text, self.now)
+        kept = Kept(len(self.kept) + 1, self.chat_of(people), key, people, text, self.clock.now)
         self.kept.append(kept)
         return kept
 
@@ -143,7 +144,7 @@ class RewritingServer:
         return replied({"data": chat}, 200, **headers)
 
     def _moment(self) -> datetime:
-        return (EPOCH + timedelta(seconds=self.now)).replace(microsecond=0)
+        return (EPOCH + timedelta(seconds=self.clock.now)).replace(microsecond=0)
 
     def _handles(self, kept: Kept) -> list[dict[str, Any]]:
         spell = _respelled if self.habits.handles == "respelled" else "+{}".format

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linq_async import InvalidArgumentError, KeyReusedError, LinqClient, LinqError, Outcome, RetryPolicy
-from linq_async.timing import Timing
 from tests.support.loopback import Loopback
 
 from .rewriting_server import LINE, REWRITINGS, Habits, RewritingServer, canonical
@@ -74,7 +73,7 @@ class Story:
         """Return a client whose time is the server's."""
         linq = self._clients.get(number)
         if linq is None:
-            retry, timing = RetryPolicy(max_attempts=3, initial_delay=0.0), Timing(clock=lambda: self.server.now)
+            retry, timing = RetryPolicy(max_attempts=3, initial_delay=0.0), self.server.clock.timing()
             linq = LinqClient("token", base_url=loopback.url, retry=retry, timing=timing)
             self._clients[number if number < 2 else 2 + len(self._clients)] = linq
         return linq
@@ -88,7 +87,7 @@ class Story:
         """Make the sends, one after the other, and hold each ending to the truth."""
         async with self.server.loopback as loopback:
             for send in sends:
-                self.server.now += send.wait
+                self.server.clock.advance(send.wait)
                 self.server.misdeeds = list(send.misdeeds)
                 before = len(self.server.kept)
                 ending = await _ending(self._call(self.client(send.client, loopback), send))

@@ -1,5 +1,5 @@
 """Fixtures for the pinned tests."""
 
-from tests.support.clients import time
+from tests.support.clients import clock
 
-__all__ = ["time"]
+__all__ = ["clock"]

@@ -32,7 +32,8 @@ from linq_async import (
 )
 from linq_async.resources.chats import Chats
 from linq_async.uploads import HandleSource, PathSource, Reader
-from tests.support.clients import AT_ONCE, MESSAGE, ONCE, TOKEN, GivenTime, client_of, failure_of, piped
+from tests.support.clients import AT_ONCE, MESSAGE, ONCE, TOKEN, client_of, failure_of, piped
+from tests.support.clock import Clock
 from tests.support.loopback import CREATED, CREATED_CHAT, HANG_UP, Loopback, Reply, Seen, Step, refused, replied
 
 PNG = bytes(range(256)) * 400
@@ -73,10 +74,10 @@ async def test_a_conflict_is_not_sent_again() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_timed_out_post_is_sent_again_under_its_key(time: GivenTime) -> None:
+async def test_a_timed_out_post_is_sent_again_under_its_key(clock: Clock) -> None:
     """After a read timeout the text is sent at most once more, under the same key."""
     limits = Timeouts(read=0.1)
-    async with Loopback(_late(30.0)) as server, piped(server, time, timeouts=limits) as pipeline:
+    async with Loopback(_late(30.0)) as server, piped(server, clock, timeouts=limits) as pipeline:
         chat = await Chats(pipeline).create(**MESSAGE)
     assert server.keys == [chat.idempotency_key] * 2
 
@@ -118,32 +119,32 @@ def test_a_client_of_the_module_sends_once_in_each_run() -> None:
 
 
 @pytest.mark.asyncio
-async def test_retry_after_61_is_61_seconds(time: GivenTime) -> None:
+async def test_retry_after_61_is_61_seconds(clock: Clock) -> None:
     """A 429 that asks for 61 s is followed by no request within 61 s."""
-    async with Loopback(refused(429, Retry_After="61")) as server, piped(server, time) as pipeline:
+    async with Loopback(refused(429, Retry_After="61")) as server, piped(server, clock) as pipeline:
         chat = await Chats(pipeline).create(**MESSAGE)
-    assert (chat.attempts, len(time.waits)) == (2, 1)
-    assert time.waits[0] >= 61.0
+    assert (chat.attempts, len(clock.sleeps)) == (2, 1)
+    assert clock.sleeps[0] >= 61.0
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seconds", [1.5, None])
-async def test_retry_after_may_be_decimal_or_a_date(time: GivenTime, seconds: float | None) -> None:
+async def test_retry_after_may_be_decimal_or_a_date(clock: Clock, seconds: float | None) -> None:
     """Decimals and HTTP dates are read, and neither raises from within the handling of a 429."""
     date = datetime.now(UTC) + timedelta(seconds=40)
     header = f"{date:%a, %d %b %Y %H:%M:%S GMT}" if seconds is None else str(seconds)
-    async with Loopback(refused(429, Retry_After=header)) as server, piped(server, time) as pipeline:
+    async with Loopback(refused(429, Retry_After=header)) as server, piped(server, clock) as pipeline:
         assert (await Chats(pipeline).create(**MESSAGE)).attempts == 2
-    assert time.waits[0] >= (seconds or 30.0)
+    assert clock.sleeps[0] >= (seconds or 30.0)
 
 
 @pytest.mark.asyncio
-async def test_nobody_sleeps_an_hour(time: GivenTime) -> None:
+async def test_nobody_sleeps_an_hour(clock: Clock) -> None:
     """``Retry-After: 3600`` is raised at once, with the seconds for the caller's own plan."""
-    async with Loopback(refused(429, Retry_After="3600")) as server, piped(server, time) as pipeline:
+    async with Loopback(refused(429, Retry_After="3600")) as server, piped(server, clock) as pipeline:
         error = await failure_of(Chats(pipeline).create(**MESSAGE))
     assert isinstance(error, RateLimitError)
-    assert (error.retry_after, time.waits) == (3_600.0, [])
+    assert (error.retry_after, clock.sleeps) == (3_600.0, [])
 
 
 # 6. A file is read whole into memory.

@@ -1,28 +1,16 @@
 """Messages: sending, reading, editing, deleting, reactions and delivery."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 
 from linq_async.sandbox import Sandbox
+from tests.support.clock import Clock
 
 from .calls import HEADERS, LINE, Api, form
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that only moves when it is moved."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 def text_form(text: str, key: str | None = None) -> aiohttp.FormData:
@@ -127,19 +115,19 @@ async def test_wrong_filters_are_refused(api: Api, query: dict[str, str]) -> Non
 @pytest.mark.asyncio
 async def test_before_and_after_leave_out_the_moment_itself() -> None:
     """Both filters are exclusive, to the millisecond that the answers show."""
-    clock = Clock()
+    clock = Clock(start=START.timestamp())
     async with (
-        Sandbox(clock=clock) as sandbox,
+        Sandbox(clock=clock.moment) as sandbox,
         aiohttp.ClientSession(sandbox.base_url, headers=HEADERS) as session,
     ):
         api = Api(session)
         chat_id, first = await api.new_message()
         sent_at = sandbox.messages[0].sent_at
-        clock.move(10)
+        clock.advance(10)
         await api.create_chat()
         path = f"/chats/{chat_id}/chat_messages"
         after = await api("GET", path, params={"after": sent_at.isoformat()})
-        before = await api("GET", path, params={"before": clock.now.isoformat()})
+        before = await api("GET", path, params={"before": clock.moment().isoformat()})
         neither = await api("GET", path, params={"before": sent_at.isoformat()})
     assert [message["id"] for message in after.json["data"]] == [first + 1]
     assert [message["id"] for message in before.json["data"]] == [first, first + 1]
@@ -149,16 +137,16 @@ async def test_before_and_after_leave_out_the_moment_itself() -> None:
 @pytest.mark.asyncio
 async def test_a_message_is_delivered_when_its_time_has_come() -> None:
     """A message stays pending for `deliver_after` seconds, or always if that is None, and then has a delivery time."""
-    clock = Clock()
+    clock = Clock(start=START.timestamp())
     async with (
-        Sandbox(clock=clock, deliver_after=5) as sandbox,
+        Sandbox(clock=clock.moment, deliver_after=5) as sandbox,
         aiohttp.ClientSession(sandbox.base_url, headers=HEADERS) as session,
     ):
         api = Api(session)
         chat_id, message_id = await api.new_message()
         path = f"/chats/{chat_id}/chat_messages/{message_id}"
         pending = (await api("GET", path)).json["data"]
-        clock.move(5)
+        clock.advance(5)
         delivered = (await api("GET", path)).json["data"]
         sandbox.deliver_after = None
         never = (await api("GET", path)).json["data"]

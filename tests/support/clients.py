@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -12,11 +11,11 @@ import pytest
 from linq_async import APIError, Attempt, LinqClient, LinqError, NewChat, RetryPolicy, Timeouts
 from linq_async.config import Settings
 from linq_async.pipeline import Pipeline
-from linq_async.timing import Timing
 from linq_async.transport.session import Transport
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import refusal
 
+from .clock import Clock
 from .loopback import Loopback
 
 T = TypeVar("T")
@@ -53,40 +52,16 @@ def refusal_of(raw: RawResponse, now: float = 0.0, **options: Any) -> APIError:
     return error
 
 
-class GivenTime:
-    """A clock that moves only when somebody sleeps on it."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self.waits: list[float] = []
-        self.sleep: Callable[[float], Awaitable[None]] = self.skip
-        """How to sleep; a test may set another."""
-
-    def monotonic(self) -> float:
-        """Tell the time."""
-        return self.now
-
-    def time(self) -> float:
-        """Tell the time of day."""
-        return self.now
-
-    async def skip(self, seconds: float) -> None:
-        """Move on at once."""
-        self.waits.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
-def time() -> GivenTime:
-    """Give a clock."""
-    return GivenTime()
+def clock() -> Clock:
+    """Give a clock that each sleep moves."""
+    return Clock()
 
 
 @asynccontextmanager
 async def piped(
     server: Loopback,
-    time: GivenTime,
+    clock: Clock,
     *,
     max_connections: int = 100,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
@@ -101,7 +76,7 @@ async def piped(
         retry=retry,
         timeouts=timeouts,
         on_attempt=on_attempt,
-        timing=Timing(lambda seconds: time.sleep(seconds), time.monotonic, random),
+        timing=clock.timing(random),
     )
     transport = Transport(settings, max_connections=max_connections, session=None)
     try:
