@@ -234,10 +234,6 @@ def scripted_response(status: int, headers: Mapping[str, str], value: object, bo
         return ApiResponse(status, data, {"Content-Type": "text/html; charset=utf-8", **headers})
     if value is not None:
         return ApiResponse(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE, **headers})
-    return _default_response(status, headers)
-
-
-def _default_response(status: int, headers: Mapping[str, str]) -> ApiResponse:
     if status < 400:
         return ApiResponse(status, b"", headers)
     try:

@@ -107,13 +107,10 @@ def allowed_hosts(listening: str, given: Iterable[str]) -> frozenset[str]:
     """
     if isinstance(given, str):
         raise ValueError("allow_hosts must be several strings, not one")
-    found = {_allowed(host) for host in given}
-    own = host_name(bracketed(listening))
-    return frozenset(found if own is None else found | {own})
-
-
-def _allowed(host: str) -> str:
-    name = host_name(bracketed(host) if host.count(":") > 1 and not host.startswith("[") else host)
-    if name is None:
-        raise ValueError(f"allow_hosts must be names or addresses, such as sandbox.internal, not {host!r}")
-    return name
+    found = {host_name(bracketed(listening))}
+    for host in given:
+        name = host_name(bracketed(host) if host.count(":") > 1 and not host.startswith("[") else host)
+        if name is None:
+            raise ValueError(f"allow_hosts must be names or addresses, such as sandbox.internal, not {host!r}")
+        found.add(name)
+    return frozenset(name for name in found if name is not None)

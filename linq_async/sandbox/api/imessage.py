@@ -6,7 +6,6 @@ from datetime import timedelta
 from linq_async.sandbox import numbers
 from linq_async.sandbox.refusals import RefusalError, missing_phone
 from linq_async.sandbox.responses import ApiResponse, json_response
-from linq_async.sandbox.state import State
 
 from .call import ApiCall
 from .fields import optional_text, read_number
@@ -14,22 +13,18 @@ from .fields import optional_text, read_number
 
 def check_availability(call: ApiCall) -> ApiResponse:
     """Return whether a number is on iMessage, or 429 if the last check was too recent."""
-    _pass_limit(call.state)
-    text = optional_text(call.params, "phone_number")
-    if not text:
-        raise missing_phone("phone_number")
-    number = read_number(text, "phone_number", numbers.participant)
-    available = number not in call.state.without_imessage
-    return json_response(200, {"available": available, "phone_number": number})
-
-
-def _pass_limit(state: State) -> None:
-    now, last = state.clock(), state.imessage_checked_at
-    if last is not None:
+    state, now = call.state, call.state.clock()
+    if state.imessage_checked_at is not None:
         interval = state.imessage_interval
-        remaining = (last + timedelta(seconds=interval) - now).total_seconds()
+        remaining = (state.imessage_checked_at + timedelta(seconds=interval) - now).total_seconds()
         if remaining > 0:
             # Whole seconds, as HTTP requires, except for intervals that a test has shortened to less than one.
             seconds = str(math.ceil(remaining)) if interval >= 1 else f"{math.ceil(remaining * 1000) / 1000:.3f}"
             raise RefusalError(429, "rate_limit_exceeded", "Too many requests", {"Retry-After": seconds})
     state.record_imessage_check(now)
+    text = optional_text(call.params, "phone_number")
+    if not text:
+        raise missing_phone("phone_number")
+    number = read_number(text, "phone_number", numbers.participant)
+    available = number not in state.without_imessage
+    return json_response(200, {"available": available, "phone_number": number})

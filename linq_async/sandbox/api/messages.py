@@ -40,19 +40,18 @@ class MessageParams:
 def read_message_params(params: Params) -> MessageParams:
     """Read the `message` object of a request."""
     message = required_object(params, "message")
+    text, key = required_text(message, "text"), optional_key(message)
+    given = optional_list(message, "attachments")
+    files = [item for item in given if isinstance(item, UploadedFile)]
+    # In JSON the field is documented, but without a meaning: files can only be sent as parts.
+    if len(files) < len(given):
+        raise malformed("attachments must be files of a multipart/form-data request")
     return MessageParams(
-        text=required_text(message, "text"),
-        key=optional_key(message),
-        files=[_uploaded(item) for item in optional_list(message, "attachments")],
+        text=text,
+        key=key,
+        files=files,
         urls=[web_url(url, "attachment_urls") for url in optional_texts(message, "attachment_urls")],
     )
-
-
-def _uploaded(item: object) -> UploadedFile:
-    # In JSON the field is documented, but without a meaning: files can only be sent as parts.
-    if not isinstance(item, UploadedFile):
-        raise malformed("attachments must be files of a multipart/form-data request")
-    return item
 
 
 def reserve(state: State, draft: MessageParams, of_chat: Sequence[str | None] = ()) -> None:

@@ -19,18 +19,13 @@ async def read_form(form: Form, content_type: str, chunks: AsyncIterator[bytes])
     if kind == "multipart/form-data":
         await read_multipart(form, content_type, chunks)
         return
-    body = await _read_text(form, chunks)
-    if kind == "application/json" and body.strip():
-        form.params = params_of_json(body)
-    elif kind == "application/x-www-form-urlencoded":
-        form.params = params_of_pairs(pairs_of(body))
-
-
-async def _read_text(form: Form, chunks: AsyncIterator[bytes]) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         form.size += len(chunk)
         if form.size > form.limits.text_bytes:
             raise too_large(f"A body without files must not be over {form.limits.text_bytes} bytes")
         body += chunk
-    return bytes(body)
+    if kind == "application/json" and body.strip():
+        form.params = params_of_json(bytes(body))
+    elif kind == "application/x-www-form-urlencoded":
+        form.params = params_of_pairs(pairs_of(bytes(body)))

@@ -65,7 +65,10 @@ def _put(params: Params, name: str, value: object, depth: int) -> None:
     elif child := CHILD_OF_LIST.fullmatch(rest):
         _put_in_last(_list_in(params, key), child[1] or child[2], value, depth)
     else:
-        _put(_params_in(params, key), rest, value, depth - 1)
+        inner = params.setdefault(key, Params())
+        if not isinstance(inner, dict):
+            raise malformed(f"Expected an object in {key}")
+        _put(cast("Params", inner), rest, value, depth - 1)
 
 
 def _put_in_last(items: list[object], name: str, value: object, depth: int) -> None:
@@ -82,10 +85,3 @@ def _list_in(params: Params, key: str) -> list[object]:
     if not isinstance(value, list):
         raise malformed(f"Expected an array in {key}")
     return cast("list[object]", value)
-
-
-def _params_in(params: Params, key: str) -> Params:
-    value = params.setdefault(key, Params())
-    if not isinstance(value, dict):
-        raise malformed(f"Expected an object in {key}")
-    return cast("Params", value)
