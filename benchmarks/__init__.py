@@ -1,4 +1,5 @@
-"""What the client costs, against what a user would pick instead. ``python -m benchmarks`` measures all of it.
+"""The cost of the client compared with its alternatives. ``python -m benchmarks`` measures all of it.
 
-Only ratios of runs that took turns within one process or one minute are reported: a busy machine slows both sides.
+Only ratios of interleaved runs are reported: a busy machine slows down both sides.
+A module that measures in a process of its own is also the program of that process: it prints its results as JSON.
 """

@@ -1,4 +1,4 @@
-"""Measure, print, hold the gates; and write RESULTS.md and results.svg after a full run."""
+"""Run the benchmarks, print the results, and check the gates. A full run writes RESULTS.md and results.svg."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from benchmarks import burst, create, decode, hostile, imports, soak, upload
 from benchmarks.chart import svg
 from benchmarks.machine import description, load_average, packages, platform
 from benchmarks.report import budgets, page, plain
-from benchmarks.results import Found
+from benchmarks.results import Result
 
 HERE = Path(__file__).parent
-EPILOG = (
-    "A full run takes some 12 minutes. Rivals are measured where they are installed: pip install -e '.[dev,bench]'."
-)
+EPILOG = "A full run takes about 12 minutes. Rivals are measured if they are installed: pip install -e '.[dev,bench]'."
 
 
 class Measure(Protocol):
-    """A group of measurements."""
+    """A benchmark."""
 
-    def __call__(self, *, quick: bool) -> Found:
-        """Measure."""
+    def __call__(self, *, quick: bool) -> Result:
+        """Run the benchmark."""
         ...
 
 
-GROUPS: dict[str, Measure] = {
+BENCHMARKS: dict[str, Measure] = {
     "create": create.measure,
     "upload": upload.measure,
     "burst": burst.measure,
@@ -40,59 +38,61 @@ GROUPS: dict[str, Measure] = {
 }
 
 
-def options(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=EPILOG)
-    parser.add_argument("--quick", action="store_true", help="under a minute, on small files; writes nothing by itself")
-    parser.add_argument("--only", action="append", choices=GROUPS, metavar="NAME", help=f"one of {', '.join(GROUPS)}")
+    parser.add_argument("--quick", action="store_true", help="under a minute, with small files; writes no results")
     parser.add_argument(
-        "--write", action="store_true", help="write RESULTS.md after a quick run, or without every rival, too"
+        "--only", action="append", choices=BENCHMARKS, metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}"
     )
-    chosen = parser.parse_args(words)
-    if chosen.write and chosen.only:
-        parser.error("--write needs every group: leave --only out")
-    return chosen
+    parser.add_argument(
+        "--write", action="store_true", help="write RESULTS.md even after a quick run, or if rivals are missing"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.write and arguments.only:
+        parser.error("--write needs all benchmarks: omit --only")
+    return arguments
 
 
-def measured(measure: Measure, *, quick: bool, say: Callable[[str], None] = print) -> Found:
-    """Measure a group; where a gate is broken that a busy machine may have broken, once more."""
-    found = measure(quick=quick)
-    if found.complaints and not any(check.exact and check.broken for check in found.checks):
-        say(f"  measured again, for: {'; '.join(found.complaints)}")
-        found = measure(quick=quick)
-    return found
+def measure_with_retry(measure: Measure, *, quick: bool, show: Callable[[str], None] = print) -> Result:
+    """Run a benchmark. Run it a second time if a gate fails that a busy machine may have failed."""
+    result = measure(quick=quick)
+    if result.failures and not any(check.deterministic and check.fails for check in result.checks):
+        show(f"  measured again, because of: {'; '.join(result.failures)}")
+        result = measure(quick=quick)
+    return result
 
 
-def run(names: list[str], *, quick: bool) -> list[Found]:
-    """Run groups and print what each found."""
-    all_found: list[Found] = []
+def run(names: list[str], *, quick: bool) -> list[Result]:
+    """Run benchmarks, and print their results."""
+    results: list[Result] = []
     for name in names:
-        begun = time.perf_counter()
-        found = measured(GROUPS[name], quick=quick)
-        print(f"\n{found.title}  [{name}, {time.perf_counter() - begun:.0f} s]")
-        print("\n\n".join(plain(table) for table in found.tables), flush=True)
-        all_found.append(found)
-    return all_found
+        start = time.perf_counter()
+        result = measure_with_retry(BENCHMARKS[name], quick=quick)
+        print(f"\n{result.title}  [{name}, {time.perf_counter() - start:.0f} s]")
+        print("\n\n".join(plain(table) for table in result.tables), flush=True)
+        results.append(result)
+    return results
 
 
 def main() -> int:
-    """Return the exit status: 1 where a gate is broken."""
-    chosen = options()
+    """Run the selected benchmarks. Return 1 if a gate fails, else 0."""
+    arguments = parse_arguments()
     before = load_average()
     print(f"{platform()}. {packages()}.", flush=True)
-    found = run(chosen.only or list(GROUPS), quick=chosen.quick)
-    print(f"\n{plain(budgets([check for one in found for check in one.checks]))}")
-    if not chosen.quick and not chosen.write and any(one.absent for one in found):
-        print("\nRESULTS.md is left as it is: not every rival is installed. --write writes it all the same.")
-    elif not chosen.only and (chosen.write or not chosen.quick):
+    results = run(arguments.only or list(BENCHMARKS), quick=arguments.quick)
+    print(f"\n{plain(budgets([check for result in results for check in result.checks]))}")
+    if not arguments.quick and not arguments.write and any(result.incomplete for result in results):
+        print("\nRESULTS.md is unchanged, because not every rival is installed. --write writes it anyway.")
+    elif not arguments.only and (arguments.write or not arguments.quick):
         machine = description((before, load_average()))
-        (HERE / "RESULTS.md").write_text(page(found, machine), encoding="utf-8")
-        bars = {name: ratios for one in found for name, ratios in one.bars.items()}
+        (HERE / "RESULTS.md").write_text(page(results, machine), encoding="utf-8")
+        bars = {name: ratios for result in results for name, ratios in result.bars.items()}
         (HERE / "results.svg").write_text(svg(bars), encoding="utf-8")
-    complaints = [line for one in found for line in one.complaints]
-    if complaints:
-        print("\n".join(complaints), file=sys.stderr)
-    return 1 if complaints else 0
+    failures = [line for result in results for line in result.failures]
+    if failures:
+        print("\n".join(failures), file=sys.stderr)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One create, as a user of each client writes it."""
+"""A create with each client, as its users write it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKEN = {"X-LINQ-INTEGRATION-TOKEN": "token"}
 
 @asynccontextmanager
 async def by_hand(url: str) -> AsyncGenerator[AsyncCall]:
-    """Yield the call that a user writes with aiohttp: a dict goes out, a dict comes back."""
+    """Yield a create with aiohttp: sends a dict, returns a dict."""
     async with aiohttp.ClientSession(headers=TOKEN) as session:
 
         async def create() -> object:
@@ -34,7 +34,7 @@ async def by_hand(url: str) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def by_hand_with_orjson(url: str) -> AsyncGenerator[AsyncCall]:
-    """Yield the same call, with the JSON library that ours uses."""
+    """Yield a create with aiohttp and orjson, the JSON library of this package."""
     async with aiohttp.ClientSession(
         headers=TOKEN, json_serialize=lambda value: orjson.dumps(value).decode()
     ) as session:
@@ -49,14 +49,14 @@ async def by_hand_with_orjson(url: str) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def linq_async(url: str) -> AsyncGenerator[AsyncCall]:
-    """Yield our call."""
+    """Yield a create with this package."""
     async with LinqClient("token", base_url=url) as linq:
         yield lambda: linq.chats.create(**CREATE)
 
 
 @asynccontextmanager
 async def httpx_by_hand(url: str) -> AsyncGenerator[AsyncCall]:
-    """Yield the call that a user writes with httpx."""
+    """Yield a create with httpx."""
     import httpx
 
     async with httpx.AsyncClient(headers=TOKEN) as client:
@@ -70,7 +70,7 @@ async def httpx_by_hand(url: str) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def linq_python(url: str, *, on_aiohttp: bool = False) -> AsyncGenerator[AsyncCall]:
-    """Yield a create of the official SDK, which speaks version 3 of the API."""
+    """Yield a create with the official SDK, which uses version 3 of the API."""
     sdk: Any = import_module("linq")
     transport = sdk.DefaultAioHttpClient() if on_aiohttp else None
     async with sdk.AsyncLinqAPIV3(api_key="token", base_url=url, http_client=transport) as linq:
@@ -85,13 +85,13 @@ async def linq_python(url: str, *, on_aiohttp: bool = False) -> AsyncGenerator[A
 
 
 def linq_python_on_aiohttp(url: str) -> AbstractAsyncContextManager[AsyncCall]:
-    """Do the same on the SDK's extra, which replaces httpx's connections by aiohttp's."""
+    """Yield a create with the official SDK on aiohttp, by its extra."""
     return linq_python(url, on_aiohttp=True)
 
 
 @asynccontextmanager
 async def stripe(url: str) -> AsyncGenerator[AsyncCall]:
-    """Yield a customer's creation: four fields out, 25 back."""
+    """Yield a create of a customer with stripe: sends four fields, returns 25."""
     sdk: Any = import_module("stripe")
     http = sdk.HTTPXClient()
     client = sdk.StripeClient("sk_test_token", base_addresses={"api": url}, http_client=http)
@@ -110,7 +110,7 @@ async def stripe(url: str) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def openai(url: str) -> AsyncGenerator[AsyncCall]:
-    """Yield a chat completion of one short message."""
+    """Yield a chat completion of a short message with openai."""
     sdk: Any = import_module("openai")
     async with sdk.AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
         yield lambda: client.chat.completions.create(
@@ -123,12 +123,12 @@ async def openai(url: str) -> AsyncGenerator[AsyncCall]:
 
 
 class _Floor(asyncio.Protocol):
-    """The least that an asyncio program can do: one connection, no limits, no errors, no types."""
+    """The minimum that an asyncio program can do: no limits, no error handling, no types."""
 
-    answer: asyncio.Future[bytes]
+    response: asyncio.Future[bytes]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass
+        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's transports are not subclasses
         self.received = b""
 
     def data_received(self, data: bytes) -> None:
@@ -137,7 +137,7 @@ class _Floor(asyncio.Protocol):
         length = int(head.rpartition(b"Content-Length: ")[2])
         if len(body) == length:
             self.received = b""
-            self.answer.set_result(body)
+            self.response.set_result(body)
 
 
 @asynccontextmanager
@@ -151,12 +151,12 @@ async def floor(url: str) -> AsyncGenerator[AsyncCall]:
     async def create() -> object:
         connection = idle.pop() if idle else (await loop.create_connection(_Floor, host, int(port)))[1]
         body = orjson.dumps(create_body(secrets.token_hex(16)))
-        connection.answer = loop.create_future()
+        connection.response = loop.create_future()
         lengths = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.transport.write((head + lengths).encode() + body)
-        found: object = orjson.loads(await connection.answer)
+        result: object = orjson.loads(await connection.response)
         idle.append(connection)
-        return found
+        return result
 
     try:
         yield create

@@ -1,4 +1,4 @@
-"""What is sent and answered: the examples of the API's own pages, and answers of like size for the other clients."""
+"""Requests and responses: the examples of the API's documentation, and bodies of similar size for other clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CREATE: dict[str, Any] = {
 
 
 def create_body(key: str) -> dict[str, Any]:
-    """Return the request's JSON, as a caller writes it by hand."""
+    """Return the JSON of the request, as written by hand."""
     return {
         "send_from": CREATE["send_from"],
         "chat": {"display_name": CREATE["display_name"], "phone_numbers": CREATE["phone_numbers"]},
@@ -54,7 +54,7 @@ CREATED: dict[str, Any] = {
         },
     }
 }
-"""The answer to ``chats.create``."""
+"""The response to ``chats.create``."""
 
 _UUID = "550e8400-e29b-41d4-a716-446655440000"
 _V3_HANDLE = {
@@ -154,7 +154,7 @@ _OPENAI_FILE = {
 }
 _SLACK_SENT = {"ok": True, "files": [{"id": "F123ABC456", "title": "quote.pdf"}]}
 
-ANSWERS: dict[str, Any] = {
+RESPONSES: dict[str, Any] = {
     f"{API_PATH}/chats": CREATED,
     "/v3/chats": _V3_CREATED,
     "/v1/customers": _STRIPE_CUSTOMER,
@@ -163,16 +163,16 @@ ANSWERS: dict[str, Any] = {
     "/slack/files.completeUploadExternal": _SLACK_SENT,
     "/slack/upload": {"ok": True},
 }
-"""For each path that a client posts to: what it is answered."""
+"""The response body for each path that a client posts to."""
 
 
-def spelled(value: Any) -> bytes:
-    """Return the compact JSON that servers send."""
+def encode(value: Any) -> bytes:
+    """Return a value as compact JSON, as servers send it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 def page_of_messages(count: int) -> dict[str, Any]:
-    """Return a page of the endpoint "List messages": every second one with a file, every fourth with a reaction."""
+    """Return a page of messages, of which every second has a file and every fourth a reaction."""
     reaction = {
         "id": 987,
         "chat_message_id": 16470817,

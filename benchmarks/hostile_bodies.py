@@ -1,9 +1,9 @@
-"""Bodies that a hostile server may send: wrong, and as large as the caps let them be."""
+"""Bodies that a hostile server may send: invalid, and as large as the limits allow."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 
 MIB = 1 << 20
 EMOJI = "\U0001f600".encode()
@@ -18,32 +18,31 @@ PLACES: dict[str, bytes] = {
     "contacts": b'{"contacts":%,"pagination":{}}',
     "errors": b'{"errors":%}',
 }
-"""Where in an answer a value is put: for the percent sign."""
+"""The places in a body for a value, which replaces the percent sign."""
 
 
 def _repeated(*items: bytes) -> Callable[[int], bytes]:
-    """Return a builder of lists that repeat items, up to a number of bytes."""
+    """Return a builder of lists that repeat items up to a size."""
 
     def build(size: int) -> bytes:
-        round_trip = b",".join(items)
-        return b"[" + b",".join([round_trip] * max(1, size // (len(round_trip) + 1))) + b"]"
+        unit = b",".join(items)
+        return b"[" + b",".join([unit] * max(1, size // (len(unit) + 1))) + b"]"
 
     return build
 
 
 def _mapping(size: int) -> bytes:
-    names = (b'"%x":1' % number for number in range(1_000_000_000))
-    return b"{" + b",".join(_up_to(names, size)) + b"}"
+    members = (b'"%x":1' % number for number in range(1_000_000_000))
+    return b"{" + b",".join(_up_to(members, size)) + b"}"
 
 
 def _nested_objects(size: int) -> bytes:
-    """Return objects within objects, 500 deep, each under a name of its own."""
-    names = chain.from_iterable(_nest(number) for number in range(1_000_000))
-    return b"[" + b",".join(_up_to(names, size)) + b"]"
-
-
-def _nest(number: int) -> Iterator[bytes]:
-    yield b"".join(b'{"%x":' % (500 * number + depth) for depth in range(500)) + b"1" + b"}" * 500
+    """Return a list of objects nested 500 deep, in which no two names are equal."""
+    items = (
+        b"".join(b'{"%x":' % (500 * number + depth) for depth in range(500)) + b"1" + b"}" * 500
+        for number in range(1_000_000)
+    )
+    return b"[" + b",".join(_up_to(items, size)) + b"]"
 
 
 def _up_to(items: Iterator[bytes], size: int) -> Iterator[bytes]:
@@ -59,7 +58,7 @@ def _text(unit: bytes, end: bytes = b"") -> Callable[[int], bytes]:
 
 
 def _values_beside_text(size: int) -> bytes:
-    """Return as many values as may come, and a text of the widest characters in what is left of the bytes."""
+    """Return as many values as are allowed, and a text of wide characters that takes the remaining size."""
     items = b",".join(islice(cycle([b'{"ab":1}']), 24_000))
     return b"[" + items + b"," + _text(b"a", EMOJI)(size - len(items)) + b"]"
 
@@ -85,11 +84,11 @@ FILLS: dict[str, Callable[[int], bytes]] = {
     "a mapping": _mapping,
     "values beside a text": _values_beside_text,
 }
-"""Builders of values, each given the number of bytes."""
+"""Builders of values of a given size in bytes."""
 AT_THE_CAP = frozenset(
     {"long texts", "one text", "one wide text", "one escaped text", "a text of commas", "values beside a text"}
 )
-"""Fills that harm at the cap alone."""
+"""Fills that are harmful only at the maximum size."""
 
 SIZES: dict[str, int] = {
     "8 MiB": 8 * MIB - 4_096,
@@ -99,9 +98,9 @@ SIZES: dict[str, int] = {
     "60 KiB": 60 << 10,
     "20 KiB": 20 << 10,
 }
-"""The cap, and what lies just within the limits below it: there more is done with each value."""
+"""The maximum size, and sizes just within the lower limits, below which more is done with each value."""
 
 
 def body(place: str, fill: str, size: str) -> bytes:
-    """Return the body of an answer."""
+    """Return the body of a response."""
     return PLACES[place].replace(b"%", FILLS[fill](SIZES[size]))

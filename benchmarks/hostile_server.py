@@ -1,6 +1,6 @@
-"""A server whose every answer is meant to do harm: ``python -m benchmarks.hostile_server``.
+"""A server that sends hostile responses: ``python -m benchmarks.hostile_server``.
 
-The base URL says how: ``/201/gzip/data/numbers/8 MiB``, each part escaped.
+The base URL selects the response: ``/201/gzip/data/numbers/8 MiB``, each part percent-encoded.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ FLOODS: dict[str, bytes] = {
     "early answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 500_000 + b"%s",
     "early hints": (b"HTTP/1.1 103 Early\r\n" + b"Link: a\r\n" * 100 + b"\r\n") * 10_000 + b"%s",
 }
-"""What comes before the body, for the head's lines so far."""
+"""What precedes the body. The percent sign marks the place of the status line and the headers."""
 
 
-def answer(target: str) -> bytes:
-    """Spell the answer that the first five parts of a path ask for."""
+def build_response(target: str) -> bytes:
+    """Return the response that the first five parts of the path select."""
     status, coding, place, fill, size = (unquote(part) for part in target.split("/")[1:6])
     content = body(place, fill, size)
     head = f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n".encode("ascii")
@@ -35,34 +35,34 @@ def answer(target: str) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(content) + content
 
 
-class Hostile:
-    """Answers requests; the last answer is kept, since a refused request comes again."""
+class HostileServer:
+    """Responds to requests. The last response is kept, because a client retries a refused request."""
 
     def __init__(self) -> None:
         self._last = ("", b"")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection."""
+        """Respond to the requests of one connection."""
         try:
             while True:
-                await self._answer(reader, writer)
+                await self._respond(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         lengths = [line.partition(":")[2] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
         await reader.readexactly(int(lengths[0]) if lengths else 0)
         target = head.split(" ", 2)[1]
         if self._last[0] != target:
-            self._last = (target, answer(target))
+            self._last = (target, build_response(target))
         writer.write(self._last[1])
         await writer.drain()
 
 
 async def main() -> None:
-    """Serve on a free port, and print it."""
-    server = await asyncio.start_server(Hostile().serve, "127.0.0.1", 0)
+    """Serve on a free port, and print the port."""
+    server = await asyncio.start_server(HostileServer().serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

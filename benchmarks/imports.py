@@ -1,4 +1,4 @@
-"""What an import costs, in a fresh process each."""
+"""The cost of imports, each in a new process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 
 from benchmarks.pairs import Spread, median_of
 from benchmarks.processes import ROOT
-from benchmarks.results import Check, Found, Table
-from benchmarks.rivals import absent_rows, choose
+from benchmarks.results import Check, Result, Table
+from benchmarks.rivals import select, skipped_rows
 
-BARE, USUAL, OURS = "pass", "import aiohttp", "from linq_async import LinqClient"
+BARE, BASELINE, OURS = "pass", "import aiohttp", "from linq_async import LinqClient"
 WITH_CLIENT = f"{OURS}; LinqClient('token')"
 NOTE = (
     "CPU time of a fresh process, net of the interpreter's own start; bytecode is cached before. The first client "
@@ -25,41 +25,41 @@ RIVALS = {
 }
 
 
-def measure(*, quick: bool) -> Found:
-    """Measure every package that is installed."""
-    there, absent = choose(list(RIVALS), quick=quick)
-    rivals = [RIVALS[name] for name in there]
-    found = turns([BARE, USUAL, OURS, WITH_CLIENT], 7 if quick else 25)
-    beside = turns([BARE, USUAL, *rivals], 10) if rivals else {}
-    own = {line: net_ratio(found, line) for line in (OURS, WITH_CLIENT)}
-    ratios = {**own, **{line: net_ratio(beside, line) for line in rivals}}
-    costs = {**beside, **found}
-    rows = [(f"`{line}`", str(ratio), _net_ms(costs, line)) for line, ratio in ratios.items()]
-    rows.append((f"`{USUAL}`", "1", _net_ms(found, USUAL)))
-    missing = absent_rows({f"`{RIVALS[name]}`": why for name, why in absent.items()}, 3)
-    return Found(
+def measure(*, quick: bool) -> Result:
+    """Measure every installed package."""
+    selected, skipped = select(list(RIVALS), quick=quick)
+    rivals = [RIVALS[name] for name in selected]
+    ours = interleaved([BARE, BASELINE, OURS, WITH_CLIENT], 7 if quick else 25)
+    theirs = interleaved([BARE, BASELINE, *rivals], 10) if rivals else {}
+    ratios = {line: net_ratio(ours, line) for line in (OURS, WITH_CLIENT)}
+    ratios |= {line: net_ratio(theirs, line) for line in rivals}
+    seconds = {**theirs, **ours}
+    rows = [(f"`{line}`", str(ratio), _net_ms(seconds, line)) for line, ratio in ratios.items()]
+    rows.append((f"`{BASELINE}`", "1", _net_ms(ours, BASELINE)))
+    missing = skipped_rows({f"`{RIVALS[name]}`": reason for name, reason in skipped.items()}, 3)
+    return Result(
         title="Importing",
         tables=[Table(("", "CPU ratio", "CPU ms"), [*rows, *missing])],
-        checks=[Check(what="import of linq_async / aiohttp", found=ratios[OURS].median, budget=1.30, gate=1.5)],
+        checks=[Check(name="import of linq_async / aiohttp", value=ratios[OURS].median, budget=1.30, gate=1.5)],
         notes=[NOTE],
     )
 
 
-def turns(lines: list[str], rounds: int) -> dict[str, list[float]]:
-    """Return the CPU seconds of each line, run in fresh processes, in turns. The first turn caches bytecode."""
-    found: dict[str, list[float]] = {line: [] for line in lines}
+def interleaved(lines: list[str], rounds: int) -> dict[str, list[float]]:
+    """Run each line of code in new processes, in random order. Return the CPU seconds of all rounds but the first."""
+    seconds: dict[str, list[float]] = {line: [] for line in lines}
     for number in range(rounds + 1):
         for line in random.sample(lines, len(lines)):
-            seconds = _cpu_of(line)
-            if number:
-                found[line].append(seconds)
-    return found
+            taken = cpu_seconds_of(line)
+            if number:  # the first round writes the bytecode
+                seconds[line].append(taken)
+    return seconds
 
 
-def _cpu_of(line: str) -> float:
-    """Run a line. Bytecode is written whatever the environment says: installed packages have theirs, too."""
-    settings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen([sys.executable, "-c", line], cwd=ROOT, env=settings)
+def cpu_seconds_of(line: str) -> float:
+    """Return the CPU seconds of a process that runs a line of code. It may write bytecode, as an installer does."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen([sys.executable, "-c", line], cwd=ROOT, env=env)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -67,12 +67,12 @@ def _cpu_of(line: str) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def net_ratio(found: dict[str, list[float]], line: str) -> Spread:
-    """Return an import's cost as a multiple of the usual one's, the interpreter's own start taken off both."""
-    start = median_of(found[BARE])
-    pairs = zip(found[line], found[USUAL], strict=True)
-    return Spread.of([(ours - start) / (usual - start) for ours, usual in pairs])
+def net_ratio(seconds: dict[str, list[float]], line: str) -> Spread:
+    """Return the cost of an import as a multiple of the baseline's, each without the start of the interpreter."""
+    start = median_of(seconds[BARE])
+    pairs = zip(seconds[line], seconds[BASELINE], strict=True)
+    return Spread.of([(ours - start) / (baseline - start) for ours, baseline in pairs])
 
 
-def _net_ms(found: dict[str, list[float]], line: str) -> str:
-    return f"{1e3 * (median_of(found[line]) - median_of(found[BARE])):.0f}"
+def _net_ms(seconds: dict[str, list[float]], line: str) -> str:
+    return f"{1e3 * (median_of(seconds[line]) - median_of(seconds[BARE])):.0f}"

@@ -1,4 +1,4 @@
-"""How long an event loop keeps a task waiting, told apart from how long the machine keeps the loop waiting."""
+"""The lag of an event loop: its own share, without the time that the loop itself waited for a processor."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ TICK = 0.001
 
 @attrs.define
 class Lag:
-    """The worst lags of a ticker, in seconds."""
+    """The worst delays of a task that ticks every millisecond, in seconds."""
 
     raw: float = 0.0
-    """As the ticker saw it."""
+    """The worst delay."""
     own: float | None = None
-    """Less the time that the thread was ready to run and had no processor; None where the system does not tell."""
+    """The worst delay less the time that the thread waited for a processor. None if the system does not count it."""
 
-    def note(self, late: float, waited: float | None) -> None:
-        """Take one tick into account."""
-        self.raw = max(self.raw, late)
+    def record(self, delay: float, waited: float | None) -> None:
+        """Record one tick."""
+        self.raw = max(self.raw, delay)
         if waited is not None:
-            self.own = max(self.own or 0.0, late - waited)
+            self.own = max(self.own or 0.0, delay - waited)
 
     @property
     def gated(self) -> float:
-        """The figure that is the client's own doing, as far as it can be told."""
+        """The value to check: the loop's own share if it is known."""
         return self.raw if self.own is None else self.own
 
 
 @asynccontextmanager
-async def watching() -> AsyncGenerator[Lag]:
-    """Watch the loop while the block runs."""
+async def measure_lag() -> AsyncGenerator[Lag]:
+    """Measure the lag of the running loop during the ``async with`` block."""
     lag = Lag()
     ticker = asyncio.create_task(_tick(lag))
     await asyncio.sleep(10 * TICK)
@@ -45,19 +45,19 @@ async def watching() -> AsyncGenerator[Lag]:
     try:
         yield lag
     finally:
-        await asyncio.sleep(2 * TICK)  # the last tick may be the late one
+        await asyncio.sleep(2 * TICK)  # the last tick may be the delayed one
         ticker.cancel()
 
 
 async def _tick(lag: Lag) -> None:
-    counted = f"/proc/self/task/{threading.get_native_id()}/schedstat"
-    descriptor = os.open(counted, os.O_RDONLY) if os.path.exists(counted) else None  # noqa: ASYNC240  # memory, no disk
+    counter = f"/proc/self/task/{threading.get_native_id()}/schedstat"
+    descriptor = os.open(counter, os.O_RDONLY) if os.path.exists(counter) else None  # noqa: ASYNC240  # not on disk
     try:
         while True:
-            waited, begun = _waited(descriptor), time.perf_counter()
+            waited, start = _waited(descriptor), time.perf_counter()
             await asyncio.sleep(TICK)
-            late = time.perf_counter() - begun - TICK
-            lag.note(late, None if waited is None else (_waited(descriptor) or 0.0) - waited)
+            delay = time.perf_counter() - start - TICK
+            lag.record(delay, None if waited is None else (_waited(descriptor) or 0.0) - waited)
     finally:
         if descriptor is not None:
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Where the figures were taken: versions and the machine's size, and nothing that names it."""
+"""A description of the machine: versions and size, but nothing that identifies it."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each package that is installed."""
-    found: dict[str, str] = {}
+    """Return the version of each installed package."""
+    installed: dict[str, str] = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def description(load: tuple[float, float]) -> str:
-    """Describe the machine in a sentence; ``load`` is its average before and after."""
+    """Return a sentence about the machine. ``load`` is its load average before and after the run."""
     return f"{platform()}, load average {load[0]:.1f} before and {load[1]:.1f} after. {packages()}."
 
 
 def platform() -> str:
-    """Name the interpreter, the system and its cores."""
+    """Return the interpreter, the system and the number of cores."""
     python = f"{sys_platform.python_implementation()} {sys_platform.python_version()}"
     return f"{python} on {sys_platform.system()} ({sys_platform.machine()}), {os.cpu_count()} cores"
 
 
 def packages() -> str:
-    """Name what is measured, with its version."""
+    """Return the names and versions of the measured packages."""
     return ", ".join(f"{name} {number}" for name, number in versions().items())
 
 
 def load_average() -> float:
-    """Return the load average of the last minute; 0 where the system has none."""
+    """Return the load average of the last minute, or 0 if the system has none."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

@@ -1,4 +1,4 @@
-"""The peak of this process's resident memory."""
+"""The peak resident memory of this process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
 
 
-def fresh_peak() -> int:
-    """Reset the peak, if the system allows it, and return it in bytes."""
+def reset_peak() -> int:
+    """Reset the peak if the system supports it. Return the peak in bytes."""
     if _RESET.exists():
         _RESET.write_text("5")
     return peak()

@@ -1,4 +1,4 @@
-"""Servers and measured programs, each in a process of its own."""
+"""Run servers and workers in processes of their own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def serving(module: str = "server", **options: float) -> Generator[str]:
-    """Run a module that serves, and yield its URL."""
-    words = [f"--{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", f"benchmarks.{module}", *words]
+    """Run a server module, and yield its URL."""
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -27,7 +27,7 @@ def serving(module: str = "server", **options: float) -> Generator[str]:
 
 
 def run(module: str, **arguments: object) -> Any:
-    """Run a module of ours in a fresh process, and return the JSON that it prints last."""
+    """Run a benchmark module as a worker, and return the JSON value that it prints last."""
     command = [sys.executable, "-m", f"benchmarks.{module}", json.dumps(arguments)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    completed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(completed.stdout.splitlines()[-1])

@@ -1,10 +1,10 @@
-"""The findings as Markdown."""
+"""The results as Markdown and as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.results import Check, Found, Table, spelled
+from benchmarks.results import Check, Result, Table, format_value
 
 HEAD = """# Benchmarks
 
@@ -15,19 +15,19 @@ the middle 80 % in brackets; times alone say how busy the machine was.
 CHART = "\n![CPU per create, as a multiple of the hand-written aiohttp call](results.svg)\n"
 
 
-def page(found: Sequence[Found], machine: str) -> str:
-    """Return the whole of RESULTS.md."""
-    checks = [check for one in found for check in one.checks]
-    parts = [HEAD, machine, CHART, "## Budgets\n", markdown(budgets(checks)), *(section(one) for one in found)]
+def page(results: Sequence[Result], machine: str) -> str:
+    """Return the content of RESULTS.md."""
+    checks = [check for result in results for check in result.checks]
+    parts = [HEAD, machine, CHART, "## Budgets\n", markdown(budgets(checks)), *(section(result) for result in results)]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def budgets(checks: Sequence[Check]) -> Table:
-    """Return what was promised beside what was measured."""
+    """Return a table of budgets and measured values."""
     rows = [
         (
-            check.what,
-            f"{'≥' if check.at_least else '≤'} {spelled(check.budget, check.unit)}",
+            check.name,
+            f"{'≥' if check.higher_is_better else '≤'} {format_value(check.budget, check.unit)}",
             check.measured,
             check.verdict,
         )
@@ -36,21 +36,21 @@ def budgets(checks: Sequence[Check]) -> Table:
     return Table(("what", "budget", "measured", "verdict"), rows)
 
 
-def section(found: Found) -> str:
-    """Return one group's tables and notes."""
-    parts = [f"\n## {found.title}\n", *(f"{note}\n" for note in found.notes)]
-    return "\n".join([*parts, *(markdown(table) for table in found.tables)])
+def section(result: Result) -> str:
+    """Return the section of one benchmark."""
+    parts = [f"\n## {result.title}\n", *(f"{note}\n" for note in result.notes)]
+    return "\n".join([*parts, *(markdown(table) for table in result.tables)])
 
 
 def markdown(table: Table) -> str:
-    """Return a table as Markdown; what comes after the first column is set to the right."""
+    """Return a table as Markdown, with all columns but the first aligned right."""
     rules = ["---", *["---:"] * (len(table.head) - 1)]
     rows = [table.head, rules, *table.rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
 def plain(table: Table) -> str:
-    """Return a table for a terminal."""
+    """Return a table as plain text."""
     rows = [table.head, *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -1,4 +1,4 @@
-"""Which of the others are installed. None is needed: what is missing is reported as not installed."""
+"""The other clients and libraries to compare with. All are optional: those that are missing are reported as such."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from importlib.util import find_spec
 
 from benchmarks.results import NOT_INSTALLED
 
-LEFT_OUT = "not in a quick run"
+SKIPPED = "not in a quick run"
 SLOW = frozenset({"linq-python", "linq-python[aiohttp]", "openai", "openai, open file", "slack-sdk", "stripe"})
 
-NEEDS: dict[str, tuple[str, ...]] = {
+MODULES: dict[str, tuple[str, ...]] = {
     "httpx": ("httpx",),
     "linq-python": ("linq",),
     "linq-python[aiohttp]": ("linq", "httpx_aiohttp"),
@@ -22,22 +22,22 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "stripe": ("stripe",),
     "uvloop": ("uvloop",),
 }
-"""The modules that each of them needs. Whoever is not named here is always there."""
+"""The modules that each one needs. Those not listed are always installed."""
 
 
 def installed(name: str) -> bool:
-    """Tell whether a contender can run."""
-    return all(find_spec(module) is not None for module in NEEDS.get(name, ()))
+    """Return whether everything that a contender needs is installed."""
+    return all(find_spec(module) is not None for module in MODULES.get(name, ()))
 
 
-def choose(names: Sequence[str], *, quick: bool) -> tuple[list[str], dict[str, str]]:
-    """Return those that run, and why the others do not. A quick run has no time for the SDKs."""
-    absent = {name: NOT_INSTALLED for name in names if not installed(name)}
+def select(names: Sequence[str], *, quick: bool) -> tuple[list[str], dict[str, str]]:
+    """Return the names to measure, and the reasons for skipping the others. A quick run skips the SDKs."""
+    skipped = {name: NOT_INSTALLED for name in names if not installed(name)}
     if quick:
-        absent |= {name: LEFT_OUT for name in names if name in SLOW and name not in absent}
-    return [name for name in names if name not in absent], absent
+        skipped |= {name: SKIPPED for name in names if name in SLOW and name not in skipped}
+    return [name for name in names if name not in skipped], skipped
 
 
-def absent_rows(absent: dict[str, str], columns: int) -> list[tuple[str, ...]]:
-    """Return a table's rows for those that did not run."""
-    return [(name, why, *[""] * (columns - 2)) for name, why in absent.items()]
+def skipped_rows(skipped: dict[str, str], columns: int) -> list[tuple[str, ...]]:
+    """Return table rows for the skipped names."""
+    return [(name, why, *[""] * (columns - 2)) for name, why in skipped.items()]

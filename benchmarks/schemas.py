@@ -1,4 +1,4 @@
-"""The answers' classes, made of one table for each library that decodes into classes."""
+"""The classes of the response bodies, defined once for all libraries that decode into classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Make = Callable[[str, Fields], type]
 
 
 def build(make: Make) -> tuple[type, type]:
-    """Return the class of the create answer, and that of a page of messages, as ``make`` makes classes."""
+    """Return the classes of a create response and of a page of messages. ``make`` creates each class."""
     attachment = make(
         "Attachment",
         {"id": str, "url": str | None, "filename": str | None, "mime_type": str | None, "file_size": int | None},
@@ -74,15 +74,15 @@ def _page(make: Make, attachment: type) -> type:
             "reactions": list[reaction],  # type: ignore[valid-type]
         },
     )
-    place = {"page": int | None, "total_pages": int | None, "total_count": int | None, "per_page": int | None}
-    return make("Page", {"data": list[message], "meta": make("Meta", place) | None})  # type: ignore[valid-type]
+    meta = {"page": int | None, "total_pages": int | None, "total_count": int | None, "per_page": int | None}
+    return make("Page", {"data": list[message], "meta": make("Meta", meta) | None})  # type: ignore[valid-type]
 
 
 def required(name: str, kind: Any) -> bool:
-    """Tell whether a field must be there, as in our own classes: ids, the message, and what a list answer holds."""
+    """Return whether a field is required, as in this package: ids, the message, and the items of a list."""
     return name in {"id", "chat_messages", "data"}
 
 
 def is_list(kind: Any) -> bool:
-    """Tell whether a field is a list, and therefore empty where it is missing."""
+    """Return whether a field is a list, which is empty if it is missing."""
     return getattr(kind, "__origin__", None) is list

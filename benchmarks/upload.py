@@ -1,25 +1,41 @@
-"""What an upload costs: a file of 20 kB, and one of 512 MiB."""
+"""The cost of an upload: a file of 20 kB, and one of 512 MiB."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from benchmarks.lag import Lag
-from benchmarks.pairs import Pair, Spread, cpu_ratio, from_json, median_of, wall_ratio
+from benchmarks.lag import Lag, measure_lag
+from benchmarks.pairs import (
+    Block,
+    Pair,
+    Spread,
+    compare,
+    compare_blocks,
+    cpu_ratio,
+    from_json,
+    median_of,
+    to_json,
+    wall_ratio,
+)
+from benchmarks.peak import peak, reset_peak
 from benchmarks.processes import run, serving
-from benchmarks.results import Check, Found, Table
-from benchmarks.rivals import absent_rows, choose
-from benchmarks.upload_clients import BY_HAND
+from benchmarks.results import Check, Result, Table
+from benchmarks.rivals import select, skipped_rows
+from benchmarks.upload_clients import BASELINE, CONTENDERS
 
 OURS = "linq_async"
 RIVALS = ["openai", "openai, open file", "slack-sdk"]
+LAG_RUNS = 3
 MIB = 1 << 20
 NOTE = (
     "Ratios to aiohttp's own `FormData` with an open file, in pairs. Memory and lag: each in a fresh process, after a "
@@ -32,34 +48,34 @@ NOTE = (
 
 
 @attrs.frozen
-class Bench:
-    """The server and the files of one run."""
+class Setup:
+    """The server, and the files to upload."""
 
     url: str
     file: str
     small_file: str
 
     def run(self, task: str, contenders: list[str], rounds: int = 1) -> Any:
-        """Do a task in a fresh process."""
-        return run("upload_worker", task=task, contenders=contenders, rounds=rounds, **attrs.asdict(self))
+        """Run a task of the worker in a process of its own."""
+        return run("upload", task=task, contenders=contenders, rounds=rounds, **attrs.asdict(self))
 
-    def pairs(self, task: str, there: list[str], ours: int, theirs: int) -> dict[str, list[Pair]]:
-        """Measure ourselves, and fewer rounds of each rival."""
-        found = from_json(self.run(task, [OURS], ours))
-        for name in there:
-            found |= from_json(self.run(task, [name], theirs))
-        return found
+    def pairs(self, task: str, rivals: list[str], our_rounds: int, rival_rounds: int) -> dict[str, list[Pair]]:
+        """Compare this package and each rival with the baseline."""
+        pairs = from_json(self.run(task, [OURS], our_rounds))
+        for name in rivals:
+            pairs |= from_json(self.run(task, [name], rival_rounds))
+        return pairs
 
 
-def measure(*, quick: bool) -> Found:
-    """Measure every client that is installed."""
-    there, absent = choose(RIVALS, quick=quick)
+def measure(*, quick: bool) -> Result:
+    """Measure every installed client."""
+    rivals, skipped = select(RIVALS, quick=quick)
     size = (64 if quick else 512) * MIB
-    with _bench(size) as bench:
-        small = _small(bench, there, absent, quick=quick)
-        large, speed = _large(bench, size, there, absent, quick=quick)
-        footprint, limits = _footprint(bench, there, absent, quick=quick)
-    return Found(
+    with _setup(size) as setup:
+        small = _small(setup, rivals, skipped, quick=quick)
+        large, speed = _large(setup, size, rivals, skipped, quick=quick)
+        footprint, limits = _footprint(setup, rivals, skipped, quick=quick)
+    return Result(
         title=f"Creating a chat with a file of 20 kB, and of {size // MIB} MiB",
         tables=[small, large, footprint],
         checks=[speed, *limits],
@@ -68,7 +84,7 @@ def measure(*, quick: bool) -> Found:
 
 
 @contextmanager
-def _bench(size: int) -> Generator[Bench]:
+def _setup(size: int) -> Generator[Setup]:
     with tempfile.TemporaryDirectory(prefix="linq-bench-") as folder, serving() as url:
         small, large = Path(folder, "small.pdf"), Path(folder, "large.bin")
         small.write_bytes(os.urandom(20_000))
@@ -76,39 +92,44 @@ def _bench(size: int) -> Generator[Bench]:
         with large.open("wb") as file:
             for _ in range(size // MIB):
                 file.write(chunk)
-        yield Bench(url, str(large), str(small))
+        yield Setup(url, str(large), str(small))
 
 
-def _small(bench: Bench, there: list[str], absent: dict[str, str], *, quick: bool) -> Table:
-    pairs = bench.pairs("small", there, *((6, 2) if quick else (30, 10)))
+def _small(setup: Setup, rivals: list[str], skipped: dict[str, str], *, quick: bool) -> Table:
+    pairs = setup.pairs("small", rivals, *((6, 2) if quick else (30, 10)))
     rows = [
         (
             name,
-            str(cpu_ratio(found)),
-            str(wall_ratio(found)),
-            f"{1e6 * median_of([p.contender.cpu for p in found]):.0f}",
+            str(cpu_ratio(measured)),
+            str(wall_ratio(measured)),
+            f"{1e6 * median_of([pair.contender.cpu for pair in measured]):.0f}",
         )
-        for name, found in pairs.items()
+        for name, measured in pairs.items()
     ]
-    rows.append((BY_HAND, "1", "1", f"{1e6 * median_of([p.baseline.cpu for p in pairs[OURS]]):.0f}"))
-    return Table(("20 kB", "CPU ratio", "wall ratio", "CPU µs"), [*rows, *absent_rows(absent, 4)])
+    rows.append((BASELINE, "1", "1", f"{1e6 * median_of([pair.baseline.cpu for pair in pairs[OURS]]):.0f}"))
+    return Table(("20 kB", "CPU ratio", "wall ratio", "CPU µs"), [*rows, *skipped_rows(skipped, 4)])
 
 
-def _large(bench: Bench, size: int, there: list[str], absent: dict[str, str], *, quick: bool) -> tuple[Table, Check]:
-    pairs = bench.pairs("large", there, *((8, 1) if quick else (20, 3)))
-    rates = {name: median_of([size / 1e6 / pair.contender.wall for pair in found]) for name, found in pairs.items()}
-    rates[BY_HAND] = median_of([size / 1e6 / pair.baseline.wall for pair in pairs[OURS]])
-    faster = {name: Spread.of([p.baseline.wall / p.contender.wall for p in found]) for name, found in pairs.items()}
+def _large(setup: Setup, size: int, rivals: list[str], skipped: dict[str, str], *, quick: bool) -> tuple[Table, Check]:
+    pairs = setup.pairs("large", rivals, *((8, 1) if quick else (20, 3)))
+    rates = {
+        name: median_of([size / 1e6 / pair.contender.wall for pair in measured]) for name, measured in pairs.items()
+    }
+    rates[BASELINE] = median_of([size / 1e6 / pair.baseline.wall for pair in pairs[OURS]])
+    speedups = {
+        name: Spread.of([pair.baseline.wall / pair.contender.wall for pair in measured])
+        for name, measured in pairs.items()
+    }
     rows = [
-        (name, f"{rates[name]:.0f}", str(faster[name]), str(cpu_ratio(found)), _cpu_rate(size, found))
-        for name, found in pairs.items()
+        (name, f"{rates[name]:.0f}", str(speedups[name]), str(cpu_ratio(measured)), _cpu_rate(size, measured))
+        for name, measured in pairs.items()
     ]
-    beside = [Pair(pair.baseline, pair.baseline) for pair in pairs[OURS]]
-    rows.append((BY_HAND, f"{rates[BY_HAND]:.0f}", "1", "1", _cpu_rate(size, beside)))
+    baseline = [Pair(pair.baseline, pair.baseline) for pair in pairs[OURS]]
+    rows.append((BASELINE, f"{rates[BASELINE]:.0f}", "1", "1", _cpu_rate(size, baseline)))
     head = (f"{size // MIB} MiB", "MB/s", "MB/s ratio", "CPU ratio", "MB per CPU second")
-    what = f"MB/s of a {size // MIB} MiB file / aiohttp FormData"
-    check = Check(what=what, found=faster[OURS].median, budget=1.0, gate=0.6, at_least=True)
-    return Table(head, [*rows, *absent_rows(absent, 5)]), check
+    name = f"MB/s of a {size // MIB} MiB file / aiohttp FormData"
+    check = Check(name=name, value=speedups[OURS].median, budget=1.0, gate=0.6, higher_is_better=True)
+    return Table(head, [*rows, *skipped_rows(skipped, 5)]), check
 
 
 def _cpu_rate(size: int, pairs: list[Pair]) -> str:
@@ -116,31 +137,110 @@ def _cpu_rate(size: int, pairs: list[Pair]) -> str:
 
 
 def _footprint(
-    bench: Bench, there: list[str], absent: dict[str, str], *, quick: bool
+    setup: Setup, rivals: list[str], skipped: dict[str, str], *, quick: bool
 ) -> tuple[Table, tuple[Check, Check]]:
-    names, runs = [OURS, BY_HAND, *there], 3
-    grown = {name: max(bench.run("memory", [name]) / MIB for _ in range(1 if quick else 3)) for name in names}
-    lags = {name: [Lag(**one) for one in bench.run("lag", [name], runs)] for name in names}
-    lags["(idle)"] = [Lag(**one) for one in bench.run("lag", [], runs)]
+    names = [OURS, BASELINE, *rivals]
+    growth = {name: max(setup.run("memory", [name]) / MIB for _ in range(1 if quick else 3)) for name in names}
+    lags = {name: [Lag(**one) for one in setup.run("lag", [name], LAG_RUNS)] for name in names}
+    lags["(idle)"] = [Lag(**one) for one in setup.run("lag", [], LAG_RUNS)]
     rows = [
         (
             name,
-            f"{grown[name]:.1f}" if name in grown else "",
-            _worst([lag.raw for lag in found]),
-            _worst([lag.gated for lag in found]),
+            f"{growth[name]:.1f}" if name in growth else "",
+            _median_and_max([lag.raw for lag in measured]),
+            _median_and_max([lag.gated for lag in measured]),
         )
-        for name, found in lags.items()
+        for name, measured in lags.items()
     ]
     head = ("", "peak RSS growth, MiB", "worst loop lag, ms", "less the wait for a processor, ms")
-    own = median_of([1e3 * lag.gated for lag in lags[OURS]])
     checks = (
-        Check(what="peak RSS growth of a large upload", found=grown[OURS], budget=8, gate=16, unit="MiB"),
+        Check(name="peak RSS growth of a large upload", value=growth[OURS], budget=8, gate=16, unit="MiB"),
         Check(
-            what=f"worst loop lag of large uploads, median of {runs} runs", found=own, budget=20, gate=100, unit="ms"
+            name=f"worst loop lag of large uploads, median of {LAG_RUNS} runs",
+            value=median_of([1e3 * lag.gated for lag in lags[OURS]]),
+            budget=20,
+            gate=100,
+            unit="ms",
         ),
     )
-    return Table(head, [*rows, *absent_rows(absent, 4)]), checks
+    return Table(head, [*rows, *skipped_rows(skipped, 4)]), checks
 
 
-def _worst(seconds: list[float]) -> str:
+def _median_and_max(seconds: list[float]) -> str:
     return f"{1e3 * median_of(seconds):.1f} (most {1e3 * max(seconds):.1f})"
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """The arguments of a worker process."""
+
+    task: str
+    url: str
+    file: str
+    small_file: str
+    contenders: list[str]
+    rounds: int
+
+
+async def compare_small(plan: Plan) -> Any:
+    """Compare many uploads of the small file."""
+    async with AsyncExitStack() as stack:
+        baseline, *others = [
+            await stack.enter_async_context(CONTENDERS[name](plan.url, Path(plan.small_file)))
+            for name in (BASELINE, *plan.contenders)
+        ]
+        calls = dict(zip(plan.contenders, others, strict=True))
+        return to_json(await compare(baseline, calls, rounds=plan.rounds, seconds=0.08, in_flight=1))
+
+
+async def compare_large(plan: Plan) -> Any:
+    """Compare single uploads of the large file, after one to warm up."""
+    async with AsyncExitStack() as stack:
+        baseline, *others = [
+            Block(await stack.enter_async_context(CONTENDERS[name](plan.url, Path(plan.file))), 1)
+            for name in (BASELINE, *plan.contenders)
+        ]
+        for block in (baseline, *others):
+            await block.call()
+        blocks = dict(zip(plan.contenders, others, strict=True))
+        return to_json(await compare_blocks(baseline, blocks, rounds=plan.rounds))
+
+
+async def memory(plan: Plan) -> Any:
+    """Return the growth of the peak RSS by one large upload, in bytes, after a small upload loaded all modules."""
+    (name,) = plan.contenders
+    async with CONTENDERS[name](plan.url, Path(plan.small_file)) as upload:
+        await upload()
+    async with CONTENDERS[name](plan.url, Path(plan.file)) as upload:
+        before = reset_peak()
+        await upload()
+        return peak() - before
+
+
+async def lag(plan: Plan) -> Any:
+    """Return the worst lag of each run of three large uploads, or of an idle loop without contenders."""
+    async with AsyncExitStack() as stack:
+        upload: Callable[[], Any] = lambda: asyncio.sleep(0.3)  # noqa: E731
+        if plan.contenders:
+            (name,) = plan.contenders
+            upload = await stack.enter_async_context(CONTENDERS[name](plan.url, Path(plan.file)))
+        await upload()
+        lags: list[dict[str, Any]] = []
+        for _ in range(plan.rounds):
+            async with measure_lag() as measured:
+                for _ in range(3):
+                    await upload()
+            lags.append(attrs.asdict(measured))
+        return lags
+
+
+TASKS: dict[str, Callable[[Plan], Coroutine[Any, Any, Any]]] = {
+    "small": compare_small,
+    "large": compare_large,
+    "memory": memory,
+    "lag": lag,
+}
+
+if __name__ == "__main__":
+    plan = Plan(**json.loads(sys.argv[1]))
+    print(json.dumps(asyncio.run(TASKS[plan.task](plan))))

@@ -1,4 +1,4 @@
-"""One upload, as a user of each client writes it."""
+"""An upload with each client, as its users write it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.examples import API_PATH, CREATE
 from benchmarks.pairs import AsyncCall
 from linq_async import LinqClient
 
-BY_HAND = "aiohttp FormData(open file)"
+BASELINE = "aiohttp FormData(open file)"
 
 
 @asynccontextmanager
 async def by_hand(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
-    """Yield the call that a user writes with aiohttp."""
+    """Yield an upload with aiohttp."""
     async with aiohttp.ClientSession(headers=TOKEN) as session:
 
         async def upload() -> object:
@@ -39,14 +39,14 @@ async def by_hand(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def linq_async(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
-    """Yield our call."""
+    """Yield an upload with this package."""
     async with LinqClient("token", base_url=url) as linq:
         yield lambda: linq.chats.create(**CREATE, attachments=[path])
 
 
 @asynccontextmanager
 async def openai(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
-    """Yield a file's upload, by its path."""
+    """Yield an upload of a path with openai."""
     sdk: Any = import_module("openai")
     async with sdk.AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
         yield lambda: client.files.create(file=path, purpose="user_data")
@@ -54,7 +54,7 @@ async def openai(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def openai_open_file(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
-    """Yield the same upload, by an open file."""
+    """Yield an upload of an open file with openai."""
     sdk: Any = import_module("openai")
     async with sdk.AsyncOpenAI(api_key="token", base_url=f"{url}/v1") as client:
 
@@ -67,14 +67,14 @@ async def openai_open_file(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
 
 @asynccontextmanager
 async def slack(url: str, path: Path) -> AsyncGenerator[AsyncCall]:
-    """Yield a file's upload, which takes three calls."""
+    """Yield an upload with slack-sdk, which takes three requests."""
     sdk: Any = import_module("slack_sdk.web.async_client")
     client = sdk.AsyncWebClient(token="token", base_url=f"{url}/slack/")
     yield lambda: client.files_upload_v2(file=str(path), channel="C123ABC456")
 
 
-OPENS: dict[str, Callable[[str, Path], AbstractAsyncContextManager[AsyncCall]]] = {
-    BY_HAND: by_hand,
+CONTENDERS: dict[str, Callable[[str, Path], AbstractAsyncContextManager[AsyncCall]]] = {
+    BASELINE: by_hand,
     "linq_async": linq_async,
     "openai": openai,
     "openai, open file": openai_open_file,

@@ -1,4 +1,4 @@
-"""Collect nothing if the benchmarks are not beside the tests, as when an installed wheel is tested."""
+"""Collect no tests if the benchmarks are missing, as they are when an installed wheel is tested."""
 
 from pathlib import Path
 
