@@ -318,4 +318,4 @@ def test_the_model_repeats_what_the_readme_repeats() -> None:
     for code, cells in found:
         keyed, keyless = (Asked("POST", with_key=with_key, typed=True) for with_key in (True, False))
         happening = Happening(Event.STATUS, code)
-        assert [goes_again(asked, happening) for asked in (keyed, keyless)] == ["again" in cell for cell in cells]
+        assert [goes_again(asked, happening) for asked in (keyed, keyless)] == ["retried" in cell for cell in cells]

@@ -1,1 +1,1 @@
-"""The README's examples, run as they stand."""
+"""Tests of the README."""

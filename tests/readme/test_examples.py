@@ -1,4 +1,4 @@
-"""The README's examples, run as they stand, against a local Linq."""
+"""Run the examples in the README, unchanged, against a sandbox."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 
 
 def examples() -> dict[str, str]:
-    """Return the Python blocks of the README, by the heading above them."""
+    """Return the Python examples in the README, by the heading of their section."""
     sections = re.split(r"^## ", README.read_text(), flags=re.MULTILINE)
     blocks: dict[str, str] = {}
     for section in sections:
@@ -47,7 +47,7 @@ EXAMPLES = examples()
 
 
 async def run(code: str, sandbox: Sandbox, folder: Path) -> str:
-    """Run a block as a script of its own, with warnings as errors, and return what it printed."""
+    """Run an example as a script, with warnings as errors, and return its output."""
     script = folder / "example.py"
     script.write_text(code)
     path = os.pathsep.join([str(README.parent), os.environ.get("PYTHONPATH", "")])
@@ -64,14 +64,14 @@ async def run(code: str, sandbox: Sandbox, folder: Path) -> str:
     return printed.decode()
 
 
-def test_a_working_call_stands_on_the_first_screen() -> None:
-    """A newcomer sees a whole working call within the first 30 lines."""
+def test_first_screen_has_a_working_call() -> None:
+    """The first 30 lines contain a complete call."""
     lines = README.read_text().splitlines()
     assert any("linq.chats.create(" in line for line in lines[:30])
 
 
-def test_every_example_is_known_to_the_suite() -> None:
-    """No block of Python stands in the README that no test runs."""
+def test_every_example_is_tested() -> None:
+    """Every Python example in the README is run by a test."""
     assert set(EXAMPLES) == {*SCRIPTS, "In a FastAPI handler", "In your tests"}
 
 
@@ -89,7 +89,7 @@ SCRIPTS = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("title", SCRIPTS)
 async def test_script(title: str, tmp_path: Path) -> None:
-    """An example runs as it stands, prints what it should, and each of its messages is stored once."""
+    """An example runs unchanged, prints the expected output, and stores each of its messages once."""
     stored, printed = SCRIPTS[title]
     async with Sandbox() as sandbox:
         assert printed in await run(EXAMPLES[title], sandbox, tmp_path)
@@ -98,13 +98,13 @@ async def test_script(title: str, tmp_path: Path) -> None:
 
 
 def _key(request: LoggedRequest) -> str:
-    """Return the caller's own key of a request: those that the package makes are random, and hold no meaning."""
+    """Return the key that the caller passed, or nothing for a random one that the package generated."""
     key = request.idempotency_key or ""
     return "" if re.fullmatch(r"[0-9a-f]{32}", key) else key
 
 
-def test_no_example_makes_a_key_of_a_number() -> None:
-    """Keys are logged, and the README says so: no text or program of the project puts a number or name into one."""
+def test_no_key_contains_a_number() -> None:
+    """The README says that keys are logged, and no documentation or code puts a number or a name into one."""
     assert "Keys are logged" in README.read_text()
     root = README.parent
     texts = [README, *root.glob("docs/*.md"), *root.glob("benchmarks/*"), *(root / "linq_async").rglob("*.py")]
@@ -113,8 +113,8 @@ def test_no_example_makes_a_key_of_a_number() -> None:
     assert [text.name for text in texts if text.is_file() and personal.search(text.read_text(errors="replace"))] == []
 
 
-def test_the_table_of_errors_names_every_status() -> None:
-    """For each status the README's table has a row with its class, and with the outcome that the class carries."""
+def test_table_of_errors_has_every_status() -> None:
+    """For each status, the table of errors has a row with its class and its outcome."""
     rows = [row for row in README.read_text().splitlines() if row.startswith("| `") and row.count("|") == 4]
     for status in (*range(300, 309), *range(400, 600)):
         error = refusal_of(RawResponse(status, {}, b""))
@@ -127,7 +127,7 @@ def test_the_table_of_errors_names_every_status() -> None:
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_bulk_script_twice(tmp_path: Path) -> None:
-    """The bulk script can be run again: nobody is texted twice."""
+    """Running the bulk-send script twice stores each message once."""
     async with Sandbox() as sandbox:
         for _ in range(2):
             await run(EXAMPLES["In a bulk-send script"], sandbox, tmp_path)
@@ -136,8 +136,8 @@ async def test_bulk_script_twice(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_fastapi_handler(tmp_path: Path) -> None:
-    """The handler answers with the chat, and turns a refusal into an answer of its own."""
-    # The test client of FastAPI warns about itself; that is not the example's.
+    """The handler returns the chat, and turns an error into an HTTP response."""
+    # FastAPI's test client raises a warning of its own.
     code = EXAMPLES["In a FastAPI handler"] + "import warnings\nwarnings.simplefilter('ignore')\n" + FASTAPI_DRIVER
     async with Sandbox() as sandbox:
         await run(code, sandbox, tmp_path)
@@ -146,7 +146,7 @@ async def test_fastapi_handler(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-async def test_own_test(tmp_path: Path) -> None:
-    """The example of an own test passes under pytest."""
+async def test_tests_with_fixtures(tmp_path: Path) -> None:
+    """The example tests pass under pytest."""
     async with Sandbox() as sandbox:
         assert "2 passed" in await run(EXAMPLES["In your tests"] + PYTEST_DRIVER, sandbox, tmp_path)
