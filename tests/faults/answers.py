@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 
-from .messages import error_body, response
-from .script import Behaviour, Exchange, register
+from tests.support.http_messages import error_body, response
+from tests.support.script import Behaviour, Exchange, register
 
 BOMB_BYTES = 1 << 30
 

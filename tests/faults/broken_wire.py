@@ -5,8 +5,8 @@ import json
 import socket
 from dataclasses import replace
 
-from .messages import chunk, created_chat, error_body, response
-from .script import PAUSE_SECONDS, At, Behaviour, Exchange, behaviour, good, register
+from tests.support.http_messages import chunk, created_chat, error_body, response
+from tests.support.script import PAUSE_SECONDS, At, Behaviour, Exchange, behaviour, good, register
 
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
 BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"

@@ -12,10 +12,10 @@ from typing import Any
 import anyio
 
 from linq_async import Attempt, LinqClient, LinqError, Outcome
+from tests.support.scripted_server import ScriptedServer
+from tests.support.store import Stored
 
 from .addresses import client_sockets, open_files, other_tasks
-from .scripted_server import ScriptedServer
-from .store import Stored
 from .time_travel import advance
 
 KEY = "order-1017"

@@ -24,9 +24,9 @@ from linq_async import (
     Timeouts,
     UnprocessableEntityError,
 )
+from tests.support.script import At, Behaviour, good
 
 from . import answers, broken_wire
-from .script import At, Behaviour, good
 
 MAX_ATTEMPTS = 3
 SOON = 0.06

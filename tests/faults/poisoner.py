@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from .messages import created_chat, error_body, message_field, parse_head, response
+from tests.support.http_messages import created_chat, error_body, message_field, parse_head, response
 
 STRANGER = "stranger"
 Poison = Callable[[socket.socket], None]

@@ -6,10 +6,11 @@ import ssl
 import aiohttp
 import pytest
 
+from tests.support.script import Behaviour
+from tests.support.scripted_server import ScriptedServer
+
 from . import broken_wire
 from .addresses import UNRESOLVABLE, Certificates, refusing_url
-from .script import Behaviour
-from .scripted_server import ScriptedServer
 
 PATIENCE = 0.06
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from linq_async import ClientStateError, LinqClient, LinqError, Outcome
+from tests.support.script import Behaviour
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
 from .addresses import client_sockets, other_tasks
 from .calls import hurry
 from .poisoner import Poisoner
-from .script import Behaviour
-from .scripted_server import ScriptedServer
 
 CREATE: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": ["+13343284472", "+13344713465"]}
 SLOTS = 2

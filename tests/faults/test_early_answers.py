@@ -8,13 +8,13 @@ import json
 import pytest
 
 from linq_async import DecodeError, LinqClient, LinqError, Outcome, RetryPolicy
+from tests.support.http_messages import created_chat, response
+from tests.support.script import At, Behaviour, Exchange
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers
 from .calls import CHAT, ask
 from .matrix import Kind
-from .messages import created_chat, response
-from .script import At, Behaviour, Exchange
-from .scripted_server import ScriptedServer
 
 CAP = 4_096
 

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import pytest
 
 from linq_async import LinqClient, RetryPolicy
+from tests.support.http_messages import created_chat, error_body, response
+from tests.support.script import Behaviour, Exchange
+from tests.support.scripted_server import ScriptedServer
 
 from . import broken_wire
 from .addresses import Certificates
 from .calls import CHAT, ask
 from .matrix import Kind
-from .messages import created_chat, error_body, response
-from .script import Behaviour, Exchange
-from .scripted_server import ScriptedServer
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from linq_async import LinqClient, LinqError, RetryPolicy, Timeouts
+from tests.support.script import Behaviour
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
 from .calls import hurry
@@ -35,8 +37,6 @@ from .interrupted import (
     within_timeout,
     within_wait_for,
 )
-from .script import Behaviour
-from .scripted_server import ScriptedServer
 from .time_travel import MovableLoop
 
 CREATE: dict[str, Any] = {"send_from": "+15175269229", "phone_numbers": ["+13343284472", "+13344713465"]}

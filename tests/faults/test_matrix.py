@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from linq_async import LinqClient, LinqError, RetryPolicy
+from tests.support.script import good
+from tests.support.scripted_server import ScriptedServer
 
 from .addresses import (
     UNRESOLVABLE,
@@ -19,8 +21,6 @@ from .addresses import (
 )
 from .calls import CHAT, ask, hurry
 from .matrix import FAULTS, MAX_ATTEMPTS, Expected, Fault, Kind, Run
-from .script import good
-from .scripted_server import ScriptedServer
 
 
 def is_slow(fault: Fault, kind: Kind, run: Run) -> bool:

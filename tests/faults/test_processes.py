@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripted_server import ScriptedServer
+
 from . import broken_wire
 from .poisoner import Poisoner
-from .scripted_server import ScriptedServer
 
 STRICT = ("-W", "error", "-X", "dev", "-c")
 HEAD = """

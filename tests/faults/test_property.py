@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linq_async import Attempt, LinqClient, LinqError, Outcome, RetryPolicy, Timeouts
+from tests.support.script import BEHAVIOURS, Behaviour
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
 from .addresses import client_sockets, open_files, other_tasks
 from .calls import ask, hurry
 from .matrix import Kind
-from .script import BEHAVIOURS, Behaviour
-from .scripted_server import ScriptedServer
 
 KEY = "order-1017"
 NEVER = 1_000

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linq_async import LinqClient, LinqError, RetryPolicy, Timeouts, Upload
+from tests.support.script import Behaviour, good
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
 from .addresses import Certificates, client_sockets
 from .calls import CHAT, hurry
 from .readme_rules import LATER, WELL, Asked, Ending, Event, Happening, ending, goes_again
-from .script import Behaviour, good
-from .scripted_server import ScriptedServer
 from .time_travel import MovableLoop, after, head_then_silence
 
 README = Path(__file__).parents[2] / "README.md"

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 import aiohttp
 import pytest
 
+from tests.support.script import BEHAVIOURS, At, Behaviour, good
+from tests.support.scripted_server import ScriptedServer
+
 from . import answers, broken_wire
 from .addresses import (
     Certificates,
@@ -18,8 +21,6 @@ from .addresses import (
     open_files,
     other_tasks,
 )
-from .script import BEHAVIOURS, At, Behaviour, good
-from .scripted_server import ScriptedServer
 
 PATH = "/api/partner/v2/chats"
 JSON_BODY = b'{"message": {"text": "Hello", "idempotency_key": "key-1"}}'

@@ -3,12 +3,12 @@
 import pytest
 
 from linq_async import LinqClient, LinqError, Outcome, RetryPolicy
+from tests.support.script import Behaviour, good
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
 from .calls import ask, hurry
 from .matrix import Kind
-from .script import Behaviour, good
-from .scripted_server import ScriptedServer
 
 LOST = broken_wire.close_after_request
 STORED = broken_wire.close_after_request.storing()

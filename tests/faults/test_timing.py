@@ -18,13 +18,13 @@ from linq_async import (
     ServerError,
     Timeouts,
 )
+from tests.support.script import Behaviour
+from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
 from .addresses import Certificates, open_files, other_tasks, sockets_left
 from .calls import ask, hurry
 from .matrix import Kind
-from .script import Behaviour
-from .scripted_server import ScriptedServer
 
 SOON = 0.06
 CREATES = [Kind.JSON, Kind.FORM]

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from .script import Behaviour, Exchange
+from tests.support.script import Behaviour, Exchange
 
 
 class MovableLoop(asyncio.SelectorEventLoop):

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Self
 
-from .messages import parse_head
+from .http_messages import parse_head
 from .script import At, Behaviour, Exchange, good
 from .store import Seen, Store, Stored
 from .wire import READ_SIZE, ClientGoneError, Wire

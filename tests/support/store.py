@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from .messages import created_chat, error_body, message_field
+from .http_messages import created_chat, error_body, message_field
 
 CHATS = "/api/partner/v2/chats"
 MESSAGES = "/chat_messages"

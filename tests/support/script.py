@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from .messages import response
+from .http_messages import response
 from .store import Seen
 from .wire import Wire
 
