@@ -54,8 +54,7 @@ class AttemptLog:
 
     def report_start(self, operation: str, number: int, idempotency_key: str | None) -> None:
         """Report an attempt before it is sent: a caller that cancels it then knows its key."""
-        if self.hook is not None:
-            self._call_hook(Attempt(operation=operation, number=number, idempotency_key=idempotency_key))
+        self._call_hook(Attempt(operation=operation, number=number, idempotency_key=idempotency_key))
 
     def report_end(self, attempt: Attempt) -> None:
         """Report an attempt that has ended."""

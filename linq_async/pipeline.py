@@ -177,7 +177,8 @@ class Pipeline:
             call.started = started
         remaining = self.settings.retry.max_elapsed - (started - call.started)
         exchange = Exchange(call.pool, self.settings, request, call.body, remaining)
-        self._log.report_start(request.operation, call.attempts, request.idempotency_key)
+        if self._log.hook is not None:
+            self._log.report_start(request.operation, call.attempts, request.idempotency_key)
         try:
             raw = await exchange.run()
             error = None if 200 <= raw.status <= 299 else refusal(raw, time.time(), request, self.settings)

@@ -67,6 +67,10 @@ class AttemptPayload(payload.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the body, which has the declared length."""
         stream: Any = writer
         transport = stream.transport
         if stream.protocol.should_close or (self.pooled and is_stale(stream.protocol, transport)):
@@ -77,7 +81,7 @@ class AttemptPayload(payload.Payload):
         self._transport = transport
         self.may_have_sent = True
         body = self._body
-        if isinstance(body, Json) and body.size <= AT_ONCE_BYTES:
+        if isinstance(body, Json) and len(body.data) <= AT_ONCE_BYTES:
             await writer.write(body.data)
             self.fully_written = True
             self._timeout.body_sent()
@@ -100,10 +104,6 @@ class AttemptPayload(payload.Payload):
         """Drop the connection. Closing it would wait for a server that may never read."""
         if self._transport is not None:
             self._transport.abort()
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Write the body, which has the declared length."""
-        await self.write(writer)
 
     async def _write_parts(self, writer: AbstractStreamWriter, body: Multipart) -> None:
         self._attachments = attachments = AttachmentWriter(lambda data: self._write_bytes(writer, data))
