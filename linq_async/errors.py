@@ -124,7 +124,7 @@ class LinqError(Exception):
         self.outcome: Outcome = outcome
         """Whether the server carried out the request, over all attempts of the call."""
         self.operation: str | None = None
-        """The operation that failed, such as ``chats.create``; None if the call never began."""
+        """The operation that failed, such as ``chats.create``; None outside a call."""
         self.idempotency_key: str | None = idempotency_key
         """The key of the message, yours or a generated one; None for calls without a message."""
         self.attempts: int = attempts
@@ -164,10 +164,11 @@ class ClientStateError(LinqError, RuntimeError):
 class InvalidArgumentError(LinqError, ValueError):
     """The arguments are invalid. Nothing was sent."""
 
-    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+    def __init__(self, problems: Iterable[Problem] = (), *, operation: str | None = None) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         """All problems, each with the name of its argument."""
         super().__init__("; ".join(str(problem) for problem in self.problems))
+        self.operation = operation
 
 
 class UploadError(LinqError):

@@ -23,7 +23,7 @@ from linq_async.transport.attachments import measured
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.limits import Limits, PausedError, Throttle, jitter
 from linq_async.transport.session import Pool, Transport
-from linq_async.wire.body import NO_BODY, Body, Multipart, key_of, message_form, plain_recipe
+from linq_async.wire.body import NO_BODY, Body, Multipart, encode_multipart, encode_plain, key_of
 from linq_async.wire.converter import prepare
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import refusal
@@ -83,13 +83,13 @@ class Pipeline:
         try:
             pool = self.transport.pool()
             call = Call(request, pool)
-            call.body = plain_recipe(request) or await self._encode_multipart(request)
+            call.body = encode_plain(request) or await self._encode_multipart(request)
             if self.throttle.must_wait(pool, request.group):
                 await self.throttle.acquire(pool, request.group, request.operation)
             else:
                 await pool.slots.acquire()
         except LinqError as error:
-            error.idempotency_key = request.idempotency_key
+            error.operation, error.idempotency_key = request.operation, request.idempotency_key
             raise
         try:
             try:
@@ -97,9 +97,10 @@ class Pipeline:
             except LinqError as error:
                 failed = error
             else:
-                return CallResult(raw, request.idempotency_key, call.attempts)
+                return CallResult(raw, request.operation, request.idempotency_key, call.attempts)
             # Outside the handler: the log of a hook that raises would show the text of this error.
-            return CallResult(await self._retry(call, failed), request.idempotency_key, call.attempts)
+            raw = await self._retry(call, failed)
+            return CallResult(raw, request.operation, request.idempotency_key, call.attempts)
         finally:
             self.throttle.release(pool, request.group)
 
@@ -117,7 +118,7 @@ class Pipeline:
         assert message is not None
         if request.sizes is None:
             request.sizes = await self.measure(message)
-        return message_form(message, key, request.sizes, f"linq-{secrets.token_hex(16)}")
+        return encode_multipart(message, key, request.sizes, f"linq-{secrets.token_hex(16)}")
 
     async def _retry(self, call: Call, failed: LinqError) -> RawResponse:
         """Make the attempts that may follow a first one that has failed. Raises the last error."""
@@ -237,4 +238,5 @@ def _preload() -> None:
 
 def _annotate_error(call: Call, error: LinqError) -> None:
     """Set on an error what its call has come to."""
-    error.outcome, error.attempts, error.idempotency_key = call.outcome, call.attempts, call.request.idempotency_key
+    error.outcome, error.attempts = call.outcome, call.attempts
+    error.operation, error.idempotency_key = call.request.operation, call.request.idempotency_key

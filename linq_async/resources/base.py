@@ -47,7 +47,7 @@ class Draft:
         """Raise InvalidArgumentError with all problems, if there are any."""
         problems = [*id_problems(self.ids), *self.problems]
         if problems:
-            raise InvalidArgumentError(problems)
+            raise InvalidArgumentError(problems, operation=self.operation)
 
     def request(self, more: Params = ()) -> Request:
         """Check the arguments, and return a Request with more query parameters. Raises InvalidArgumentError."""

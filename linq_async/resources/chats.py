@@ -184,7 +184,7 @@ class Chats(Resource):
 
 async def _refused(problems: Sequence[Problem]) -> CreatedChat:
     """Raise when awaited, like every other failure of a send."""
-    raise InvalidArgumentError(problems)
+    raise InvalidArgumentError(problems, operation="chats.create")
 
 
 _NOT_A_CHAT = Problem("new_chat", "must be a NewChat")

@@ -214,13 +214,15 @@ class Messages(Resource):
             pause = min(remaining, delay * (1.0 + timing.random()) / 2)
             await self._pipeline.sleep(pause)
             delay, remaining = min(delay * 2, SLOWEST_POLL), deadline - timing.clock()
-        raise DeliveryTimeoutError(
+        error = DeliveryTimeoutError(
             f"not delivered within {timeout:g} s",
             chat_id=draft.ids["chat_id"],
             message_id=draft.ids["message_id"],
             seconds=timeout,
             delivery_status=status,
         )
+        error.operation = draft.operation
+        raise error
 
     async def _poll(self, draft: Draft, seconds: float) -> Message | None:
         """Return the current message, or None if the call takes longer than ``seconds``, waits included."""

@@ -31,7 +31,7 @@ class RawCall:
         """Check the arguments and make a Request of them. Raises InvalidArgumentError, with ``more`` problems."""
         problems = [*self.problems(), *more]
         if problems:
-            raise InvalidArgumentError(problems)
+            raise InvalidArgumentError(problems, operation="request")
         return self._checked_request()
 
     def problems(self) -> list[Problem]:

@@ -86,11 +86,11 @@ async def _claim(pipeline: Pipeline, request: Request, message: NewMessage) -> C
     try:
         request.sizes = await pipeline.measure(message) if message.attachments else []
     except LinqError as error:
-        error.idempotency_key = request.idempotency_key
+        error.operation, error.idempotency_key = request.operation, request.idempotency_key
         raise
     claim = pipeline.keys.claim(pipeline.settings.token, request)
     if claim is None:
-        refused = InvalidArgumentError([_KEY_REUSED])
+        refused = InvalidArgumentError([_KEY_REUSED], operation=request.operation)
         refused.idempotency_key = request.idempotency_key
         raise refused
     return claim
@@ -116,7 +116,8 @@ def _compare(result: CreatedChat | SentMessage, request: Request, message: NewMe
     if outcome is None:
         return
     error = KeyReusedError(_REASONS[outcome], result=result, outcome=outcome)
-    error.idempotency_key, error.attempts, error.request_id = result.idempotency_key, result.attempts, result.request_id
+    error.operation, error.idempotency_key = request.operation, result.idempotency_key
+    error.attempts, error.request_id = result.attempts, result.request_id
     raise error
 
 

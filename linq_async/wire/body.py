@@ -79,7 +79,7 @@ def key_of(request: Request) -> str:
     return request.idempotency_key
 
 
-def plain_recipe(request: Request) -> Body | None:
+def encode_plain(request: Request) -> Body | None:
     """Spell a body that needs no form; None for a message that does."""
     message = request.message
     if isinstance(message, NewChat) and not message.attachments:
@@ -100,14 +100,14 @@ def encode_json(value: Mapping[str, Any]) -> Json | None:
     A member that is UNSET is left out, at any depth of objects.
     """
     try:
-        return Json(orjson.dumps(_mentioned(value)))
+        return Json(orjson.dumps(_without_unset(value)))
     except (TypeError, ValueError, RecursionError):
         return None
 
 
-def _mentioned(value: Mapping[str, Any]) -> dict[str, Any]:
+def _without_unset(value: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _mentioned(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else inner
+        name: _without_unset(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else inner
         for name, inner in value.items()
         if inner is not UNSET
     }
@@ -124,7 +124,7 @@ def new_chat_json(chat: NewChat, key: str) -> Json:
     return Json(orjson.dumps({"send_from": chat.send_from, "chat": about, "message": message}))
 
 
-def message_form(message: NewMessage, key: str, sizes: Iterable[int | None], boundary: str) -> Multipart:
+def encode_multipart(message: NewMessage, key: str, sizes: Iterable[int | None], boundary: str) -> Multipart:
     """Spell a message, or a new chat, as multipart/form-data with the bracketed names of Rails.
 
     For a new chat the names are inferred from those of the message endpoint, which alone documents them.

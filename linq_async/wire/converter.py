@@ -2,7 +2,7 @@
 
 cattrs by itself turns null into the text 'None', 'false' into True and a list into an empty object. Here every leaf
 has exactly its type, an unknown enum value stays the str it is, a null list is empty, and both spellings of a time
-are read. Our own classes are written out by ``straight_line``, with the same hooks. cattrs is imported by ``prepare``,
+are read. Our own classes are written out by ``codegen``, with the same hooks. cattrs is imported by ``prepare``,
 for it would be a tenth of what it takes to import the package.
 """
 
@@ -18,8 +18,8 @@ import attrs
 
 from linq_async.models.chats import CreatedChat
 from linq_async.models.contacts import ContactList
+from linq_async.wire.codegen import LEAVES, Hook, generate_hook
 from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
-from linq_async.wire.straight_line import LEAVES, Hook, straight_hook
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -33,8 +33,8 @@ _RENAMED: dict[type, dict[str, str]] = {
 
 def prepare() -> None:
     """Import cattrs and build the converters: before anything is sent, so that no answer is lost for want of them."""
-    for telling in (False, True):
-        _converter(telling=telling)
+    for detailed in (False, True):
+        _converter(detailed=detailed)
 
 
 def structure(data: Any, returns: type[T]) -> T:
@@ -72,19 +72,19 @@ def _wire_name(kind: type, name: str) -> str:
 
 
 @functools.cache
-def _hook(returns: Any, telling: bool) -> Hook:  # positional: a name would cost the cache a bigger key
-    return _converter(telling=telling).get_structure_hook(returns)
+def _hook(returns: Any, detailed: bool) -> Hook:  # positional: a name would cost the cache a bigger key
+    return _converter(detailed=detailed).get_structure_hook(returns)
 
 
 @functools.cache
-def _converter(*, telling: bool) -> Converter:
-    """Build the converter; ``telling`` notes on each error where it arose, at the price of a quarter more time."""
+def _converter(*, detailed: bool) -> Converter:
+    """Build the converter; ``detailed`` notes on each error where it arose, at the price of a quarter more time."""
     from cattrs import Converter
 
-    converter = Converter(detailed_validation=telling)
+    converter = Converter(detailed_validation=detailed)
     for leaf in LEAVES:
-        converter.register_structure_hook(leaf, counted(_exactly(leaf)) if telling else _exactly(leaf))
-    converter.register_structure_hook(datetime, counted(_time) if telling else _time)
+        converter.register_structure_hook(leaf, counted(_exactly(leaf)) if detailed else _exactly(leaf))
+    converter.register_structure_hook(datetime, counted(_time) if detailed else _time)
     converter.register_structure_hook_factory(attrs.has, _object_hook)
     converter.register_structure_hook_factory(_is_list, _list_hook)
     converter.register_structure_hook_factory(_is_union, _union_hook)
@@ -139,7 +139,7 @@ def _spelled_otherwise(value: str) -> datetime:
 
 def _object_hook(kind: Any, converter: Converter) -> Hook:
     if not converter.detailed_validation and is_ours(kind):
-        hook = straight_hook(kind, converter.get_structure_hook, _RENAMED.get(kind, {}))
+        hook = generate_hook(kind, converter.get_structure_hook, _RENAMED.get(kind, {}))
         if hook is not None:
             return hook
     hook = _cattrs_hook(kind, converter)
@@ -167,16 +167,16 @@ def _list_hook(kind: Any, converter: Converter) -> Hook:
 
     (element,) = get_args(kind)
     one = converter.get_structure_hook(element)
-    telling = list_structure_factory(kind, converter) if converter.detailed_validation else None
+    detailed = list_structure_factory(kind, converter) if converter.detailed_validation else None
 
     def hook(value: Any, _: Any) -> Any:
         if value is None:
             return []
         if value.__class__ is not list:
             raise expected("a list", value)
-        return [one(item, element) for item in value] if telling is None else telling(value, kind)
+        return [one(item, element) for item in value] if detailed is None else detailed(value, kind)
 
-    return hook if telling is None else counted(hook)
+    return hook if detailed is None else counted(hook)
 
 
 def _is_list(kind: Any) -> bool:

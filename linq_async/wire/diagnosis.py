@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from linq_async.wire.straight_line import Hook
+    from linq_async.wire.codegen import Hook
 
 MAX_PROBLEMS = 20
 _MAX_DEPTH = 64

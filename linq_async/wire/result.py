@@ -18,6 +18,7 @@ class CallResult:
     """A 2xx answer, with the key and the number of attempts of its call."""
 
     raw: RawResponse
+    operation: str
     idempotency_key: str | None
     attempts: int
 
@@ -43,5 +44,6 @@ class CallResult:
         raise self._annotate_error(undecodable)
 
     def _annotate_error(self, error: DecodeError) -> DecodeError:
+        error.operation = self.operation
         error.idempotency_key, error.attempts = self.idempotency_key, self.attempts
         return error

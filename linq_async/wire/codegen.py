@@ -18,7 +18,7 @@ Hook = Callable[[Any, Any], Any]
 LEAVES: tuple[type, ...] = (str, int, bool, float)
 
 
-def straight_hook(kind: type, hook_of: Callable[[Any], Hook], wire_names: Mapping[str, str]) -> Hook | None:
+def generate_hook(kind: type, hook_of: Callable[[Any], Hook], wire_names: Mapping[str, str]) -> Hook | None:
     """Return a hook for a plain class: one whose ``__init__`` does nothing but to set what it is given.
 
     Each of its fields must be in the JSON object, or defaults to None or to an empty list. ``hook_of`` gives the hook
