@@ -7,9 +7,11 @@ from datetime import datetime
 import attrs
 
 from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, ListResponse, PageMeta, Service
+from linq_async.models.decodable import WIRE_NAME, decodable
 from linq_async.models.receipt import Receipt, receipt_last
 
 
+@decodable
 @attrs.define(kw_only=True)
 class CreatedChatMessage:
     """The message that ``chats.create`` sent."""
@@ -30,6 +32,7 @@ class CreatedChatMessage:
     """The attachments."""
 
 
+@decodable
 @attrs.define(kw_only=True, field_transformer=receipt_last)
 class CreatedChat(Receipt):
     """The chat that ``chats.create`` found or created, with the message that it sent.
@@ -39,7 +42,7 @@ class CreatedChat(Receipt):
 
     id: int
     """The server's id."""
-    message: CreatedChatMessage
+    message: CreatedChatMessage = attrs.field(metadata={WIRE_NAME: "chat_messages"})
     """The message. The API calls it ``chat_messages``, although it is a single object."""
     display_name: str | None = attrs.field(default=None, repr=False)
     """The name that was set, or one derived from the participants."""
@@ -57,6 +60,7 @@ class CreatedChat(Receipt):
     or one that is neither a phone number nor an email address."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class Chat:
     """A conversation between one of your numbers and one or more people."""
@@ -75,6 +79,7 @@ class Chat:
     """The participants."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class ChatList(ListResponse[Chat]):
     """The response to listing chats."""
@@ -85,6 +90,7 @@ class ChatList(ListResponse[Chat]):
     """Which page this is, and how many there are."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class FoundChat:
     """The ``data`` of the response to finding a chat."""

@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from linq_async.models.decodable import decodable
+
 T = TypeVar("T")
 
 
@@ -30,6 +32,7 @@ class DeliveryStatus(enum.StrEnum):
     PAUSED = "paused"
 
 
+@decodable
 @attrs.define(kw_only=True)
 class Attachment:
     """A file attached to a message."""
@@ -46,6 +49,7 @@ class Attachment:
     """The size, presumably in bytes."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class ChatHandle:
     """A participant of a chat."""
@@ -82,6 +86,7 @@ class Page(Generic[T]):
         return len(self.items)
 
 
+@decodable
 @attrs.define(kw_only=True)
 class PageMeta:
     """Which page of a list a response holds."""

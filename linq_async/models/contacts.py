@@ -12,6 +12,7 @@ from linq_async._unset import UNSET, UnsetType
 from linq_async.errors import Problem
 from linq_async.models.checks import is_field_name, optional_text_problems, text_problem
 from linq_async.models.common import ListResponse, PageMeta
+from linq_async.models.decodable import WIRE_NAME, decodable
 
 IDENTITY_FIELDS = ("first_name", "last_name", "email", "phone_number")
 """At least one of these must be in every request that writes a contact."""
@@ -68,6 +69,7 @@ class ContactInput:
         return {"contact": self.fields, "user_email": UNSET if self.user_email is None else self.user_email}
 
 
+@decodable
 @attrs.define(kw_only=True)
 class ContactOwner:
     """The user who owns a contact."""
@@ -84,6 +86,7 @@ class ContactOwner:
     """The full name."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class Contact:
     """An entry of the organization's address book."""
@@ -116,11 +119,12 @@ class Contact:
     """The user who owns the contact."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class ContactList(ListResponse[Contact]):
     """The response to listing contacts."""
 
-    data: list[Contact]
+    data: list[Contact] = attrs.field(metadata={WIRE_NAME: "contacts"})
     """The contacts of one page. The API calls this field ``contacts``."""
-    meta: PageMeta | None = None
+    meta: PageMeta | None = attrs.field(default=None, metadata={WIRE_NAME: "pagination"})
     """Which page this is, and how many there are. The API calls this field ``pagination``."""

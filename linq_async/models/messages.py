@@ -8,6 +8,7 @@ from datetime import datetime
 import attrs
 
 from linq_async.models.common import Attachment, DeliveryStatus, ListResponse, PageMeta
+from linq_async.models.decodable import decodable
 from linq_async.models.receipt import Receipt, receipt_last
 
 
@@ -22,6 +23,7 @@ class ReactionType(enum.StrEnum):
     QUESTION = "question"
 
 
+@decodable
 @attrs.define(kw_only=True)
 class Reaction:
     """A reaction to a message."""
@@ -44,6 +46,7 @@ class Reaction:
     """When the reaction was last changed."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class Message:
     """A message of a chat, sent or received."""
@@ -72,6 +75,7 @@ class Message:
     """The reactions to the message."""
 
 
+@decodable
 @attrs.define(kw_only=True, field_transformer=receipt_last)
 class SentMessage(Receipt, Message):
     """The message that ``messages.send`` sent."""
@@ -80,6 +84,7 @@ class SentMessage(Receipt, Message):
     """Whether the server already had the message under its key, from an earlier call or an earlier attempt."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class EditedMessage:
     """The fields that the server returns for an edited message."""
@@ -90,6 +95,7 @@ class EditedMessage:
     """The new text."""
 
 
+@decodable
 @attrs.define(kw_only=True)
 class MessageList(ListResponse[Message]):
     """The response to listing messages."""

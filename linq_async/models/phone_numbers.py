@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+from linq_async.models.decodable import decodable
 
+
+@decodable
 @attrs.define(kw_only=True)
 class PhoneNumber:
     """One of your Linq numbers."""

@@ -12,6 +12,7 @@ import attrs
 from linq_async._unset import UNSET
 from linq_async.errors import Problem
 from linq_async.models.checks import as_tuple, id_problems, optional_text_problems, text_list_problems, url_problems
+from linq_async.models.decodable import decodable
 
 
 class WebhookEventType(enum.StrEnum):
@@ -34,6 +35,7 @@ class WebhookEventType(enum.StrEnum):
     PARTICIPANT_REMOVED = "participant.removed"
 
 
+@decodable
 @attrs.define(kw_only=True)
 class WebhookSubscription:
     """An endpoint of yours that receives events."""

@@ -1,29 +1,30 @@
-"""Code that makes one of our classes from a JSON object, written out field by field.
+"""Generated code that makes a model of a JSON object, field by field.
 
-cattrs writes such code as well, with a call for every value and another of ``__init__`` with all of them by name.
-Nearly every value is of its type already, or null where it may be; here that is seen in place, only the others are
-handed to their hooks, and attributes are set as unpickling sets them. It takes half the time.
+The code of cattrs calls a hook for each value and then ``__init__`` with all of them as keyword arguments. Here the
+type of a value is checked in place, only values of other types are passed to their hooks, and the attributes are set
+directly. It takes half the time.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Union, get_args, get_origin
 
 import attrs
+
+from linq_async.models.decodable import wire_name
 
 Hook = Callable[[Any, Any], Any]
 
 LEAVES: tuple[type, ...] = (str, int, bool, float)
 
 
-def generate_hook(kind: type, hook_of: Callable[[Any], Hook], wire_names: Mapping[str, str]) -> Hook | None:
-    """Return a hook for a plain class: one whose ``__init__`` does nothing but to set what it is given.
+def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
+    """Return a hook for a plain class, or None if the class is not plain.
 
-    Each of its fields must be in the JSON object, or defaults to None or to an empty list. ``hook_of`` gives the hook
-    of a field's type; ``wire_names`` has the fields that JSON calls otherwise. The hook may be given anything: what is
-    not as it should be raises. None where the class is not plain.
+    In a plain class ``__init__`` only sets the attributes, and each field is required or defaults to None or to an
+    empty list. ``hook_of`` returns the hook of a field's type. The generated hook raises for values of other shapes.
     """
     fields = attrs.fields(attrs.resolve_types(kind))
     if not _is_plain(kind, fields):
@@ -31,10 +32,13 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook], wire_names: Mappin
     scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, **{leaf.__name__: leaf for leaf in LEAVES}}
     lines = ["def structure(data, _):", "get = data.get", "made = new(kind)"]
     for field in fields:
-        scope |= _scope_of(field, hook_of)
-        lines += _lines(field, wire_names.get(field.name, field.name))
+        if field.init:
+            scope |= {f"{field.name}_hook": hook_of(field.type), f"{field.name}_type": field.type}
+        else:
+            scope[f"{field.name}_default"] = field.default
+        lines += _lines(field)
     source = "\n    ".join([*lines, "return made"])
-    exec(compile(source, f"<linq_async structure {kind.__qualname__}>", "exec"), scope)  # noqa: S102  # names of ours
+    exec(compile(source, f"<linq_async structure {kind.__qualname__}>", "exec"), scope)  # noqa: S102  # our own names
     hook: Hook = scope["structure"]
     return hook
 
@@ -49,35 +53,28 @@ def _is_plain(kind: Any, fields: tuple[Any, ...]) -> bool:
 
 
 def _is_null_if_missing(field: attrs.Attribute[Any]) -> bool:
-    """Tell whether a field that is missing is what it is when it is null. What JSON never holds is just set."""
+    """Return whether a missing field has the value of a null one. A field that is never in JSON only needs a value."""
     default: Any = field.default
     if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, which attrs declares as a function
         return field.init and get_origin(field.type) is list and default.factory() == []
     return not field.init or default is attrs.NOTHING or default is None
 
 
-def _scope_of(field: attrs.Attribute[Any], hook_of: Callable[[Any], Hook]) -> dict[str, Any]:
-    if not field.init:
-        return {f"{field.name}_default": field.default}
-    return {f"{field.name}_hook": hook_of(field.type), f"{field.name}_type": field.type}
-
-
-def _lines(field: attrs.Attribute[Any], wire_name: str) -> Iterator[str]:
-    name = field.name
+def _lines(field: attrs.Attribute[Any]) -> Iterator[str]:
+    """Yield the lines that set a field."""
+    name, kind = field.name, field.type
     if not field.init:
         yield f"made.{name} = {name}_default"
         return
-    yield f"value = data[{wire_name!r}]" if field.default is attrs.NOTHING else f"value = get({wire_name!r})"
-    known = " or ".join(_known(field.type))
-    otherwise = f"{name}_hook(value, {name}_type)"
-    yield f"made.{name} = value if {known} else {otherwise}" if known else f"made.{name} = {otherwise}"
-
-
-def _known(kind: Any) -> Iterator[str]:
-    """Yield the conditions under which a value need not be looked at by its hook."""
+    yield (
+        f"value = data[{wire_name(field)!r}]"
+        if field.default is attrs.NOTHING
+        else f"value = get({wire_name(field)!r})"
+    )
     optional = get_origin(kind) in {Union, types.UnionType} and type(None) in get_args(kind)
     (inner, *more) = [member for member in get_args(kind) if member is not type(None)] if optional else [kind]
-    if inner in LEAVES and not more:
-        yield f"value.__class__ is {inner.__name__}"
-    if optional:
-        yield "value is None"
+    conditions = [f"value.__class__ is {inner.__name__}"] if inner in LEAVES and not more else []
+    conditions += ["value is None"] if optional else []
+    otherwise = f"{name}_hook(value, {name}_type)"
+    accepted = " or ".join(conditions)
+    yield f"made.{name} = value if {accepted} else {otherwise}" if accepted else f"made.{name} = {otherwise}"

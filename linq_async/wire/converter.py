@@ -1,9 +1,9 @@
-"""The one converter between JSON values and models.
+"""The converter from JSON values to models.
 
-cattrs by itself turns null into the text 'None', 'false' into True and a list into an empty object. Here every leaf
-has exactly its type, an unknown enum value stays the str it is, a null list is empty, and both spellings of a time
-are read. Our own classes are written out by ``codegen``, with the same hooks. cattrs is imported by ``prepare``,
-for it would be a tenth of what it takes to import the package.
+By default cattrs turns null into the text 'None', 'false' into True and a list into an empty object. This converter
+requires the exact type of each leaf, keeps an unknown enum value as the str that it is, reads a null list as empty, and
+reads both formats of a time. Models are made by code of ``codegen``, with the same hooks. cattrs is imported by
+``prepare``, because it takes a tenth of the time that it takes to import the package.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import enum
 import functools
 import types
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import attrs
 
-from linq_async.models.chats import CreatedChat
-from linq_async.models.contacts import ContactList
+from linq_async.models.decodable import DECODABLE, WIRE_NAME, wire_name
 from linq_async.wire.codegen import LEAVES, Hook, generate_hook
 from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
 
@@ -25,35 +25,32 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
-_RENAMED: dict[type, dict[str, str]] = {
-    CreatedChat: {"message": "chat_messages"},
-    ContactList: {"data": "contacts", "meta": "pagination"},
-}
+Factory: TypeAlias = "Callable[[Any, Converter], Hook]"
 
 
 def prepare() -> None:
-    """Import cattrs and build the converters: before anything is sent, so that no answer is lost for want of them."""
+    """Import cattrs and build the converters, before anything is sent: afterwards a failure would lose the response."""
     for detailed in (False, True):
         _converter(detailed=detailed)
 
 
 def structure(data: Any, returns: type[T]) -> T:
-    """Make a model of a JSON value. What it raises is of no use: ask ``shape_problems``."""
-    kind: Any = returns  # a call of cast() costs more than it says
+    """Return the model of a JSON value. What it raises does not matter: ``shape_problems`` explains it."""
+    kind: Any = returns  # cheaper than cast()
     model: T = _hook(kind, False)(data, kind)
     return model
 
 
 def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
-    """Return what differs, and where: ``$.data.chat_handles[1].joined_at: expected a time, got int``. Names no value.
+    """Return the differences, such as ``$.data.chat_handles[1].joined_at: expected a time, got int``, without values.
 
-    Stops after 20 problems.
+    At most 20 of them are returned.
     """
     return diagnose(lambda: _hook(returns, True)(data, returns), path, _wire_name)
 
 
 def returns_problem(returns: Any) -> str | None:
-    """Say why JSON cannot be decoded into a type; None if it can."""
+    """Return what is wrong with a type that JSON is to be decoded into, or None."""
     try:
         for detailed in (False, True):
             _hook(returns, detailed)
@@ -62,13 +59,9 @@ def returns_problem(returns: Any) -> str | None:
     return None
 
 
-def is_ours(kind: Any) -> bool:
-    """Return whether a class is one of this package's models."""
-    return isinstance(kind, type) and kind.__module__.startswith(f"{CreatedChat.__module__.rpartition('.')[0]}.")
-
-
 def _wire_name(kind: type, name: str) -> str:
-    return _RENAMED.get(kind, {}).get(name, name)
+    names = {field.name: wire_name(field) for field in attrs.fields(kind)} if attrs.has(kind) else {}
+    return names.get(name, name)
 
 
 @functools.cache
@@ -78,17 +71,24 @@ def _hook(returns: Any, detailed: bool) -> Hook:  # positional: a name would cos
 
 @functools.cache
 def _converter(*, detailed: bool) -> Converter:
-    """Build the converter; ``detailed`` notes on each error where it arose, at the price of a quarter more time."""
+    """Build the converter. With ``detailed`` its errors name their place, and it takes a quarter longer."""
     from cattrs import Converter
 
     converter = Converter(detailed_validation=detailed)
-    for leaf in LEAVES:
-        converter.register_structure_hook(leaf, counted(_exactly(leaf)) if detailed else _exactly(leaf))
-    converter.register_structure_hook(datetime, counted(_time) if detailed else _time)
-    converter.register_structure_hook_factory(attrs.has, _object_hook)
-    converter.register_structure_hook_factory(_is_list, _list_hook)
-    converter.register_structure_hook_factory(_is_union, _union_hook)
+    for leaf, hook in [*((leaf, _exactly(leaf)) for leaf in LEAVES), (datetime, _time)]:
+        converter.register_structure_hook(leaf, counted(hook) if detailed else hook)
+    factories: list[tuple[Callable[[Any], bool], Factory]] = [
+        (attrs.has, _object_hook),
+        (lambda kind: get_origin(kind) is list, _list_hook),
+        (lambda kind: get_origin(kind) in {Union, types.UnionType}, _union_hook),
+    ]
+    for applies, factory in factories:
+        converter.register_structure_hook_factory(applies, _counted_factory(factory) if detailed else factory)
     return converter
+
+
+def _counted_factory(factory: Factory) -> Factory:
+    return lambda kind, converter: counted(factory(kind, converter))
 
 
 def _exactly(kind: type, *, optional: bool = False) -> Hook:
@@ -106,7 +106,7 @@ def _time(value: Any, _: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        moment = _spelled_otherwise(value)
+        moment = _parse_other_format(value)
     if moment.tzinfo is None:
         raise MismatchError("expected a time with its offset, got one without")
     return moment
@@ -122,8 +122,8 @@ def _time_or_none(value: Any, _: Any) -> datetime | None:
     return moment if moment.tzinfo is not None else _time(value, _)
 
 
-def _spelled_otherwise(value: str) -> datetime:
-    """Read what ``fromisoformat`` of 3.11 does not: a zone's name, a space before the offset, small letters."""
+def _parse_other_format(value: str) -> datetime:
+    """Parse what ``fromisoformat`` of 3.11 does not: UTC as a name, a space before the offset, lower case."""
     text = value.upper().removesuffix(" UTC")
     head, space, offset = text.rpartition(" ")
     if text != value.upper():
@@ -138,21 +138,17 @@ def _spelled_otherwise(value: str) -> datetime:
 
 
 def _object_hook(kind: Any, converter: Converter) -> Hook:
-    if not converter.detailed_validation and is_ours(kind):
-        hook = generate_hook(kind, converter.get_structure_hook, _RENAMED.get(kind, {}))
-        if hook is not None:
-            return hook
-    hook = _cattrs_hook(kind, converter)
-    return counted(hook) if converter.detailed_validation else hook
-
-
-def _cattrs_hook(kind: Any, converter: Converter) -> Hook:
     from cattrs.gen import make_dict_structure_fn, override
 
-    renamed: dict[str, Any] = {name: override(rename=wire) for name, wire in _RENAMED.get(kind, {}).items()}
-    build: Hook = make_dict_structure_fn(
-        kind, converter, _cattrs_detailed_validation=converter.detailed_validation, **renamed
-    )
+    detailed = converter.detailed_validation
+    if not detailed and kind in DECODABLE:
+        generated = generate_hook(kind, converter.get_structure_hook)
+        if generated is not None:
+            return generated
+    renamed: dict[str, Any] = {
+        field.name: override(rename=wire_name(field)) for field in attrs.fields(kind) if WIRE_NAME in field.metadata
+    }
+    build: Hook = make_dict_structure_fn(kind, converter, _cattrs_detailed_validation=detailed, **renamed)
 
     def hook(value: Any, _: Any) -> Any:
         if value.__class__ is dict:
@@ -176,24 +172,11 @@ def _list_hook(kind: Any, converter: Converter) -> Hook:
             raise expected("a list", value)
         return [one(item, element) for item in value] if detailed is None else detailed(value, kind)
 
-    return hook if detailed is None else counted(hook)
-
-
-def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is list
-
-
-def _is_union(kind: Any) -> bool:
-    return get_origin(kind) in {Union, types.UnionType}
+    return hook
 
 
 def _union_hook(kind: Any, converter: Converter) -> Hook:
-    """Fuse ``X | None``, and ``SomeEnum | str | None``, into one call."""
-    hook = _fused_hook(kind, converter)
-    return counted(hook) if converter.detailed_validation else hook
-
-
-def _fused_hook(kind: Any, converter: Converter) -> Hook:
+    """Return one hook for ``X | None`` or ``SomeEnum | str | None``."""
     members = get_args(kind)
     optional = type(None) in members
     enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.StrEnum)]

@@ -1,4 +1,4 @@
-"""From status and body to a typed error, or to a model."""
+"""Turn a response into a typed error or a model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ import orjson
 
 from linq_async.config import Settings
 from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
-from linq_async.wire.bounds import MAX_VALUES, UNCOUNTED_BYTES, has_too_many_values, value_count
-from linq_async.wire.converter import is_ours, shape_problems, structure
+from linq_async.wire.bounds import ERROR_BODY_BYTES
+from linq_async.wire.decoding import check_value_count, decode_body, decode_error
 from linq_async.wire.explain import explanation, number_hint
 from linq_async.wire.request import RawResponse, Request
 
-ERROR_BODY_BYTES = 64 << 10
 MAX_DETAILS = 20
-_DIAGNOSED_BYTES = 256 << 10
-_DIAGNOSED_VALUES = 5_000  # for a class of the caller's, which may hold kinds that are not counted
+_OVERSIZED = "$: longer than max_response_bytes"
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?)([0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}")
 _WORD = re.compile(r"[0-9A-Za-z._:/+=-]{1,128}")
@@ -43,39 +41,33 @@ _REASONS = {
 
 
 def refusal(raw: RawResponse, now: float, request: Request, settings: Settings) -> APIError | None:
-    """Return the error that a status outside 2xx stands for; None within. ``now`` is the wall clock, in seconds."""
+    """Return the error for a status outside 2xx, or None for a status within. ``now`` is Unix time, in seconds."""
     status = raw.status
     if 200 <= status <= 299:
         return None
     details = error_details(raw.body[:ERROR_BODY_BYTES])
     hint = number_hint(request) if status in {400, 422} else None
-    text = f"{request.operation}: {_status_text(status)}{explanation(details, request, settings)}"
+    reason = _REASONS.get(status, "the server failed" if status >= 500 else "not a success")
+    if 300 <= status <= 399:
+        reason = "a redirect that is not followed"  # the target is in the headers: its host may be personal, too
+    text = f"{request.operation}: {status} {reason}{explanation(details, request, settings)}"
+    rejected = 400 <= status <= 499 and status not in {408, 409}
+    date = _timestamp(raw.headers.get("Date", ""))  # by the server's clock, as a date in Retry-After is
     return error_class(status)(
         text if hint is None else f"{text}; {hint}",
         status=status,
-        outcome=_outcome(status),
+        outcome=Outcome.NOT_SENT if rejected else Outcome.UNKNOWN,
         errors=details,
         body=raw.body[:ERROR_BODY_BYTES],
         headers=plain_headers(raw.headers),
-        retry_after=retry_after(raw.headers.get("Retry-After"), _server_time(raw.headers, now)),
+        retry_after=retry_after(raw.headers.get("Retry-After"), now if date is None else date),
         request_id=request_id(raw.headers),
         hint=hint,
     )
 
 
-def _outcome(status: int) -> Outcome:
-    refused = 400 <= status <= 499 and status not in {408, 409}
-    return Outcome.NOT_SENT if refused else Outcome.UNKNOWN
-
-
-def _status_text(status: int) -> str:
-    if 300 <= status <= 399:
-        return f"{status} a redirect that is not followed"  # where to is in the headers: a host may be personal, too
-    return f"{status} {_REASONS.get(status, 'the server failed' if status >= 500 else 'not a success')}"
-
-
 def error_details(body: bytes) -> list[ErrorDetail]:
-    """Return the first 20 entries of either documented error format; an empty list for anything else."""
+    """Return the first 20 errors of a body in either of the documented formats, or an empty list."""
     try:
         data = orjson.loads(body)
     except ValueError:
@@ -85,8 +77,12 @@ def error_details(body: bytes) -> list[ErrorDetail]:
     found = cast("dict[str, Any]", data)
     errors = found.get("errors")
     entries: list[Any] = cast("list[Any]", errors) if isinstance(errors, list) else []  # type: ignore[redundant-cast]
-    if isinstance(found.get("error_code"), str) or any(isinstance(entry, str) for entry in entries):
-        return _standard_errors(found, entries)
+    code = _typed(found.get("error_code"), str)
+    sentences: list[str | None] = [entry for entry in entries[:MAX_DETAILS] if isinstance(entry, str)]
+    if code is not None or any(isinstance(entry, str) for entry in entries):
+        # The format of contacts: sentences under one code.
+        title = _typed(found.get("message"), str)
+        return [ErrorDetail(None, code, title, sentence) for sentence in sentences or [None]]
     return [_detail(cast("dict[str, Any]", entry)) for entry in entries[:MAX_DETAILS] if isinstance(entry, dict)]
 
 
@@ -99,45 +95,27 @@ def _detail(entry: Mapping[str, Any]) -> ErrorDetail:
     )
 
 
-def _standard_errors(data: Mapping[str, Any], entries: list[Any]) -> list[ErrorDetail]:
-    """Read the format of contacts, whose ``errors`` are sentences under one code."""
-    code, title = _typed(data.get("error_code"), str), _typed(data.get("message"), str)
-    sentences: list[str | None] = [entry for entry in entries[:MAX_DETAILS] if isinstance(entry, str)]
-    return [ErrorDetail(None, code, title, sentence) for sentence in sentences or [None]]
-
-
 def _typed(value: object, kind: type[T]) -> T | None:
     return value if isinstance(value, kind) and type(value) is kind else None
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Return the seconds that a Retry-After header asks for: a number, or a date; None where it says neither."""
+    """Return the seconds to wait that a Retry-After header asks for, as a number or as a date, or None if neither."""
     if header is None:
         return None
     text = header.strip()
     try:
         seconds = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
-        return _seconds_until(text, now)
+        date = _timestamp(text)
+        return None if date is None else max(date - now, 0.0)
     return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _seconds_until(date: str, now: float) -> float | None:
-    moment = _timestamp(date)
-    return None if moment is None else max(moment - now, 0.0)
-
-
-def _server_time(headers: Mapping[str, str], now: float) -> float:
-    """Return the time of the server's clock, by which it dates a Retry-After, or ``now`` if it does not give it."""
-    date = headers.get("Date")
-    found = None if date is None else _timestamp(date)
-    return now if found is None else found
 
 
 def _timestamp(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-        if moment.tzinfo is None:  # "-0000": UTC, by the mail standard
+        if moment.tzinfo is None:  # "-0000" is UTC, by RFC 5322
             moment = moment.replace(tzinfo=UTC)
         return moment.timestamp()
     except (ValueError, TypeError, OverflowError, IndexError, OSError):
@@ -145,7 +123,7 @@ def _timestamp(date: str) -> float | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the server's id of the request if a log may show it: one word, without what may be a phone number."""
+    """Return the server's id of the request, or None if it is not one word or may contain a phone number."""
     found = headers.get("X-Request-Id")
     if not found or _UUID.fullmatch(found):
         return found or None
@@ -153,7 +131,7 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Copy headers into a dict that can be pickled, names in lower case, repeated ones joined."""
+    """Return headers as a dict that can be pickled, with names in lower case and repeated ones joined."""
     found: dict[str, str] = {}
     for name, value in headers.items():
         lower = name.lower()
@@ -162,62 +140,45 @@ def plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
-    """Return the model that a 2xx body holds, under its envelope key. Raises DecodeError."""
-    data = load(raw)
+    """Return the model in the body of a 2xx response, from the member named ``envelope`` or from the root.
+
+    Raises:
+        DecodeError: If the body does not have the documented shape.
+    """
+    if raw.oversized:
+        raise _undecodable(raw, decode_error(raw.body, [_OVERSIZED], Outcome.SENT))
     try:
-        return structure(data if envelope is None else data[envelope], returns)
-    except Exception:  # noqa: BLE001, S110  # cattrs raises groups, and whatever a hook of the caller's class may
-        pass
-    problems = _problems(raw.body, data, envelope, returns)
-    del data  # a frame that raises must not hold it
-    raise _undecodable(raw, problems)
-
-
-def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> list[str]:
-    path = "$" if envelope is None else f"$.{envelope}"
-    if len(body) > _DIAGNOSED_BYTES or (not is_ours(returns) and value_count(body) > _DIAGNOSED_VALUES):
-        return [f"{path}: not accepted, and too large to say where"]
-    if envelope is not None:
-        if data.__class__ is not dict or envelope not in data:
-            return [f"{path}: required field missing"]
-        data = data[envelope]
-    return shape_problems(data, returns, path) or [f"{path}: not accepted"]
-
-
-def load(raw: RawResponse) -> Any:
-    """Return the JSON value of a 2xx body. Raises DecodeError, also if it is over the cap or holds too many values."""
-    if raw.oversized or len(raw.body) > UNCOUNTED_BYTES:
-        _check_size(raw)
-    if not raw.body:
-        raise _undecodable(raw, ["$: the body is empty"])
-    try:
-        return orjson.loads(raw.body)
-    except ValueError:
-        pass
-    raise _undecodable(raw, ["$: not JSON"])
+        return decode_body(raw.body, envelope, returns, Outcome.SENT)
+    except DecodeError as error:
+        found = error
+    raise _undecodable(raw, found)
 
 
 def json_or_none(raw: RawResponse) -> Any:
-    """Return the JSON value of a 2xx body; None if it is empty or not JSON. Raises DecodeError if it is too large."""
-    _check_size(raw)
+    """Return the JSON value of the body of a 2xx response, or None if it is empty or not JSON.
+
+    Raises:
+        DecodeError: If the body is too large.
+    """
+    if raw.oversized:
+        raise _undecodable(raw, decode_error(raw.body, [_OVERSIZED], Outcome.SENT))
     try:
+        check_value_count(raw.body, Outcome.SENT)
         return orjson.loads(raw.body)
     except ValueError:
         return None
+    except DecodeError as error:
+        found = error
+    raise _undecodable(raw, found)
 
 
-def _check_size(raw: RawResponse) -> None:
-    if raw.oversized:
-        raise _undecodable(raw, ["$: longer than max_response_bytes"])
-    if has_too_many_values(raw.body):
-        raise _undecodable(raw, [f"$: more than {MAX_VALUES:,} values"])
-
-
-def _undecodable(raw: RawResponse, problems: list[str]) -> DecodeError:
+def _undecodable(raw: RawResponse, error: DecodeError) -> DecodeError:
+    """Return the error of a body with the status and the request id of its response."""
     return DecodeError(
-        f"{raw.status}, accepted, but the answer is not the shape promised: {'; '.join(problems[:5])}",
-        paths=[problem.split(": ", 1)[0] for problem in problems],
+        f"{raw.status}, accepted, but {error.message}",
+        paths=error.paths,
         status=raw.status,
-        body=raw.body[:ERROR_BODY_BYTES],
+        body=error.body,
         request_id=request_id(raw.headers),
+        outcome=error.outcome,
     )
