@@ -114,17 +114,17 @@ class LinqClient:
     def _use(self, pipeline: Pipeline, *, owns_transport: bool) -> None:
         self._pipeline = pipeline
         self._owns_transport = owns_transport
-        self.chats = Chats(pipeline)
+        self.chats: Chats = Chats(pipeline)
         """Conversations."""
-        self.messages = Messages(pipeline)
+        self.messages: Messages = Messages(pipeline)
         """The messages of a chat, and the reactions to them."""
-        self.contacts = Contacts(pipeline)
+        self.contacts: Contacts = Contacts(pipeline)
         """The organization's address book."""
-        self.phone_numbers = PhoneNumbers(pipeline)
+        self.phone_numbers: PhoneNumbers = PhoneNumbers(pipeline)
         """The organization's own numbers."""
-        self.webhook_subscriptions = WebhookSubscriptions(pipeline)
+        self.webhook_subscriptions: WebhookSubscriptions = WebhookSubscriptions(pipeline)
         """The endpoints that receive your events."""
-        self.imessage = IMessage(pipeline)
+        self.imessage: IMessage = IMessage(pipeline)
         """Who can be reached by iMessage."""
 
     def __repr__(self) -> str:

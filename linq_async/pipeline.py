@@ -19,6 +19,7 @@ from linq_async.errors import APIError, LinqError, NotFoundError, Outcome, RateL
 from linq_async.key_memory import KeyMemory
 from linq_async.models.outgoing import NewMessage
 from linq_async.retry import may_retry, must_stop, preload, retrying, wait_for
+from linq_async.timing import Timing
 from linq_async.transport.attachments import measured
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.limits import Limits, PausedError, Throttle, jitter
@@ -29,7 +30,7 @@ from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import refusal
 from linq_async.wire.result import CallResult
 
-logger = logging.getLogger("linq_async")
+logger: logging.Logger = logging.getLogger("linq_async")
 
 
 @attrs.define(eq=False)
@@ -65,12 +66,12 @@ class Pipeline:
         _preload()
         self.transport = transport
         self.settings = settings
-        self.timing = settings.timing
-        self.keys = KeyMemory() if keys is None else keys
+        self.timing: Timing = settings.timing
+        self.keys: KeyMemory = KeyMemory() if keys is None else keys
         """The keys of callers, which the clients of one transport share."""
-        self.limits = Limits() if limits is None else limits
+        self.limits: Limits = Limits() if limits is None else limits
         """The limits of the server, which the clients of one transport share."""
-        self.throttle = Throttle(self.limits, settings)
+        self.throttle: Throttle = Throttle(self.limits, settings)
         self._clock = settings.timing.clock
         self._log = AttemptLog(logger, settings.on_attempt)
 

@@ -13,7 +13,7 @@ from linq_async.cli import demo, doctor, exit_codes, sandbox, send
 from linq_async.cli.commands import Commands
 from linq_async.cli.render import show
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="linq-async",
     cls=Commands,
     no_args_is_help=True,

@@ -22,7 +22,7 @@ from linq_async.wire.comparison import (
 )
 from linq_async.wire.request import Request
 
-logger = logging.getLogger("linq_async")
+logger: logging.Logger = logging.getLogger("linq_async")
 
 Sent = TypeVar("Sent", CreatedChat, SentMessage)
 

@@ -16,7 +16,7 @@ STOP_SECONDS = 3.0
 HURRIED_STOP_SECONDS = 1.0
 """The same if the block was cancelled: then its caller waits for nothing else."""
 
-logger = logging.getLogger("linq_async")
+logger: logging.Logger = logging.getLogger("linq_async")
 Call = Callable[[], Awaitable[None]]
 
 

@@ -14,7 +14,7 @@ from .refusals import RefusalError
 from .state import State
 
 OnRequest = Callable[[LoggedRequest], object]
-logger = logging.getLogger("linq_async.sandbox")
+logger: logging.Logger = logging.getLogger("linq_async.sandbox")
 
 
 @attrs.frozen

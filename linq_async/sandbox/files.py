@@ -31,8 +31,8 @@ class UploadedFile:
 
     def __init__(self, filename: str, content_type: str | None, storage: Storage) -> None:
         self.filename = filename
-        self.content_type = media_type(content_type) or guessed_type(filename)
-        self.size = 0
+        self.content_type: str = media_type(content_type) or guessed_type(filename)
+        self.size: int = 0
         self.kept = False
         self._storage = storage
         self._budget: Budget = storage.memory

@@ -54,7 +54,7 @@ class Budget:
     def __init__(self, what: str, limit: int) -> None:
         self.what = what
         self.limit = limit
-        self.used = 0
+        self.used: int = 0
 
     def take(self, amount: int) -> None:
         """Take an amount.
@@ -75,9 +75,9 @@ class Storage:
     """What is left of the limits on storing."""
 
     def __init__(self, limits: Limits) -> None:
-        self.memory = Budget("bytes in memory", limits.memory_bytes)
-        self.disk = Budget("bytes of large files", limits.disk_bytes)
-        self.files = Budget("large files", limits.disk_files)
+        self.memory: Budget = Budget("bytes in memory", limits.memory_bytes)
+        self.disk: Budget = Budget("bytes of large files", limits.disk_bytes)
+        self.files: Budget = Budget("large files", limits.disk_files)
 
 
 def cost(texts: Iterable[str | None], things: int) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import attrs
 
 MAX_BODY = 64 << 20
-logger = logging.getLogger("linq_async.sandbox")
+logger: logging.Logger = logging.getLogger("linq_async.sandbox")
 
 
 @attrs.define

@@ -13,7 +13,7 @@ class RefusalError(Exception):
         self.status = status
         self.code = code
         self.detail = detail
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 def missing(name: str) -> RefusalError:

@@ -38,7 +38,7 @@ class MalformedRequestFilter(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-http_logger = logging.getLogger("linq_async.sandbox.http")
+http_logger: logging.Logger = logging.getLogger("linq_async.sandbox.http")
 http_logger.addFilter(MalformedRequestFilter())
 
 
@@ -86,12 +86,12 @@ class Sandbox:
         normalise: Callable[[str], str] = str,
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
-        self.token = default_token(host) if token is None else checked_token(token)
-        self.phone_numbers = checked_numbers(phone_numbers)
-        self.limits = Limits() if limits is None else limits
-        self.changes = Changes()
-        self.faults = Faults(self.changes.publish)
-        self.requests = RequestLog(self.limits.logged_requests, self.changes.publish)
+        self.token: str = default_token(host) if token is None else checked_token(token)
+        self.phone_numbers: tuple[str, ...] = checked_numbers(phone_numbers)
+        self.limits: Limits = Limits() if limits is None else limits
+        self.changes: Changes = Changes()
+        self.faults: Faults = Faults(self.changes.publish)
+        self.requests: RequestLog = RequestLog(self.limits.logged_requests, self.changes.publish)
         self._host = host
         self._port = port
         self._on_request = on_request

@@ -64,16 +64,16 @@ class State:
         self.normalise: Callable[[str], str] = str
         self.without_imessage: set[str] = set()
         self.base_url = ""
-        self.users = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
-        self.deliveries = Deliveries(clock, changes)
+        self.users: list[User] = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
+        self.deliveries: Deliveries = Deliveries(clock, changes)
         self._phone_numbers = tuple(phone_numbers)
         self._start_empty()
 
     def _start_empty(self) -> None:
         # A new one: requests in progress give their room back to the old one.
-        self.storage = Storage(self.limits)
+        self.storage: Storage = Storage(self.limits)
         self.attachments: dict[str, SandboxAttachment] = {}
-        self.phone_numbers = {
+        self.phone_numbers: dict[int, PhoneNumber] = {
             id_: PhoneNumber(id=id_, phone_number=number) for id_, number in enumerate(self._phone_numbers, 11)
         }
         self.chats: dict[int, SandboxChat] = {}

@@ -14,7 +14,7 @@ from linq_async.wire.request import LimitGroup
 MAX_PAUSE = 3_600.0
 """Seconds: no Retry-After pauses a group for longer, so that one wrong answer cannot silence a client for days."""
 
-logger = logging.getLogger("linq_async")
+logger: logging.Logger = logging.getLogger("linq_async")
 
 
 class Pacer:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import hdrs, payload
 from aiohttp.abc import AbstractStreamWriter
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from linq_async.errors import UploadError
 from linq_async.transport.attachments import AttachmentWriter
@@ -29,13 +29,13 @@ class AttemptPayload(payload.Payload):
 
     _autoclose = True
     _transport: asyncio.WriteTransport | None = None
-    may_have_sent = False
+    may_have_sent: bool = False
     """Whether anything may have reached the server. Set before the first byte, so that it is never wrongly False."""
-    pooled = False
+    pooled: bool = False
     """Whether the connection may have carried an earlier request."""
-    stale = False
+    stale: bool = False
     """Whether the server had closed it, or written on it, while it was idle. Then nothing was sent on it."""
-    fully_written = False
+    fully_written: bool = False
     """Whether the whole body was handed to the transport."""
     failure: UploadError | None = None
     """Why an attachment could not be read, if that is what ended the attempt."""
@@ -47,7 +47,7 @@ class AttemptPayload(payload.Payload):
         self._body = body
         self._timeout = timeout
         self._size = body.size
-        self.skipped_headers = (hdrs.CONTENT_TYPE,) if body is NO_BODY else None
+        self.skipped_headers: tuple[istr, ...] | None = (hdrs.CONTENT_TYPE,) if body is NO_BODY else None
         """The headers that aiohttp must not add: an empty body has no media type."""
 
     @property

@@ -89,7 +89,7 @@ class Transport:
         self._max_connections = max_connections
         self._external = session
         self._pool: Pool | None = None
-        self.closed = False
+        self.closed: bool = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

@@ -33,7 +33,7 @@ class FileThreads:
         self._changed = threading.Condition()
         self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._idle = 0
-        self.count = 0
+        self.count: int = 0
         """The number of threads."""
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:

@@ -34,10 +34,10 @@ class DeadlineTimer:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.time = loop.time
+        self.time: Callable[[], float] = loop.time
         self._handle: asyncio.TimerHandle | None = None
         self.running: set[AttemptTimeout] = set()
-        self.next_check = math.inf
+        self.next_check: float = math.inf
         """When the timer fires next, by the loop's time."""
 
     def schedule(self, moment: float) -> None:
@@ -97,7 +97,7 @@ class AttemptTimeout:
         self._total = remaining if timeouts.total is None else min(timeouts.total, remaining)
         self._extra_read_seconds = extra_read_seconds
         self._graced: str | None = None
-        self.expired = False
+        self.expired: bool = False
 
     def watch(self, transport: asyncio.WriteTransport, on_stall: Callable[[float], None]) -> None:
         """Measure the progress of the body by what this transport has not sent yet. Call it before any progress.
@@ -121,11 +121,12 @@ class AttemptTimeout:
 
     def _start(self, phase: Phase, seconds: float | None, now: float, checks: int = 1) -> None:
         self.phase: Phase = phase
-        self.seconds = seconds = math.inf if seconds is None else seconds
+        seconds = math.inf if seconds is None else seconds
+        self.seconds: float = seconds
         deadline = now + seconds / checks
         if deadline > self._total_deadline:
             deadline = self._total_deadline
-        self.deadline = deadline
+        self.deadline: float = deadline
         if deadline < self._timer.next_check:
             self._timer.schedule(deadline)
 

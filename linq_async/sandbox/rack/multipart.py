@@ -64,7 +64,7 @@ class MultipartReader:
         self._buffer = bytearray(b"\r\n")
         self._in_part = False
         self._in_head = False
-        self.done = False
+        self.done: bool = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Feed a chunk and yield what it completes."""
