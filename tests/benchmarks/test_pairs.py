@@ -27,7 +27,7 @@ def _pair(contender: float, baseline: float) -> Pair:
     return Pair(Cost(cpu=contender, wall=2 * contender), Cost(cpu=baseline, wall=baseline))
 
 
-def test_the_ratio_is_the_median_of_the_pairs() -> None:
+def test_ratio_is_the_median_of_the_pairs() -> None:
     """A pair measured while the machine was slow does not change the median."""
     pairs = [_pair(1.0, 2.0), _pair(50.0, 100.0), _pair(3.0, 1.0)]
     assert cpu_ratio(pairs).median == 0.5

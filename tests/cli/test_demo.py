@@ -93,7 +93,7 @@ def test_fails_if_a_file_differs(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert "the stored message differs from the one sent" in result.stderr
 
 
-def test_the_image_is_a_png() -> None:
+def test_image_is_a_png() -> None:
     """The image ships with the package: its chunks have the right checksums, and it has all of its pixels."""
     data = demo.sample("map.png")
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
@@ -110,7 +110,7 @@ def test_the_image_is_a_png() -> None:
     assert len(zlib.decompress(chunks[b"IDAT"])) == height * (1 + 3 * width)
 
 
-def test_the_document_is_a_pdf() -> None:
+def test_document_is_a_pdf() -> None:
     """The document ships with the package: its table points at each object, and its last line at the table."""
     data = demo.sample("quote.pdf")
     assert data.startswith(b"%PDF-1.4\n")

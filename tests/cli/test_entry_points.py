@@ -1,4 +1,4 @@
-"""The two ways to start the command line: ``linq-async`` and ``python -m linq_async``."""
+"""Tests of the two entry points of the command line: ``linq-async`` and ``python -m linq_async``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODULE = Path(linq_async.cli.__file__).parents[1] / "__main__.py"
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, start: Callable[[], object]) -> bytes:
-    """Ask for the version with an ASCII terminal, and then print a character that it cannot show."""
+    """Show the version on an ASCII terminal, and then print a character that it cannot encode."""
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
     monkeypatch.setattr(sys, "argv", ["linq-async", "--version"])

@@ -56,7 +56,7 @@ def test_shows_the_ids(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) 
     assert result.stderr == ""
 
 
-def test_the_same_key_is_stored_once(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
+def test_same_key_is_stored_once(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
     """Running a command again with its key stores one message."""
     for _ in range(2):
         assert run(*ARGUMENTS, "--key", "order-1", env=sandbox_env).exit_code == 0
