@@ -34,7 +34,7 @@ class Operation:
     query: Mapping[str, str]
     """The types of its parameters; a name that ends in `~` may be left out."""
     bodies: Mapping[str, str]
-    """The name of the schema for each media type; empty if there is no body."""
+    """The name of the schema for each media type; empty without a body."""
     inferred: frozenset[str]
     """The media types that no documentation lists."""
     answers: Mapping[int, str]

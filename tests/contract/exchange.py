@@ -20,7 +20,7 @@ class Exchange:
     request_headers: Mapping[str, str] = field(default_factory=CIMultiDict[str])
     request_body: bytes = b""
     status: int | None = None
-    """None if there was no response to check."""
+    """None without a response to check."""
     response_headers: Mapping[str, str] = field(default_factory=CIMultiDict[str])
     response_body: bytes = b""
 

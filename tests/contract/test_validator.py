@@ -89,7 +89,7 @@ WRONG: dict[str, tuple[Exchange, str, str]] = {
         wrote("PUT", "/phone_numbers/11", {"phone_number": {"forwarding_number": ""}}, {}),
         "request.body", "phone_number",
     ),
-    "json where a form is documented": (
+    "json for a form": (
         wrote("POST", "/chats/45/chat_messages", {"message": {"text": "Hello!"}}, {}, 201), "request.type", "multipart",
     ),
     "urlencoded": (
@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[Exchange, str, str]] = {
         "request.type", "urlencoded",
     ),
     "no type": (replace(created(), request_headers=TOKEN), "request.type", "no Content-Type"),
-    "a body where none is taken": (
+    "an unexpected body": (
         read("/chats/45/mark_as_read", None, 204, method="PUT", body=b"{}"), "request.body", "no body",
     ),
     # Requests in multipart/form-data
@@ -127,12 +127,12 @@ WRONG: dict[str, tuple[Exchange, str, str]] = {
     ),
     "form: chat, not listed": (sent(SENDER, PERSON, TEXT, path="/chats", status=200), "request.type", "not listed"),
     # Routes, tokens and queries
-    "route: unknown": (read("/chats/45/messages", {}), "request.route", "no operation"),
-    "route: method": (read("/chats/45/stop_typing", None, 204, method="POST"), "request.route", "no operation"),
+    "route: unknown": (read("/chats/45/messages", {}), "request.route", "not an operation"),
+    "route: method": (read("/chats/45/stop_typing", None, 204, method="POST"), "request.route", "not an operation"),
     "route: another version": (
-        replace(created(), url="/api/partner/v3/chats"), "request.route", "no operation",
+        replace(created(), url="/api/partner/v3/chats"), "request.route", "not an operation",
     ),
-    "route: id": (read("/chats/0a1b", {"data": CHAT}), "request.route", "no id"),
+    "route: id": (read("/chats/0a1b", {"data": CHAT}), "request.route", "not an id"),
     "token: missing": (replace(created(), request_headers=JSON_TYPE), "request.token", "missing"),
     "query: missing": (read("/chats?page=1", {"data": [], "meta": META}), "request.query", "phone_number is missing"),
     "query: unknown": (read(f"{CHATS}&limit=5", {"data": [], "meta": META}), "request.query", "'limit' is unknown"),
@@ -189,7 +189,7 @@ WRONG: dict[str, tuple[Exchange, str, str]] = {
         replace(created(), response_headers={"Content-Type": "text/html"}), "answer.type", "text/html",
     ),
     "answer: a body with 204": (
-        read("/chats/45/mark_as_read", {}, 204, method="PUT"), "answer.body", "none is documented",
+        read("/chats/45/mark_as_read", {}, 204, method="PUT"), "answer.body", "but none is documented",
     ),
     "answer: header": (created(NEW_CHAT, CREATED, 200, **{"X-Cache": "hit"}), "answer.headers", "X-Cache"),
     "error: the other format": (created(answer=STANDARD_ERROR, status=400), "answer.body", "error_code"),

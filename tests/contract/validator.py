@@ -27,7 +27,7 @@ class Validator:
         path = urlsplit(exchange.url).path
         found = self.contract.find(exchange.method, path)
         if found is None:
-            return [Violation("request.route", f"{exchange.method} {path} is no operation", status=exchange.status)]
+            return [Violation("request.route", f"{exchange.method} {path} is not an operation", status=exchange.status)]
         operation, ids = found
         violations = list(self._request(operation, ids, exchange))
         if exchange.status is not None:
@@ -46,7 +46,7 @@ class Validator:
             yield Violation("request.token", f"{self.contract.token_header} is missing", name)
         for place, value in ids.items():
             if not (value.isascii() and value.isdigit()):
-                yield Violation("request.route", f"{value!r} is no id", name, keyword="type", place=place)
+                yield Violation("request.route", f"{value!r} is not an id", name, keyword="type", place=place)
         yield from self._query(operation, urlsplit(exchange.url).query)
         yield from self._body(operation, exchange)
 
@@ -106,7 +106,7 @@ class Validator:
                 what = f"{header} is not documented"
                 yield Violation("answer.headers", what, name, status=status, place=header.lower())
         if schema == NOTHING and exchange.response_body:
-            yield Violation("answer.body", "a body where none is documented", name, status=status)
+            yield Violation("answer.body", "a body, but none is documented", name, status=status)
         elif schema not in (NOTHING, ANYTHING):
             yield from self._json_answer(operation, status, schema, exchange)
 

@@ -47,7 +47,7 @@ async def banner_on_accept(exchange: Exchange) -> None:
 
 @behaviour(at=At.ACCEPT)
 async def plain_text(exchange: Exchange) -> None:
-    """Speak plain text where a TLS handshake is due."""
+    """Send plain text in place of a TLS handshake."""
     await exchange.wire.fill()
     await exchange.send(response(400, b"The plain HTTP request was sent to HTTPS port"))
     exchange.wire.finish()
@@ -270,7 +270,7 @@ async def until_close(exchange: Exchange) -> None:
 slow_work = register(replace(good, name="work slowly, then answer well", pause=PAUSE_SECONDS))
 
 
-# A good answer, and then something on the connection that was kept (where unasked: when `server.cue` is set)
+# A good answer, and then something on the connection that was kept (if unsolicited: when `server.cue` is set)
 
 
 @behaviour(stores=True)

@@ -25,7 +25,7 @@ class ConnectProxy:
 
     @property
     def address(self) -> str:
-        """Where it listens: host and port."""
+        """Host and port of the listener."""
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property

@@ -50,7 +50,7 @@ def cancelled_at(awaitable: Awaitable[Any], suspension: int) -> Generator[Any, A
 
 
 def at_suspension(number: int) -> Interrupt:
-    """Cancel a call where it gives the loop its turn for this time, counted from 0."""
+    """Cancel a call when it yields to the loop for the nth time, counted from 0."""
 
     async def run(_: LinqClient, call: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(_cancelled(call, number))
@@ -65,7 +65,7 @@ async def _cancelled(call: Coroutine[Any, Any, Any], number: int) -> Any:
 
 
 def cancel_after(steps: int) -> Interrupt:
-    """Cancel a call after so many steps of the loop."""
+    """Cancel a call after this many steps of the loop."""
 
     async def run(_: LinqClient, call: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(call)
@@ -78,7 +78,7 @@ def cancel_after(steps: int) -> Interrupt:
 
 
 def close_after(steps: int) -> Interrupt:
-    """Close the client after so many steps of the loop."""
+    """Close the client after this many steps of the loop."""
 
     async def run(linq: LinqClient, call: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(call)
@@ -145,7 +145,7 @@ def _given_up(error: BaseException) -> BaseException:
 
 
 def times_out_after(scope: Scope, steps: int) -> Interrupt:
-    """Let the caller's own time limit pass after so many steps of the loop."""
+    """Let the caller's own timeout expire after this many steps of the loop."""
 
     async def run(_: LinqClient, call: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(scope(call))
@@ -160,7 +160,7 @@ def times_out_after(scope: Scope, steps: int) -> Interrupt:
 
 
 async def turns(steps: int, task: asyncio.Task[Any]) -> None:
-    """Let the loop take so many steps, or fewer if the task ends before."""
+    """Run this many steps of the loop, or fewer if the task ends before."""
     for _ in range(steps):
         if task.done():
             return
@@ -189,7 +189,7 @@ class Observed:
             self.result = task.result()
 
     def check(self, stored: list[Stored]) -> None:
-        """Hold what the caller can know to what the server stored of this call."""
+        """Compare what the caller can know with what the server stored of this call."""
         assert len(stored) <= 1
         assert {record.idempotency_key for record in self.records} <= {KEY}
         if self.result is not None:

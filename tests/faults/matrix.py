@@ -1,4 +1,4 @@
-"""The fault matrix: what each fault must come to, by the rules of the client, for each kind of request."""
+"""The fault matrix: the expected outcome of each fault for each kind of request."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -98,7 +98,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Fault:
-    """One row: what happens, and the verdict on it; `verdicts` where a kind of request differs."""
+    """One row: a fault and its verdict; `verdicts` has the kinds of request that differ."""
 
     behaviour: Behaviour
     verdict: Verdict
@@ -128,7 +128,7 @@ class Fault:
         return [run for run in self.runs if run in endings.values()]
 
     def timeouts_of(self, kind: Kind) -> Timeouts:
-        """Return the time limits, short where they are the point."""
+        """Return the time limits, short if the fault is a timeout."""
         return self.timeouts if kind.creates or self.without_body is None else self.without_body
 
     def verdict_on(self, kind: Kind) -> Verdict:

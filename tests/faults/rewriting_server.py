@@ -118,7 +118,7 @@ class RewritingServer:
         return None
 
     def knows(self, kept: Kept) -> bool:
-        """Tell whether the key of a message still leads to it."""
+        """Return whether the key of a message still leads to it."""
         return self.habits.keys != "kept for a minute" or self.clock.now - kept.at < 60
 
     def chat_of(self, people: frozenset[str]) -> int:

@@ -36,7 +36,7 @@ def keys_of(server: ScriptedServer) -> list[str | None]:
 
 
 async def crowd(linq: LinqClient, server: ScriptedServer, count: int, *, under_way: int) -> list[asyncio.Task[Any]]:
-    """Start many calls, and return them once so many of them are under way."""
+    """Start many calls, and return them once this many are under way."""
     calls = [asyncio.create_task(create(linq, f"key-{number}")) for number in range(count)]
     await server.seen(under_way)
     for _ in range(5):
@@ -104,7 +104,7 @@ COUNTS = [pytest.param(200), pytest.param(10_000, marks=pytest.mark.slow)]
 @pytest.mark.asyncio
 @pytest.mark.parametrize("count", COUNTS)
 async def test_closing_on_a_line(count: int) -> None:
-    """However many calls stand in line, closing ends them all at once, NOT_SENT but for those under way."""
+    """Closing ends all waiting calls at once; all are NOT_SENT except those under way."""
     assert await close_on_a_crowd(count, []) == {f"key-{number}" for number in range(SLOTS)}
 
 

@@ -1,4 +1,4 @@
-"""Answers that come before the request is out, or that end exactly where the client stops to read."""
+"""Responses that come before the request was sent, or that end exactly at the size limit."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ async def _failures(port: int, trust: ssl.SSLContext) -> list[ConnectError]:
 @pytest.mark.parametrize("newest", [TLS_1_2, TLS_1_3], ids=["TLS 1.2", "TLS 1.3"])
 @pytest.mark.parametrize("serve", [_close_at_once, _close, _reset, _alert])
 async def test_a_handshake_that_is_broken_off(serve: Serve, newest: ssl.TLSVersion) -> None:
-    """A server that closes, resets or refuses in the handshake is told from one that is not there."""
+    """A server that closes, resets or refuses during the handshake has another reason than one that is down."""
     trust = ssl.create_default_context()
     trust.maximum_version = newest
     async with _serving(serve) as port:
@@ -100,7 +100,7 @@ async def test_a_handshake_that_cannot_agree(way: str) -> None:
 
 @pytest.mark.asyncio
 async def test_a_server_that_is_not_there_refuses(certificates: Certificates) -> None:
-    """Where nobody listens the reason stays ``refused``, over https too."""
+    """Without a listener the reason is ``refused``, over https too."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     async with LinqClient(TOKEN, base_url=f"https://127.0.0.1:{port}", ssl=certificates.client, retry=ONCE) as linq:

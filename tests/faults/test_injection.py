@@ -1,4 +1,4 @@
-"""Whatever stands in headers, paths, parameters, names and fields, it is one request, and says what was meant."""
+"""Any value in headers, paths, parameters, names and fields gives one request with exactly this value."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def recorded(call: Act, **options: Any) -> Recorder | None:
         except (ConfigurationError, InvalidArgumentError):
             assert recorder.heads == []
             return None
-        except LinqError:  # what the answer says is no matter here
+        except LinqError:  # the response does not matter here
             pass
     recorder.check_single()
     return recorder

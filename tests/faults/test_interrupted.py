@@ -1,4 +1,4 @@
-"""A call may be interrupted at any moment: what is told of it is true, nothing leaks, and the pool serves on."""
+"""Calls interrupted at any moment report the truth, leak nothing, and leave the pool usable."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def _closed_gate(linq: LinqClient, server: ScriptedServer) -> None:
 
 
 async def _taken_slot(linq: LinqClient, server: ScriptedServer) -> None:
-    """Let another call hold the only slot, for so many steps of the loop as a call's way into the line takes."""
+    """Let another call hold the only slot for as many steps of the loop as a call needs to queue."""
     server.script.insert(0, broken_wire.after(server.cue, server.default))
     holder = asyncio.create_task(create(linq, "holds-the-slot"))
     holder.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -117,7 +117,7 @@ SCENES = {
 
 
 async def play(scene: Scene, interrupt: Interrupt) -> Observed:
-    """Interrupt a call, use the pool again unless it was closed, and hold all that was told to the truth."""
+    """Interrupt a call, use the pool again unless it was closed, and compare the report with the server."""
     observed = Observed()
     async with leaving_nothing(), ScriptedServer(scene.script) as server:
         policy = RetryPolicy(max_attempts=4, max_elapsed=3_600)
@@ -173,7 +173,7 @@ def held_up(found: list[Observed]) -> list[bool]:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", SCENES)
 async def test_cancelled_at_each_suspension(name: str) -> None:
-    """A call that is cancelled wherever it waits tells the truth, leaks nothing, and leaves the pool usable."""
+    """A call cancelled at any of its waits reports the truth, leaks nothing, and leaves the pool usable."""
     found = await play_all(SCENES[name], at_suspension)
     assert [observed.cancelled for observed in found] == [True] * (len(found) - 1) + [False]
     assert len(found) >= 2
@@ -182,7 +182,7 @@ async def test_cancelled_at_each_suspension(name: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", BY_NAME)
 async def test_cancelled_at_each_step_of_the_loop(name: str) -> None:
-    """A call that is cancelled at any turn of the loop tells the truth, leaks nothing, and leaves the pool usable."""
+    """A call cancelled at any turn of the loop reports the truth, leaks nothing, and leaves the pool usable."""
     found = await play_all(SCENES[name], cancel_after)
     assert held_up(found) == [True] * (len(found) - 1) + [False]
     assert len(found) >= 5
@@ -191,7 +191,7 @@ async def test_cancelled_at_each_step_of_the_loop(name: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", BY_NAME)
 async def test_closed_at_each_step_of_the_loop(name: str) -> None:
-    """A call whose client is closed at any turn of the loop ends in a ClientStateError that tells the truth."""
+    """Closing the client at any turn of the loop ends a call in a ClientStateError with the true outcome."""
     found = await play_all(SCENES[name], close_after)
     assert held_up(found) == [True] * (len(found) - 1) + [False]
     assert {type(observed.error).__name__ for observed in found[:-1]} == {"ClientStateError"}

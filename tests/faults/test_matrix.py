@@ -44,7 +44,7 @@ CASES = [
 
 @contextlib.contextmanager
 def base_url(fault: Fault, server: ScriptedServer) -> Generator[str]:
-    """Give the address that the client is told."""
+    """Yield the base URL for the client."""
     if fault.address == "refused":
         with refusing_url() as url:
             yield url
@@ -121,7 +121,7 @@ def check_keys(end: Any, server: ScriptedServer, kind: Kind) -> None:
 
 
 async def check_nothing_left(server: ScriptedServer) -> None:
-    """Hold a closed client to having no connection, even where the server does not read."""
+    """Assert that a closed client has no connection, even if the server does not read."""
     assert await sockets_left(server.port) == 0
     assert await server.settled() == 0
 

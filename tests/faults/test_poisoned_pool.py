@@ -67,7 +67,7 @@ def check(end: Any, number: int, server: Poisoner) -> None:
 
 
 async def turn(times: int) -> None:
-    """Let the loop look at its sockets so many times."""
+    """Let the loop poll its sockets this many times."""
     for _ in range(times):
         await asyncio.sleep(0)
 

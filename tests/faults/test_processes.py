@@ -1,4 +1,4 @@
-"""Forks, fresh processes and Ctrl-C: who sends, sends once, and who is stopped is told what he may have sent."""
+"""Forks, new processes and Ctrl-C: each message is sent once, and an interrupted send is reported."""
 
 from __future__ import annotations
 

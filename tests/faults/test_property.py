@@ -82,7 +82,7 @@ class Ending:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the caller is told: by the error, or, where it gave up, by the record of the last attempt."""
+        """The reported outcome: of the error or, if the call was cancelled, of the last attempt."""
         if self.error is not None:
             return self.error.outcome
         finished = [attempt.outcome for attempt in self.attempts if attempt.finished]
@@ -117,7 +117,7 @@ def take_ending(calling: asyncio.Task[Any], ending: Ending) -> None:
 
 
 async def give_up(server: ScriptedServer, story: Story, calling: asyncio.Task[Any]) -> None:
-    """Cancel at the first of the two moments; never where there is none."""
+    """Cancel at the first of the two moments, or never if there is none."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(story.cancel_after):
             await server.seen(story.cancel_at_arrival or NEVER)

@@ -112,7 +112,7 @@ async def test_a_proxy_that_refuses_for_good_is_asked_once(certificates: Certifi
 @pytest.mark.asyncio
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_a_proxy_that_refuses_for_now_is_asked_again(certificates: Certificates, status: int) -> None:
-    """A proxy that cannot serve at the moment is asked again, for nothing was sent."""
+    """A proxy that is temporarily unavailable is retried, because nothing was sent."""
     async with (
         Loopback(tls=certificates.right) as server,
         ConnectProxy(server.port, _refusal(status)) as proxy,

@@ -1,4 +1,4 @@
-"""README's two tables hold for any sequence of events, for every kind of call."""
+"""The two tables of the README hold for every kind of call under any sequence of events."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Story:
         return self.steps[number] if number < len(self.steps) else Step(WELL, good)
 
     def behaviour(self, number: int) -> Behaviour | None:
-        """Return the behaviour for an attempt: where the next one needs a new connection, this one closes its own."""
+        """Return the behavior for an attempt. It closes its connection if the next attempt needs a new one."""
         step = self.step(number)
         if self.step(number + 1).new_connection and step.behaviour in {found.behaviour for found in STEPS}:
             return _closing(step)
@@ -224,7 +224,7 @@ class Stage:
 
 
 async def perform(story: Story, certificates: Certificates | None) -> Played:
-    """Make the call, each attempt of which meets what the story says, and hold what is told of it to the truth."""
+    """Make the call with the scripted events, and compare its report with what happened."""
     call = BY_NAME[story.call]
     policy = RetryPolicy(max_attempts=story.max_attempts, max_elapsed=MAX_ELAPSED)
     trust: ssl.SSLContext | None = None if certificates is None else certificates.client

@@ -1,4 +1,4 @@
-"""No redirect of any kind is followed: neither the token nor a text goes where an answer points."""
+"""No redirect is followed: neither the token nor a text is sent to another location."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_no_redirect_is_followed(call: str, location: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["Refresh", "Content-Location", "Link", "Alt-Svc", "Location"])
 async def test_no_header_of_a_success_leads_elsewhere(name: str) -> None:
-    """A success that names another address is a success, and the next call goes where the first one went."""
+    """A success with a Location header is a success, and the next call uses the same address."""
     async with Loopback() as other, Loopback() as server, client_of(server) as linq:
         value = f'0; url="{other.url}/"' if name == "Refresh" else f"{other.url}/"
         server.default = Reply(201, CREATED.body, {name: value})

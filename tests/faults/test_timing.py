@@ -112,7 +112,7 @@ async def test_headers_that_are_not_read_end_by_a_typed_error() -> None:
 
 
 async def _read_slowly(listener: socket.socket, size: int, pause: float) -> None:
-    """Take so many bytes, few at a time, and answer."""
+    """Read this many bytes, a few at a time, and respond."""
     loop = asyncio.get_running_loop()
     connection, _ = await loop.sock_accept(listener)
     with connection:
@@ -180,7 +180,7 @@ async def test_retry_after_is_never_undercut(code: int, asked: str) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("code", "error"), [(429, RateLimitError), (503, ServerError)])
 async def test_retry_after_beyond_the_budget(code: int, error: type[RateLimitError | ServerError]) -> None:
-    """A wait longer than the budget is not begun: the error comes at once, and tells the seconds."""
+    """A wait longer than the time limit is not begun: the error comes at once, with the seconds."""
     async with ScriptedServer([answers.status(code, Retry_After="3600")]) as server, client(server) as linq:
         waits = hurry(linq)
         with pytest.raises(error) as caught:
@@ -212,7 +212,7 @@ CANCELLED = [
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("behaviour", CANCELLED, ids=lambda behaviour: behaviour.name)
 async def test_cancelled_call_leaves_nothing(certificates: Certificates, behaviour: Behaviour, tls: bool) -> None:
-    """A call that is cancelled wherever it stands takes its connection with it."""
+    """Cancelling a call in any phase drops its connection."""
     files, tasks = open_files(), other_tasks()
     server_side, trust = (certificates.right, certificates.client) if tls else (None, None)
     async with ScriptedServer([behaviour], tls=server_side) as server:

@@ -1,4 +1,4 @@
-"""A tiny HTTP server on loopback: it keeps what arrives and answers as it is told."""
+"""A small HTTP server on loopback that records requests and responds as scripted."""
 
 from __future__ import annotations
 
@@ -119,12 +119,12 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Base URL of the server."""
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def port(self) -> int:
-        """The port where it listens."""
+        """Port of the server."""
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
@@ -144,7 +144,7 @@ class Loopback:
         await self._server.wait_closed()
 
     async def holding(self, count: int) -> None:
-        """Wait until so many requests have arrived."""
+        """Wait until this many requests have arrived."""
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.seen) >= count)
 

@@ -70,7 +70,7 @@ class Exchange:
 
     @property
     def whole(self) -> tuple[int, bytes]:
-        """The same, but with a body to damage where a healthy answer has none, and no 404 to a repeated DELETE."""
+        """The same, but always with a body to damage, and without a 404 to a repeated DELETE."""
         status, body = self.good
         return (200, b'{"ok": true, "gone": true}') if self.seen.method == "DELETE" else (status, body)
 

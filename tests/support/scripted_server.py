@@ -80,7 +80,7 @@ class ScriptedServer:
         return self.open_connections
 
     async def stop_listening(self) -> None:
-        """Refuse new connections from now on; those that stand go on."""
+        """Refuse new connections from now on, and keep the existing ones."""
         self._accepting.cancel()
         await asyncio.wait([self._accepting])
         self._listener.close()
