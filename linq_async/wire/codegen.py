@@ -7,6 +7,7 @@ directly. It takes half the time.
 
 from __future__ import annotations
 
+import enum
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, Union, get_args, get_origin
@@ -32,10 +33,7 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
     scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, **{leaf.__name__: leaf for leaf in LEAVES}}
     lines = ["def structure(data, _):", "get = data.get", "made = new(kind)"]
     for field in fields:
-        if field.init:
-            scope |= {f"{field.name}_hook": hook_of(field.type), f"{field.name}_type": field.type}
-        else:
-            scope[f"{field.name}_default"] = field.default
+        scope |= _scope_of(field, hook_of)
         lines += _lines(field)
     source = "\n    ".join([*lines, "return made"])
     exec(compile(source, f"<linq_async structure {kind.__qualname__}>", "exec"), scope)  # noqa: S102  # our own names
@@ -60,21 +58,44 @@ def _is_null_if_missing(field: attrs.Attribute[Any]) -> bool:
     return not field.init or default is attrs.NOTHING or default is None
 
 
-def _lines(field: attrs.Attribute[Any]) -> Iterator[str]:
-    """Yield the lines that set a field."""
+def _scope_of(field: attrs.Attribute[Any], hook_of: Callable[[Any], Hook]) -> dict[str, Any]:
+    """Return the names that the lines of a field use."""
     name, kind = field.name, field.type
     if not field.init:
-        yield f"made.{name} = {name}_default"
+        return {f"{name}_default": field.default}
+    scope: dict[str, Any] = {f"{name}_hook": hook_of(kind), f"{name}_type": kind}
+    if get_origin(kind) is list:
+        (item,) = get_args(kind)
+        return scope | {f"{name}_item_hook": hook_of(item), f"{name}_item_type": item}
+    return scope | {f"{name}_known": {member.value: member for member in _open_enum_of(kind) or ()}}
+
+
+def _lines(field: attrs.Attribute[Any]) -> Iterator[str]:
+    """Yield the lines that set a field."""
+    if not field.init:
+        yield f"made.{field.name} = {field.name}_default"
         return
-    yield (
-        f"value = data[{wire_name(field)!r}]"
-        if field.default is attrs.NOTHING
-        else f"value = get({wire_name(field)!r})"
-    )
+    required = field.default is attrs.NOTHING
+    yield f"value = data[{wire_name(field)!r}]" if required else f"value = get({wire_name(field)!r})"
+    yield f"made.{field.name} = {_expression(field.name, field.type)}"
+
+
+def _expression(name: str, kind: Any) -> str:
+    """Return the expression for a value, which calls the hook of its type only if that is needed."""
+    otherwise = f"{name}_hook(value, {name}_type)"
+    if get_origin(kind) is list:
+        items = f"[{name}_item_hook(item, {name}_item_type) for item in value]"
+        return f"{items} if value.__class__ is list else {otherwise}"
+    if _open_enum_of(kind) is not None:
+        return f"{name}_known.get(value, value) if value.__class__ is str else {otherwise}"
     optional = get_origin(kind) in {Union, types.UnionType} and type(None) in get_args(kind)
     (inner, *more) = [member for member in get_args(kind) if member is not type(None)] if optional else [kind]
     conditions = [f"value.__class__ is {inner.__name__}"] if inner in LEAVES and not more else []
     conditions += ["value is None"] if optional else []
-    otherwise = f"{name}_hook(value, {name}_type)"
-    accepted = " or ".join(conditions)
-    yield f"made.{name} = value if {accepted} else {otherwise}" if accepted else f"made.{name} = {otherwise}"
+    return f"value if {' or '.join(conditions)} else {otherwise}" if conditions else otherwise
+
+
+def _open_enum_of(kind: Any) -> type[enum.StrEnum] | None:
+    """Return the enum of a union such as ``Service | str | None``, or None if it is not one."""
+    enums = [member for member in get_args(kind) if isinstance(member, type) and issubclass(member, enum.StrEnum)]
+    return enums[0] if enums and str in get_args(kind) else None
