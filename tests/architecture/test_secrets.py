@@ -248,7 +248,7 @@ async def test_a_cancelled_call_shows_no_secret(log: pytest.LogCaptureFixture) -
     """The CancelledError that a caller sees has no frame whose locals hold a secret."""
     async with Loopback(_silence) as server, _client(server.url) as linq:
         task = asyncio.ensure_future(_create()(linq))
-        await server.holding(1)
+        await server.arrived(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task

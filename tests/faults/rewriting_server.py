@@ -99,13 +99,13 @@ class RewritingServer:
         return self._shown(found, seen, replay=earlier is found)
 
     def _asked(self, seen: Seen) -> tuple[str, str, frozenset[str]]:
-        if seen.target.endswith("/chat_messages"):
+        if seen.path.endswith("/chat_messages"):
             body = seen.body.decode()
             key, text = [
                 body.partition(f'name="message[{name}]"\r\n\r\n')[2].partition("\r\n--")[0]
                 for name in ("idempotency_key", "text")
             ]
-            return key, text, self.chats[int(seen.target.split("/")[-2]) - 1]
+            return key, text, self.chats[int(seen.path.split("/")[-2]) - 1]
         message = seen.json["message"]
         people = frozenset(canonical(number) for number in seen.json["chat"]["phone_numbers"])
         return message["idempotency_key"], message["text"], people
@@ -138,7 +138,7 @@ class RewritingServer:
         if self.habits.sent_at:
             message["sent_at"] = (EPOCH + timedelta(seconds=kept.at + self.habits.skew)).isoformat()
         headers = {"Date": format_datetime(self._moment(), usegmt=True)} if self.habits.date else {}
-        if seen.target.endswith("/chat_messages"):
+        if seen.path.endswith("/chat_messages"):
             return replied({"data": message}, 200 if replay else 201, **headers)
         chat = {"id": kept.chat_id, "chat_handles": self._handles(kept), "chat_messages": message}
         return replied({"data": chat}, 200, **headers)

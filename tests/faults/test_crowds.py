@@ -38,7 +38,7 @@ def keys_of(server: ScriptedServer) -> list[str | None]:
 async def crowd(linq: LinqClient, server: ScriptedServer, count: int, *, under_way: int) -> list[asyncio.Task[Any]]:
     """Start many calls, and return them once this many are under way."""
     calls = [asyncio.create_task(create(linq, f"key-{number}")) for number in range(count)]
-    await server.seen(under_way)
+    await server.arrived(under_way)
     for _ in range(5):
         await asyncio.sleep(0)
     return calls

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from linq_async import LinqClient, LinqError, RetryPolicy, Timeouts
-from tests.support.script import Behaviour
+from tests.support.script import Behaviour, good
 from tests.support.scripted_server import ScriptedServer
 
 from . import answers, broken_wire
@@ -76,10 +76,10 @@ async def _closed_gate(linq: LinqClient, server: ScriptedServer) -> None:
 
 async def _taken_slot(linq: LinqClient, server: ScriptedServer) -> None:
     """Let another call hold the only slot for as many steps of the loop as a call needs to queue."""
-    server.script.insert(0, broken_wire.after(server.cue, server.default))
+    server.script.insert(0, broken_wire.after(server.cue, good))
     holder = asyncio.create_task(create(linq, "holds-the-slot"))
     holder.add_done_callback(lambda done: done.cancelled() or done.exception())
-    await server.seen(1)
+    await server.arrived(1)
     _later(asyncio.get_running_loop(), 12, server.cue.set)
 
 

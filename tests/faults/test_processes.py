@@ -174,7 +174,7 @@ async def test_ctrl_c_while_a_send_is_under_way() -> None:
     """Ctrl-C ends the run at once, the record of the attempt says UNKNOWN with its key, and Python warns of nothing."""
     async with ScriptedServer(default=broken_wire.no_answer.storing()) as server:
         process = await started(INTERRUPTED, server.url)
-        await server.seen(1)
+        await server.arrived(1)
         process.send_signal(signal.SIGINT)
         end = await ended(process)
     assert (end.code, end.err) == (0, "")

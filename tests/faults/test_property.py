@@ -120,7 +120,7 @@ async def give_up(server: ScriptedServer, story: Story, calling: asyncio.Task[An
     """Cancel at the first of the two moments, or never if there is none."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(story.cancel_after):
-            await server.seen(story.cancel_at_arrival or NEVER)
+            await server.arrived(story.cancel_at_arrival or NEVER)
     calling.cancel()
 
 

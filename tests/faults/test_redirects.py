@@ -47,7 +47,7 @@ async def test_no_redirect_is_followed(call: str, location: str) -> None:
         where = LOCATIONS[location](other.url)
         headers = {} if where is None else {"Location": where}
         for code in CODES:
-            server.script = [Reply(code, b"", headers)]
+            server.script[:] = [Reply(code, b"", headers)]
             error = await failure_of(CALLS[call](linq))
             assert isinstance(error, RedirectError)
             assert (error.status, error.outcome, error.attempts) == (code, Outcome.UNKNOWN, 1)

@@ -359,7 +359,7 @@ async def test_late_answer_waits_for_its_event() -> None:
     event = asyncio.Event()
     async with ScriptedServer([broken_wire.after(event, good)]) as server:
         asking = asyncio.create_task(converse(server, post()))
-        await server.seen(1)
+        await server.arrived(1)
         assert not asking.done()
         event.set()
         assert b"900001" in (await asking)[0]
@@ -386,7 +386,7 @@ async def test_close_leaves_nothing(certificates: Certificates) -> None:
         async with ScriptedServer([*waiting], tls=tls) as server:
             asking = [asyncio.create_task(_ask(server, certificates)) for _ in waiting]
             async with asyncio.timeout(1):
-                await server.seen(len(waiting))
+                await server.arrived(len(waiting))
         await asyncio.gather(*asking)
     assert other_tasks() == tasks
     assert open_files() == files

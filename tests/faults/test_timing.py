@@ -218,7 +218,7 @@ async def test_cancelled_call_leaves_nothing(certificates: Certificates, behavio
     async with ScriptedServer([behaviour], tls=server_side) as server:
         async with client(server, trust) as linq:
             calling = asyncio.create_task(ask(linq, Kind.FORM, big=True))
-            await server.seen(1)
+            await server.arrived(1)
             calling.cancel()
             await asyncio.wait([calling])
             assert calling.cancelled()
@@ -234,7 +234,7 @@ async def test_close_under_way_leaves_nothing() -> None:
     async with ScriptedServer(default=broken_wire.no_answer) as server:
         linq = client(server)
         calls = [asyncio.create_task(ask(linq, kind)) for kind in Kind]
-        await server.seen(len(calls))
+        await server.arrived(len(calls))
         await linq.aclose()
         ends = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(end).__name__ for end in ends} == {"ClientStateError"}

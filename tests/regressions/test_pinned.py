@@ -225,7 +225,7 @@ async def test_a_proxy_is_obeyed() -> None:
     assert isinstance(error, ConnectError)
     assert (error.reason, error.outcome) == ("proxy", Outcome.NOT_SENT)
     assert (len(proxy.seen), server.seen) == (1, [])
-    assert proxy.seen[0].target.startswith(url)
+    assert proxy.seen[0].path.startswith(url)
 
 
 # 9. A stream that is spent is sent again as an empty body.

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from .http_messages import response
+from .replies import Reply
 from .store import Seen
 from .wire import Wire
 
@@ -18,6 +19,12 @@ DRIP_SECONDS = 0.02
 PAUSE_SECONDS = 0.1
 
 Act = Callable[["Exchange"], Awaitable[None]]
+Step: TypeAlias = "Behaviour | Reply | bytes | Callable[[Seen], Awaitable[Reply | bytes | None]] | None"
+"""What a script says about one request.
+
+A `Reply` is sent, and the connection kept. Bytes are sent as they are, and the connection closed. None closes it
+without a response. A coroutine function gets the request and returns one of those three.
+"""
 
 BEHAVIOURS: "dict[str, Behaviour]" = {}
 
@@ -111,6 +118,21 @@ class Exchange:
         for byte in data:
             await self.send(bytes([byte]))
             await asyncio.sleep(DRIP_SECONDS)
+
+
+def behaviour_of(step: Step) -> Behaviour:
+    """Return what a step of a script means."""
+    if isinstance(step, Behaviour):
+        return step
+
+    async def act(exchange: Exchange) -> None:
+        reply = await step(exchange.seen) if callable(step) else step
+        if reply is not None:
+            await exchange.send(reply if isinstance(reply, bytes) else reply.encode())
+        if not isinstance(reply, Reply):
+            exchange.wire.close()
+
+    return Behaviour("reply", act)
 
 
 def behaviour(*, at: At = At.BODY, stores: bool = False) -> Callable[[Act], Behaviour]:

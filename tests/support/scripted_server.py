@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from .http_messages import parse_head
-from .script import At, Behaviour, Exchange, good
+from .script import At, Behaviour, Exchange, Step, behaviour_of, good
 from .store import Seen, Store, Stored
 from .wire import READ_SIZE, ClientGoneError, Wire
 
@@ -17,18 +17,19 @@ CAREFUL_READ = 512
 
 
 class ScriptedServer:
-    """Takes one behaviour of `script` a request, then `default`; logs and stores what arrives."""
+    """Takes a step of `script` for each request, then `default`; logs and stores what arrives."""
 
     def __init__(
         self,
-        script: Iterable[Behaviour] = (),
+        script: Iterable[Step] = (),
         *,
-        default: Behaviour = good,
+        default: Step = good,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.script = list(script)
         self.default = default
         self.log: list[Seen] = []
+        """Every request, as far as it arrived."""
         self.visits: list[Behaviour] = []
         self.store = Store()
         self.connections = 0
@@ -39,6 +40,7 @@ class ScriptedServer:
         self.read_pause = 0.0
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claimed: list[Step] = []
 
     async def __aenter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -55,6 +57,16 @@ class ScriptedServer:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
+    def seen(self) -> list[Seen]:
+        """The requests that arrived whole."""
+        return [request for request in self.log if request.body_complete]
+
+    @property
+    def keys(self) -> list[str | None]:
+        """The idempotency keys of the requests that arrived whole."""
+        return [request.key for request in self.seen]
+
+    @property
     def stored(self) -> list[Stored]:
         """The messages it keeps, one a key."""
         return self.store.messages
@@ -64,7 +76,7 @@ class ScriptedServer:
         """The other requests that took effect, as "METHOD path"."""
         return self.store.effects
 
-    async def seen(self, count: int) -> None:
+    async def arrived(self, count: int) -> None:
         """Wait until `count` requests have begun to act on the server."""
         async with self.arrivals:
             await self.arrivals.wait_for(lambda: len(self.visits) >= count)
@@ -123,6 +135,7 @@ class ScriptedServer:
         wire = await self._open(connection, None if at_once else self._tls)
         try:
             if at_once:
+                self.script[:1] = []
                 await self._visit(at_once, Exchange(self, wire, Seen(number)))
             while wire.usable and (wire.received or await wire.fill(FIRST_READ)):
                 await self._request(wire, number)
@@ -138,17 +151,33 @@ class ScriptedServer:
 
     @property
     def _next(self) -> Behaviour:
-        return self.script[0] if self.script else self.default
+        return behaviour_of((self._unclaimed() or [self.default])[0])
+
+    def _unclaimed(self) -> list[Step]:
+        """Return the steps of the script but those of requests that are still being read."""
+        steps = list(self.script)
+        for claimed in self._claimed:
+            if claimed in steps:
+                steps.remove(claimed)
+        return steps
 
     async def _request(self, wire: Wire, number: int) -> None:
-        behaviour, exchange = self._next, Exchange(self, wire, Seen(number))
+        exchange = Exchange(self, wire, Seen(number))
         self.log.append(exchange.seen)
-        await self._read(wire, exchange.seen, behaviour.at)
+        claimed = self._unclaimed()[:1]
+        behaviour = behaviour_of((claimed or [self.default])[0])
+        self._claimed += claimed
+        try:
+            await self._read(wire, exchange.seen, behaviour.at)
+        finally:
+            for step in claimed:
+                self._claimed.remove(step)
+        for step in claimed:
+            if step in self.script:
+                self.script.remove(step)
         await self._visit(behaviour, exchange)
 
     async def _visit(self, behaviour: Behaviour, exchange: Exchange) -> None:
-        if self.script:
-            self.script.pop(0)
         await self.note(behaviour)
         if behaviour.stores and exchange.seen.body_complete:
             await asyncio.sleep(behaviour.pause)
@@ -167,8 +196,9 @@ class ScriptedServer:
         careful = until < At.BODY
         while b"\r\n\r\n" not in wire.received:
             if not await wire.fill(CAREFUL_READ if careful else READ_SIZE):
+                seen.head = bytes(wire.received)
                 raise ClientGoneError
-        head = wire.cut(wire.received.index(b"\r\n\r\n") + 4)
+        head = seen.head = wire.cut(wire.received.index(b"\r\n\r\n") + 4)
         seen.method, seen.path, seen.headers = parse_head(head)
         seen.head_complete = True
         if until > At.HEAD:

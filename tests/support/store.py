@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from .http_messages import created_chat, error_body, message_field
 
@@ -19,9 +20,16 @@ class Seen:
     method: str = ""
     path: str = ""
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    head: bytes = field(default=b"", repr=False)
+    """The head as it arrived, or its beginning."""
     head_complete: bool = False
     body: bytes = b""
     body_complete: bool = False
+
+    @property
+    def json(self) -> Any:
+        """The JSON value in the body."""
+        return json.loads(self.body)
 
     @property
     def key(self) -> str | None:

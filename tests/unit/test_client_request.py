@@ -91,7 +91,7 @@ async def test_a_path_arrives_as_it_is(path: str, target: str) -> None:
             await linq.request("GET", path)
         async with LinqClient(TOKEN, base_url=f"{server.url}/gateway/") as linq:
             await linq.request("GET", path)
-    assert [request.target for request in server.seen] == [target, "/gateway" + target]
+    assert [request.path for request in server.seen] == [target, "/gateway" + target]
 
 
 @pytest.mark.asyncio
@@ -130,7 +130,7 @@ async def test_params_are_spelled(params: Mapping[str, Any] | None, query: str) 
     """A plus is sent as %2B, a list repeats its name, None is left out, and values are escaped."""
     async with Loopback() as server, client_of(server) as linq:
         await linq.request("GET", CHATS, params=params)
-    assert server.seen[0].target.replace("%5B", "[").replace("%5D", "]") == CHATS + query
+    assert server.seen[0].path.replace("%5B", "[").replace("%5D", "]") == CHATS + query
 
 
 @pytest.mark.asyncio

@@ -145,7 +145,7 @@ async def test_closing_twice_is_fine() -> None:
 
 async def _closed_under_way(linq: LinqClient, server: Loopback, calls: int) -> list[object]:
     tasks = [asyncio.create_task(linq.chats.create(**MESSAGE)) for _ in range(calls)]
-    await server.holding(1)
+    await server.arrived(1)
     await linq.aclose()
     await asyncio.wait(tasks, timeout=0.5)
     for task in tasks:

@@ -243,7 +243,7 @@ async def test_a_cancelled_caller_finds_the_key_in_the_record(clock: Clock) -> N
 
     async with Loopback(silent) as server, piped(server, clock, on_attempt=shown.append) as pipeline:
         task = asyncio.create_task(Chats(pipeline).create(**MESSAGE))
-        await server.holding(1)
+        await server.arrived(1)
         key = shown[0].idempotency_key
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -309,7 +309,7 @@ async def test_those_who_leave_the_line_take_no_place(clock: Clock) -> None:
 
     async with Loopback(held) as server, piped(server, clock, max_connections=1) as pipeline:
         tasks = [asyncio.create_task(Chats(pipeline).create(**MESSAGE)) for _ in range(5)]
-        await server.holding(1)
+        await server.arrived(1)
         for task in tasks:
             task.cancel()
         done = await asyncio.gather(*tasks, return_exceptions=True)
