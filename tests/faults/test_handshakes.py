@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import ssl
-import struct
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from operator import attrgetter
 
 import pytest
 import trustme
 
 from linq_async import ConnectError, LinqClient, LinqError, Outcome
 from tests.support.clients import ONCE, TOKEN, failure_of
+from tests.support.script import At, Behaviour, Exchange
+from tests.support.scripted_server import ScriptedServer
 
+from . import broken_wire
 from .addresses import Certificates, present
 from .addresses import trust as configure_trust
 from .connect_proxy import ConnectProxy
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
-async def _close_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
+async def _send_alert(exchange: Exchange) -> None:
+    await exchange.wire.fill()
+    await exchange.send(bytes([21, 3, 3, 0, 2, 2, 40]))
+    exchange.wire.close()
 
 
-async def _close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(1 << 16)
-    writer.close()
-
-
-async def _reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(1 << 16)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.close()
-
-
-async def _alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(1 << 16)
-    writer.write(bytes([21, 3, 3, 0, 2, 2, 40]))
-    await writer.drain()
-    writer.close()
-
-
-@asynccontextmanager
-async def _serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await server.wait_closed()
+BREAKS = (
+    broken_wire.close_on_accept,
+    broken_wire.close_in_handshake,
+    broken_wire.reset_in_handshake,
+    Behaviour("send a TLS alert", _send_alert, At.ACCEPT),
+)
 
 
 async def _failures(port: int, trust: ssl.SSLContext) -> list[ConnectError]:
@@ -70,13 +51,13 @@ async def _failures(port: int, trust: ssl.SSLContext) -> list[ConnectError]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("newest", [TLS_1_2, TLS_1_3], ids=["TLS 1.2", "TLS 1.3"])
-@pytest.mark.parametrize("serve", [_close_at_once, _close, _reset, _alert])
-async def test_a_handshake_that_is_broken_off(serve: Serve, newest: ssl.TLSVersion) -> None:
+@pytest.mark.parametrize("behaviour", BREAKS, ids=attrgetter("name"))
+async def test_a_handshake_that_is_broken_off(behaviour: Behaviour, newest: ssl.TLSVersion) -> None:
     """A server that closes, resets or refuses during the handshake has another reason than one that is down."""
     trust = ssl.create_default_context()
     trust.maximum_version = newest
-    async with _serving(serve) as port:
-        errors = await _failures(port, trust)
+    async with ScriptedServer(default=behaviour) as server:
+        errors = await _failures(server.port, trust)
     assert [(error.reason, error.outcome) for error in errors] == [("tls", Outcome.NOT_SENT)] * 2
 
 
@@ -93,8 +74,8 @@ async def test_a_handshake_that_cannot_agree(way: str) -> None:
         trust.minimum_version = TLS_1_3
     else:
         server_side.verify_mode = ssl.CERT_REQUIRED
-    async with _serving(_close, server_side) as port:
-        errors = await _failures(port, trust)
+    async with ScriptedServer(tls=server_side) as server:
+        errors = await _failures(server.port, trust)
     assert [error.reason for error in errors] == ["tls", "tls"]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import pytest
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from linq_async import ConfigurationError, InvalidArgumentError, LinqClient, LinqError, Upload
 from tests.multipart.reading import READERS
-from tests.support.loopback import CREATED
+from tests.support.replies import CREATED
+from tests.support.scripted_server import ScriptedServer
 
 KEY = "order-1017"
 REQUEST_LINES = {b"POST", b"GET", b"PUT", b"DELETE"}
@@ -35,33 +36,26 @@ at_length = settings(max_examples=2_000, deadline=None, database=None, suppress_
 Act = Callable[[LinqClient], Awaitable[object]]
 
 
-class Recorder:
-    """Keeps all bytes that arrive, and answers each whole request well."""
+class Recorder(ScriptedServer):
+    """Keeps all bytes that arrive, and creates a chat for each whole request."""
 
     def __init__(self) -> None:
-        self.heads: list[list[bytes]] = []
-        self.bodies: list[bytes] = []
-        self.rest = b""
+        super().__init__(default=CREATED)
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
+    @property
+    def heads(self) -> list[list[bytes]]:
+        """The lines of each whole head."""
+        return [request.head[:-4].split(b"\r\n") for request in self.log if request.head_complete]
 
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+    @property
+    def bodies(self) -> list[bytes]:
+        """The bodies that belong to them."""
+        return [request.body for request in self.seen]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                self.heads.append((await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n"))
-                sizes = [int(line[15:]) for line in self.heads[-1] if line.lower().startswith(b"content-length:")]
-                self.bodies.append(await reader.readexactly(sum(sizes)))
-                writer.write(CREATED.encode())
-        except asyncio.IncompleteReadError as left:
-            self.rest += left.partial
-        finally:
-            writer.close()
+    @property
+    def rest(self) -> bytes:
+        """What arrived after the last whole request."""
+        return b"".join(request.head + request.body for request in self.log if not request.body_complete)
 
     def check_single(self) -> None:
         """Hold what arrived to one request, nothing after it, and no line of its head that is not a field."""
@@ -120,8 +114,10 @@ def check_header(name: str, value: str) -> None:
     found = asyncio.run(recorded(create(), headers={name: value}))
     if found is None:
         return
-    assert head_of(found) - plain_head() == {f"{name}: {value}".encode()}
-    assert head_of(found) >= plain_head()
+    # A User-Agent of the caller's replaces the one of the client.
+    plain = {line for line in plain_head() if name.lower() != "user-agent" or not line.startswith(b"User-Agent:")}
+    assert head_of(found) - plain == {f"{name}: {value}".encode()}
+    assert head_of(found) >= plain
 
 
 def check_request(path: str, name: str, value: str) -> None:

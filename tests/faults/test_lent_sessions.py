@@ -93,8 +93,8 @@ async def test_a_lent_session_carries_no_token_to_a_clear_text_proxy(
             _lent(session, "http://127.0.0.1:1")
         async with _lent(session, "https://api.linq.test", ssl=certificates.client) as linq:
             await linq.chats.create(**MESSAGE)
-    assert proxy.seen.startswith(b"CONNECT api.linq.test:443 ")
-    assert (TOKEN.encode() in proxy.seen, len(server.seen)) == (False, 1)
+    assert proxy.received.startswith(b"CONNECT api.linq.test:443 ")
+    assert (TOKEN.encode() in proxy.received, len(server.seen)) == (False, 1)
 
 
 @pytest.mark.asyncio

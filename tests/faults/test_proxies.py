@@ -37,7 +37,7 @@ def _tokens(server: Loopback) -> list[str | None]:
 
 
 def _secrets(proxy: ConnectProxy) -> list[bytes]:
-    return [secret for secret in map(str.encode, (TOKEN, OTHER, NOTE, "X-Note", "X-LINQ")) if secret in proxy.seen]
+    return [secret for secret in map(str.encode, (TOKEN, OTHER, NOTE, "X-Note", "X-LINQ")) if secret in proxy.received]
 
 
 @pytest.mark.asyncio
@@ -55,7 +55,7 @@ async def test_a_proxy_sees_neither_token_nor_headers(
             async with linq.with_options(token=OTHER, headers={"X-Note": NOTE + "-2"}) as other:
                 await other.chats.create(**MESSAGE)
                 await asyncio.gather(*[other.request("DELETE", "/x") for _ in range(2)])
-    assert proxy.seen.startswith(b"CONNECT api.linq.test:443 HTTP/1.1\r\n")
+    assert proxy.received.startswith(b"CONNECT api.linq.test:443 HTTP/1.1\r\n")
     assert _secrets(proxy) == []
     assert _tokens(server) == [TOKEN, TOKEN, OTHER, OTHER, OTHER]
     assert [request.headers["x-note"] for request in server.seen] == [NOTE] * 2 + [NOTE + "-2"] * 3
@@ -85,7 +85,7 @@ async def test_a_proxy_gets_its_own_password(certificates: Certificates) -> None
         _proxied(certificates, proxy=f"http://user:pa55@{proxy.address}") as linq,
     ):
         await linq.chats.create(**MESSAGE)
-    assert b"\r\nProxy-Authorization: Basic dXNlcjpwYTU1\r\n" in proxy.seen
+    assert b"\r\nProxy-Authorization: Basic dXNlcjpwYTU1\r\n" in proxy.received
     assert [name for name in server.seen[0].headers if "authorization" in name] == []
 
 
@@ -119,7 +119,7 @@ async def test_a_proxy_that_refuses_for_now_is_asked_again(certificates: Certifi
         _proxied(certificates, proxy=proxy.url) as linq,
     ):
         chat = await linq.chats.create(**MESSAGE)
-        proxy.script = [_refusal(status)]
+        proxy.script[:] = [_refusal(status)]
         async with _proxied(certificates, proxy=proxy.url) as fresh:
             error = await failure_of(fresh.with_options(retry=ONCE).request("POST", "/x"))
     assert (chat.attempts, len(server.seen)) == (2, 1)
