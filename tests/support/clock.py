@@ -1,12 +1,13 @@
-"""Time that a test owns, so that nothing waits for real.
+"""Time that a test controls, so that nothing waits for real.
 
-clock = Clock()
-async with (
-Loopback(refused(429, Retry_After="30"), CREATED) as server,
-LinqClient(TOKEN, base_url=server.url, timing=clock.timing()) as linq,
-):
-await linq.chats.create(**MESSAGE)
-assert clock.sleeps[0] >= 30.0
+Example:
+    clock = Clock()
+    async with (
+        Loopback(refused(429, Retry_After="30"), CREATED) as server,
+        LinqClient(TOKEN, base_url=server.url, timing=clock.timing()) as linq,
+    ):
+        await linq.chats.create(**MESSAGE)
+    assert clock.sleeps[0] >= 30.0
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A scripted server for tests that care about responses and not about bytes.
 
 Example:
-
     async with Loopback(refused(503), HANG_UP, CREATED) as server, client_of(server, retry=AT_ONCE) as linq:
         chat = await linq.chats.create(**MESSAGE)
     assert (chat.attempts, server.keys) == (3, [chat.idempotency_key] * 3)
