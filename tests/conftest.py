@@ -1,4 +1,4 @@
-"""What every test may use: the package's own fixtures, installed or not; and the watch over the contract."""
+"""Plugins for all tests: the package's fixtures, and the check of every exchange against the contract."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ hypothesis.settings.register_profile("random", derandomize=False, print_blob=Tru
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the same examples in each plain run, and other ones in each run of the slow tests."""
+    """Draw the same examples in each plain run, and random ones in each slow run."""
     plain = "not slow" in str(config.getoption("markexpr"))
     hypothesis.settings.load_profile("repeatable" if plain else "random")

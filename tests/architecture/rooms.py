@@ -1,4 +1,4 @@
-"""The package's own source, read but not run."""
+"""The source of the package, parsed and not run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Module:
 
     @property
     def package(self) -> str:
-        """The package that its relative imports start from."""
+        """The package at which its relative imports start."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
 
 
@@ -43,7 +43,7 @@ def _read(path: Path) -> Module:
 
 
 def imports(module: Module) -> Iterator[str]:
-    """Yield the full name of everything that a module imports, wherever in it: ``linq_async.wire.body.Body``."""
+    """Yield the full names that a module imports anywhere in it: ``linq_async.wire.body.Body``."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,6 +1,6 @@
 """A failed construction of a client shows no secret, whichever reporter prints its locals.
 
-The reporters print what is below the test's own frames, which hold the canaries and may.
+The reporters print only the frames of the package, because those of the tests hold the canaries.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Reporter = Callable[[BaseException], str]
 
 
 class Odd(Mapping[str, str]):
-    """A mapping that cannot be read, in a frame of its own that holds a secret."""
+    """A mapping whose methods raise and whose frames hold a secret."""
 
     def __getitem__(self, name: str) -> str:
         raise KeyError(name)
@@ -45,7 +45,7 @@ class Odd(Mapping[str, str]):
 
 
 def _in_session(**options: Any) -> None:
-    """Lend a session to a client, in a loop of its own."""
+    """Pass a session to a client on a new loop."""
 
     async def lend() -> None:
         async with aiohttp.ClientSession(**options) as session:
@@ -122,14 +122,14 @@ def _failure(build: Build) -> LinqError:
 
 
 def _cleaned(text: str) -> list[str]:
-    """Return the lines that hold the canary, without showing it."""
+    """Return the lines that contain the canary, with the canary replaced."""
     return [line.replace(CANARY, "<CANARY>").strip() for line in text.splitlines() if CANARY in line]
 
 
 @pytest.mark.parametrize("reporter", REPORTERS)
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failed_construction_shows_no_secret(reporter: Reporter, name: str) -> None:
-    """No frame of a failed construction holds token, password or header, nor does the error itself."""
+    """A failed construction shows no token, password or header in its frames or its error."""
     error = _failure(FAILURES[name])
     assert isinstance(error, ConfigurationError | InvalidArgumentError)
     shown = reporter(error)
@@ -151,7 +151,7 @@ def test_a_bad_variable_shows_no_secret(monkeypatch: pytest.MonkeyPatch, reporte
 
 @pytest.mark.parametrize("reporter", REPORTERS)
 def test_the_reporters_show_locals(reporter: Reporter) -> None:
-    """Each reporter finds a secret in a local variable, so that a clean report means something."""
+    """Each reporter shows a secret that is in a local variable."""
 
     def leak() -> None:
         held = CANARY
@@ -163,7 +163,7 @@ def test_the_reporters_show_locals(reporter: Reporter) -> None:
 
 
 def test_a_client_that_is_not_built_has_a_repr() -> None:
-    """A reporter may print the client while it is built: its ``repr`` raises nothing."""
+    """The repr of a client that is not fully built raises nothing, because reporters may print it."""
     half = object.__new__(LinqClient)
     assert repr(half) == "<LinqClient, not built>"
 
@@ -174,7 +174,7 @@ COPIES: list[Copy] = [copy.copy, copy.deepcopy, *[lambda one, n=n: pickle.dumps(
 
 @pytest.mark.parametrize("way", COPIES)
 def test_a_client_is_neither_pickled_nor_copied(way: Copy) -> None:
-    """Clients, derived ones, their settings and all that leads to these refuse, and say what to do instead."""
+    """Pickling or copying a client or its settings is a TypeError that says what to do instead."""
 
     class Own(LinqClient):
         pass
@@ -190,5 +190,5 @@ def test_a_client_is_neither_pickled_nor_copied(way: Copy) -> None:
 
 
 def test_the_reporter_of_old_interpreters_is_tried() -> None:
-    """``cgitb`` is among the reporters up to Python 3.12, the last that has it."""
+    """``cgitb`` is one of the reporters up to Python 3.12, the last release that has it."""
     assert (_cgitb in REPORTERS) is (sys.version_info < (3, 13))

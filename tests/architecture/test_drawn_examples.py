@@ -1,4 +1,4 @@
-"""How hypothesis draws its examples: the same ones in each plain run, other ones in the slow runs."""
+"""The examples of hypothesis: the same in each plain run, random in slow runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.contract.generated import ANY_CASE
 
 
 def test_plain_runs_can_be_repeated() -> None:
-    """In a plain run the default settings and those made from it are derandomised, and remember nothing."""
+    """In a plain run all settings are derandomized and have no database."""
     assert settings().derandomize
     assert settings().database is None
     assert settings(max_examples=5).derandomize
@@ -20,7 +20,7 @@ def test_plain_runs_can_be_repeated() -> None:
 
 
 def test_a_plain_run_draws_the_same_examples() -> None:
-    """Two runs of one property see the same values, whatever the state of the random numbers."""
+    """Two plain runs of a property draw the same values, whatever the random seed."""
     drawn: list[int] = []
 
     @settings(max_examples=20)
@@ -37,6 +37,6 @@ def test_a_plain_run_draws_the_same_examples() -> None:
 
 @pytest.mark.slow
 def test_slow_runs_draw_others() -> None:
-    """In a run of the slow tests the settings are random."""
+    """In a slow run the settings are random."""
     assert not settings().derandomize
     assert not settings(ANY_CASE, max_examples=5).derandomize

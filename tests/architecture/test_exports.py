@@ -1,4 +1,4 @@
-"""What ``import linq_async`` gives."""
+"""The public names of ``linq_async``, and what its import loads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _imported_names() -> set[str]:
 
 
 def test_the_names_are_sorted_and_there() -> None:
-    """``__all__`` is sorted, without doubles, and each of its names can be imported."""
+    """``__all__`` is sorted and unique, and each of its names can be imported."""
     assert linq_async.__all__ == sorted(set(linq_async.__all__))
     assert [name for name in linq_async.__all__ if not hasattr(linq_async, name)] == []
 
@@ -39,21 +39,21 @@ def test_the_names_are_what_is_imported() -> None:
 
 
 def test_every_error_is_public() -> None:
-    """Each exception class that a caller may meet can be imported from the package."""
+    """Every exception class can be imported from the package."""
     errors = [kind for _, kind in inspect.getmembers(sys.modules["linq_async.errors"], inspect.isclass)]
     missing = {kind.__name__ for kind in errors if issubclass(kind, LinqError)} - set(linq_async.__all__)
     assert missing == set()
 
 
 def test_a_star_gives_the_same_names() -> None:
-    """``from linq_async import *`` works and gives these names."""
+    """``from linq_async import *`` imports exactly ``__all__``."""
     found: dict[str, object] = {}
     exec("from linq_async import *", found)
     assert set(found) - {"__builtins__"} == set(linq_async.__all__)
 
 
 def test_public_things_are_described() -> None:
-    """Every public class and function has a docstring, and so has each public method of them."""
+    """Every public class, function and method has a docstring."""
     public = {name: getattr(linq_async, name) for name in linq_async.__all__ if name != "__version__"}
     assert [name for name, thing in public.items() if not thing.__doc__] == []
     methods = [
@@ -67,7 +67,7 @@ def test_public_things_are_described() -> None:
 
 
 def test_the_side_rooms_are_not_imported() -> None:
-    """``import linq_async`` loads none of the rooms that hang off the side, nor what only they need."""
+    """``import linq_async`` loads none of the side rooms and none of their dependencies."""
     names = [f"linq_async.{room}" for room in SIDE_ROOMS] + ["typer", "rich", "fastapi", "pytest"]
     code = f"import sys, linq_async; print([name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
@@ -75,7 +75,7 @@ def test_the_side_rooms_are_not_imported() -> None:
 
 
 def test_a_client_has_loaded_all_that_a_call_may_need() -> None:
-    """What is not imported with the package is there before the first call: it might be gone by the first retry."""
+    """Modules that are imported late are loaded by the constructor of the client, before the first call."""
     code = (
         "import sys; from linq_async import LinqClient; late = {'cattrs', 'tenacity'}\n"
         "before = late & set(sys.modules); LinqClient('token'); print(sorted(before), sorted(late & set(sys.modules)))"
@@ -85,7 +85,7 @@ def test_a_client_has_loaded_all_that_a_call_may_need() -> None:
 
 
 def test_the_plugin_loads_nothing() -> None:
-    """The pytest plugin, which every run of pytest loads, pulls in neither aiohttp nor attrs nor the client."""
+    """The pytest plugin loads neither aiohttp nor attrs nor the client until a fixture is used."""
     code = "import sys, linq_async.testing; print(sorted({'aiohttp', 'attrs', 'linq_async.client'} & set(sys.modules)))"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -110,12 +110,12 @@ def test_type_checkers_know_the_names(tmp_path: Path, checker: list[str]) -> Non
 
 
 def test_the_names_are_listed() -> None:
-    """``dir`` shows the public names, also before any of them is used."""
+    """``dir`` shows the public names, even before any of them is used."""
     code = "import linq_async; print(dir(linq_async) == linq_async.__all__)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A name that is not public says so, as in any module."""
+    """A name that is not public is an AttributeError, as in any module."""
     with pytest.raises(AttributeError, match="no attribute 'LinqClinet'"):
         _ = linq_async.LinqClinet  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The lowest versions: each has a reason in the documentation, and refuses an interpreter that is too old at once."""
+"""The lowest versions of dependencies: documented, and never resolved by an unsupported Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REQUIREMENT = re.compile(r"([A-Za-z0-9_-]+)(?:\[[a-z,]+\])?(?:(?:>=|==)([0-9.]+)
 
 
 def _requirements() -> dict[str, list[str]]:
-    """Return the requirements under the heading that documents them."""
+    """Return the requirements by the heading that documents them."""
     return {
         "Core": PROJECT["dependencies"],
         **PROJECT["optional-dependencies"],
@@ -55,7 +55,7 @@ def test_an_old_interpreter_has_nothing_to_resolve() -> None:
 
 
 def test_floors_against_known_attacks() -> None:
-    """Releases of the parsers that a hostile server is known to harm are not admitted."""
+    """The floors exclude releases of parsers with known vulnerabilities."""
     floors = {name: tuple(map(int, floor.split("."))) for name, floor, _ in map(_parsed, PROJECT["dependencies"])}
     assert floors["aiohttp"] >= (3, 14, 3)
     assert floors["orjson"] >= (3, 11, 6)

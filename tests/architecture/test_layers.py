@@ -93,7 +93,7 @@ def test_side_rooms_send_through_the_client() -> None:
 
 
 def test_the_sandbox_knows_nothing_of_the_client() -> None:
-    """The sandbox imports nothing of this package but itself, so that one mistake cannot be made on both sides."""
+    """The sandbox imports nothing else of the package, so that no mistake can be on both sides."""
 
     def foreign(module: Module) -> set[str]:
         return {_top(other) for other in own_imports(module)} - {"sandbox"} if _top(module) == "sandbox" else set()
@@ -102,7 +102,7 @@ def test_the_sandbox_knows_nothing_of_the_client() -> None:
 
 
 def test_one_room_knows_aiohttp() -> None:
-    """Only the transport, and the side rooms that serve or adapt, import aiohttp."""
+    """Only the transport, the sandbox and the integrations import aiohttp."""
     allowed = {"transport", "sandbox", "integrations"} | TYPED_WITH_AIOHTTP
 
     def importing(module: Module) -> list[str]:
@@ -143,7 +143,7 @@ def test_the_wire_is_pure() -> None:
 
 
 def test_one_module_reads_the_environment() -> None:
-    """The environment is read in arguments, and by the programs: nowhere else."""
+    """Only ``arguments`` and the programs read the environment."""
 
     def reading(module: Module) -> set[str]:
         words = {node.attr for node in _nodes(module, ast.Attribute)}

@@ -1,7 +1,7 @@
-"""The token, a phone number and a message's text are printed nowhere.
+"""The token, phone numbers and texts of messages are never printed.
 
-Not in a log record at DEBUG, not in a ``repr`` or text, and not in a traceback with the locals of all its frames, as
-error reporters send it. The frames of the tests hold the canaries in an object that prints as nothing.
+They are not in log records at DEBUG, in any ``repr`` or message, or in a traceback with the locals of all its frames,
+as error reporters send it. The tests keep the canaries in an object with an empty repr.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class Canaries:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Return them, the number without its sign, which may be escaped."""
+        """Return the canaries, the number without its plus sign, which may be escaped."""
         return self.token, self.number[1:], self.text
 
     def message(self, **more: Any) -> Any:
-        """Return the arguments of a send, as something that prints as nothing."""
+        """Return the arguments of a send, as a dict with an empty repr."""
         return _Blank(
             send_from=self.number, phone_numbers=[self.number], text=self.text, display_name=self.text, **more
         )
 
     def echo(self, status: int, **headers: str) -> Step:
-        """Answer with all that a careless server may repeat."""
+        """Respond with everything that a careless server may echo."""
         said = f"{self.number} {self.text} {self.token}"
         entry = {"status": status, "code": self.text, "title": said, "detail": said}
         location = f"https://other.example/{self.text}?to={self.number}"
@@ -207,7 +207,7 @@ async def _raised(linq: LinqClient, act: Act) -> BaseException:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", FAILURES)
 async def test_no_failure_shows_a_secret(log: pytest.LogCaptureFixture, name: str) -> None:
-    """Whatever fails, neither the error nor its traceback with locals nor the log holds token, number or text."""
+    """A failure shows no token, number or text in its error, its traceback with locals, or the log."""
     script, act = FAILURES[name]
     options = {"retry": ONCE, "timeouts": Timeouts(read=0.05)} if name.endswith("read timeout") else {}
     async with Loopback(*script) as server, _client(server.url, **options) as linq:
@@ -221,7 +221,7 @@ async def test_no_failure_shows_a_secret(log: pytest.LogCaptureFixture, name: st
 @pytest.mark.parametrize("report", REPORTERS)
 @pytest.mark.parametrize("name", ["422 that echoes", "four times 503", "decoding", "decoding HTML"])
 async def test_no_reporter_shows_what_a_server_echoed(report: Reporter, name: str) -> None:
-    """Reporters that print the attributes of an error, or its locals in their own way, show nothing of an answer."""
+    """Reporters that print the attributes of an error show nothing of a response."""
     script, act = FAILURES[name]
     async with Loopback(*script) as server, _client(server.url) as linq:
         error = await _raised(linq, act)
@@ -245,7 +245,7 @@ async def test_a_refused_connection_shows_no_secret(log: pytest.LogCaptureFixtur
 
 @pytest.mark.asyncio
 async def test_a_cancelled_call_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
-    """The CancelledError that a caller sees has no frame whose locals hold a secret."""
+    """The frames of a CancelledError have no secret in their locals."""
     async with Loopback(_silence) as server, _client(server.url) as linq:
         task = asyncio.ensure_future(_create()(linq))
         await server.arrived(1)
@@ -257,7 +257,7 @@ async def test_a_cancelled_call_shows_no_secret(log: pytest.LogCaptureFixture) -
 
 
 def test_an_interrupted_call_shows_no_secret() -> None:
-    """A KeyboardInterrupt within aiohttp, whose frames hold the headers, reaches the caller without these frames."""
+    """A KeyboardInterrupt within aiohttp reaches the caller without the frames of aiohttp, which hold the headers."""
 
     async def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -275,7 +275,7 @@ def test_an_interrupted_call_shows_no_secret() -> None:
 
 @pytest.mark.asyncio
 async def test_an_echoed_token_is_not_a_request_id() -> None:
-    """A server that repeats the token as its request id gives none, on a success as on an error."""
+    """A request id that contains the token is dropped, from results and errors."""
     answer = Reply(201, CREATED.body, {"X-Request-Id": canaries.token})
     async with Loopback(answer, answer) as server, _client(server.url) as linq:
         chat = await _create()(linq)
@@ -287,7 +287,7 @@ async def test_an_echoed_token_is_not_a_request_id() -> None:
 
 @pytest.mark.asyncio
 async def test_a_failing_hook_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
-    """The log of a hook that failed holds its traceback and no secret, after a success as after a failure."""
+    """The log of a failed hook has its traceback and no secret."""
 
     def failing(_: Attempt) -> None:
         raise KeyError
@@ -313,7 +313,7 @@ async def test_a_gate_and_a_closed_client_show_no_secret(log: pytest.LogCaptureF
 
 @pytest.mark.asyncio
 async def test_a_success_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
-    """Results, records, settings and the values that are sent print no secret, nor does the log of a success."""
+    """Results, records, settings and messages have no secret in their repr, nor has the log of a success."""
     shown: list[Any] = []
     answer: dict[str, Any] = {"data": {**CREATED_CHAT["data"], "display_name": canaries.text}}
     answer["data"]["chat_messages"] = {**answer["data"]["chat_messages"], "text": canaries.text}
@@ -334,7 +334,7 @@ async def test_a_success_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
 
 
 def test_bodies_and_calls_print_no_secret() -> None:
-    """The bodies that are made of a message, and the state of a call, print no secret: locals of ours hold them."""
+    """The repr of a body or a call, which are locals of frames, shows no secret."""
     body = Json(canaries.text.encode())
     form = Multipart("multipart/form-data", (canaries.text.encode(),), 5)
     assert _leaks(f"{body!r} {form!r}") == []
@@ -342,7 +342,7 @@ def test_bodies_and_calls_print_no_secret() -> None:
 
 
 def test_the_leak_detector_works() -> None:
-    """A local that holds a canary is found, so that a clean traceback means something."""
+    """The detector finds a canary in a local variable."""
 
     def leak() -> None:
         held = canaries.text

@@ -1,4 +1,4 @@
-"""How large functions and modules may be."""
+"""The sizes of functions and modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _lines(node: Function) -> int:
-    """Count a function's lines, decorators and docstring left out."""
+    """Return the lines of a function without decorators and docstring."""
     assert node.end_lineno is not None
     total = node.end_lineno - node.lineno + 1
     first = node.body[0]
@@ -22,7 +22,7 @@ def _lines(node: Function) -> int:
 
 
 def _sizes() -> dict[str, int]:
-    """Return the lines of every function, nested ones too, by a name that can be looked up."""
+    """Return the lines of every function, including nested ones, by module, line and name."""
     return {
         f"{module.name}:{node.lineno} {node.name}": _lines(node)
         for module in modules()
@@ -32,7 +32,7 @@ def _sizes() -> dict[str, int]:
 
 
 def test_functions_are_short() -> None:
-    """Half of all functions take up to 10 lines, nine in ten up to 30, and none more than 60."""
+    """Half of all functions have at most 10 lines, nine in ten at most 30, and none more than 60."""
     sizes = _sizes()
     ordered = sorted(sizes.values())
     longest = max(sizes, key=lambda name: sizes[name])

@@ -1,4 +1,4 @@
-"""The workflow of continuous integration: what it runs is pinned, and it keeps no credentials."""
+"""The workflow of continuous integration: pinned actions and no stored credentials."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _steps(path: Path) -> list[dict[str, Any]]:
 
 
 def test_actions_are_pinned_by_commit() -> None:
-    """Every action is named by the commit that was looked at, and not by a tag that can be moved."""
+    """Every action is pinned by commit, not by a tag that can be moved."""
     used = [step["uses"] for path in FILES for step in _steps(path) if "uses" in step]
     assert used
     assert [one for one in used if not re.fullmatch(r"[\w-]+/[\w/-]+@[0-9a-f]{40}", one)] == []
 
 
 def test_a_checkout_keeps_no_credentials() -> None:
-    """No later step finds the token of the repository in the checkout."""
+    """The checkout does not keep the token of the repository."""
     checkouts = [
         step for path in FILES for step in _steps(path) if step.get("uses", "").startswith("actions/checkout@")
     ]
@@ -34,6 +34,6 @@ def test_a_checkout_keeps_no_credentials() -> None:
 
 
 def test_the_token_may_only_read() -> None:
-    """The token of a run may read the repository, and nothing more."""
+    """The token of a run may only read the repository."""
     for path in FILES:
         assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}

@@ -67,7 +67,7 @@ async def test_a_lost_post_is_sent_again_under_its_key_only(fault: Step) -> None
 
 @pytest.mark.asyncio
 async def test_a_conflict_is_not_sent_again() -> None:
-    """A 409 is one request: what it conflicts with may be the very same send, still running."""
+    """A 409 is not retried: it may conflict with the same send, which is still running."""
     async with Loopback(refused(409)) as server, client_of(server, retry=AT_ONCE) as linq:
         error = await failure_of(linq.chats.create(**MESSAGE))
     assert (error.attempts, error.outcome, len(server.seen)) == (1, Outcome.UNKNOWN, 1)
@@ -87,7 +87,7 @@ async def test_a_timed_out_post_is_sent_again_under_its_key(clock: Clock) -> Non
 
 @contextmanager
 def _in_a_thread(server: Loopback) -> Generator[None]:
-    """Run a server on a loop of its own, beside the loops of the test."""
+    """Run a server on its own loop in a thread."""
     ready, ended = threading.Event(), threading.Event()
 
     async def run() -> None:
@@ -130,7 +130,7 @@ async def test_retry_after_61_is_61_seconds(clock: Clock) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seconds", [1.5, None])
 async def test_retry_after_may_be_decimal_or_a_date(clock: Clock, seconds: float | None) -> None:
-    """Decimals and HTTP dates are read, and neither raises from within the handling of a 429."""
+    """A Retry-After may be a decimal or an HTTP date."""
     date = datetime.now(UTC) + timedelta(seconds=40)
     header = f"{date:%a, %d %b %Y %H:%M:%S GMT}" if seconds is None else str(seconds)
     async with Loopback(refused(429, Retry_After=header)) as server, piped(server, clock) as pipeline:
@@ -140,7 +140,7 @@ async def test_retry_after_may_be_decimal_or_a_date(clock: Clock, seconds: float
 
 @pytest.mark.asyncio
 async def test_nobody_sleeps_an_hour(clock: Clock) -> None:
-    """``Retry-After: 3600`` is raised at once, with the seconds for the caller's own plan."""
+    """``Retry-After: 3600`` is raised at once, with the seconds on the error."""
     async with Loopback(refused(429, Retry_After="3600")) as server, piped(server, clock) as pipeline:
         error = await failure_of(Chats(pipeline).create(**MESSAGE))
     assert isinstance(error, RateLimitError)
@@ -153,7 +153,7 @@ async def test_nobody_sleeps_an_hour(clock: Clock) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("opened", [False, True])
 async def test_a_file_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, opened: bool) -> None:
-    """A path and an open handle are streamed: no single read is near the file's size."""
+    """A path and an open file are streamed in small reads."""
     sizes: list[int] = []
 
     class Spy:
@@ -202,7 +202,7 @@ async def test_a_crowd_does_not_time_out_in_line() -> None:
 
 @pytest.mark.asyncio
 async def test_a_timeout_is_obeyed() -> None:
-    """A read limit of 60 ms ends a call that the server would answer in half a minute."""
+    """A read limit of 60 ms ends a call to a server that takes half a minute."""
     async with (
         Loopback(_late(30.0)) as server,
         client_of(server, retry=ONCE, timeouts=Timeouts(read=0.06)) as linq,
@@ -258,7 +258,7 @@ async def test_a_spent_stream_is_not_sent_empty(size: int | None) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[1, 2]", b'{"data": {"id": 4', b'"sent"', b"null", b""])
 async def test_a_200_that_is_no_answer_is_an_error(body: bytes) -> None:
-    """Whatever a 200 holds that is not the contract is a DecodeError with SENT, and is not sent again."""
+    """A 200 with any other body is a DecodeError with outcome SENT, and is not retried."""
     async with Loopback(Reply(200, body)) as server, client_of(server, retry=AT_ONCE) as linq:
         error = await failure_of(linq.chats.create(**MESSAGE))
     assert isinstance(error, DecodeError)
@@ -282,7 +282,7 @@ def test_a_token_with_a_newline_is_not_printed() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", [refused(422), refused(429, Retry_After="900"), Reply(200, b"[]"), HANG_UP])
 async def test_an_error_of_a_real_call_survives_pickle(fault: Step) -> None:
-    """What a real call raised comes out of pickle with its class, text and every attribute."""
+    """Pickling keeps the class, the message and every attribute of an error from a real call."""
     async with Loopback(fault) as server, client_of(server, retry=ONCE) as linq:
         error = await failure_of(linq.chats.create(**MESSAGE))
     found = pickle.loads(pickle.dumps(error))
@@ -338,7 +338,7 @@ async def test_null_is_none_and_text_is_no_bool() -> None:
 
 @pytest.mark.asyncio
 async def test_a_local_fault_is_never_retried(tmp_path: Path) -> None:
-    """A missing path, a folder, a closed file and a closed client are their own errors, at once and unsent."""
+    """A missing path, a directory, a closed file and a closed client are distinct errors, raised unsent."""
     policy = RetryPolicy(max_attempts=9)
     path = tmp_path / "a.png"
     path.write_bytes(PNG)

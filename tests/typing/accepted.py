@@ -1,4 +1,4 @@
-"""What type checkers make of the public names: every method of a client, what it returns, and what errors carry.
+"""The types of the public names: every method of a client, its result, and the attributes of errors.
 
 Read by mypy and pyright together with the other tests, and never run.
 """
@@ -64,7 +64,7 @@ from linq_async import (
 
 
 class Own(LinqClient):
-    """A client of a caller's own kind."""
+    """A subclass of the client."""
 
 
 async def client(context: ssl.SSLContext) -> None:
