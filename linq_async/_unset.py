@@ -1,4 +1,4 @@
-"""UNSET: "not mentioned", as against None: "clear it"."""
+"""UNSET leaves a field unchanged, whereas None clears it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class UnsetType:
         return "UNSET"
 
     def __reduce__(self) -> str:
-        return "UNSET"  # pickle and copy then find it by its name
+        return "UNSET"  # pickle and copy look up the name
 
 
 UNSET: Final = UnsetType()
-"""Stands for an argument that is not given: the field is left out of the request, and stays as it is."""
+"""The value of an argument that is not passed. The field is left out of the request and is not changed."""

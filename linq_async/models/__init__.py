@@ -1,1 +1,1 @@
-"""What goes out and what comes back, as attrs classes."""
+"""The messages that are sent and the results that are returned, as attrs classes."""

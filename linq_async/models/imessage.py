@@ -1,4 +1,4 @@
-"""Who can be reached by iMessage."""
+"""Availability of iMessage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from linq_async.models.decodable import decodable
 @decodable
 @attrs.define(kw_only=True)
 class Availability:
-    """Whether a number is on iMessage."""
+    """Whether a phone number can be reached by iMessage."""
 
     available: bool
-    """Whether it is. An answer without it is a DecodeError: None would read as a no."""
+    """Whether iMessage is available. If the field is missing, DecodeError is raised: None would look like a no."""
     phone_number: str | None = attrs.field(default=None, repr=False)
-    """The number, as the server spells it."""
+    """The phone number, as the server formats it."""

@@ -17,6 +17,6 @@ class PhoneNumber:
     phone_number: str | None = attrs.field(default=None, repr=False)
     """The number."""
     forwarding_number: str | None = attrs.field(default=None, repr=False)
-    """Where calls go that the number cannot take."""
+    """The number that calls are forwarded to."""
     response_rate: int | None = None
-    """Messages per second, by its description."""
+    """The response rate. The API describes it as messages per second."""

@@ -1,4 +1,4 @@
-"""Webhook subscriptions: what is written, and what the server shows."""
+"""Webhook subscriptions: the fields that can be written, and what the server returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from linq_async.models.decodable import decodable
 
 
 class WebhookEventType(enum.StrEnum):
-    """The events that can be subscribed to. Any other name is sent as it is given."""
+    """The events that you can subscribe to. Other names are sent unchanged."""
 
     MESSAGE_SENT = "message.sent"
     MESSAGE_RECEIVED = "message.received"
@@ -27,7 +27,7 @@ class WebhookEventType(enum.StrEnum):
     TYPING_INDICATOR_RECEIVED = "typing_indicator.received"
     TYPING_INDICATOR_REMOVED = "typing_indicator.removed"
     CHAT_CREATED = "chat.created"
-    """In the newer documentation only: the server may refuse it."""
+    """Only in the newer documentation, so the server may refuse it."""
     CONTACT_CREATED = "contact.created"
     CONTACT_UPDATED = "contact.updated"
     CONTACT_DELETED = "contact.deleted"
@@ -38,33 +38,33 @@ class WebhookEventType(enum.StrEnum):
 @decodable
 @attrs.define(kw_only=True)
 class WebhookSubscription:
-    """An endpoint of yours that receives events."""
+    """A subscription of one of your URLs to events."""
 
     id: int
     """The server's id."""
     webhook_url: str | None = attrs.field(default=None, repr=False)
-    """Where the events go."""
+    """The URL that the events are sent to."""
     version: int | None = None
-    """The version of the events' form."""
+    """The version of the event format."""
     events: list[str] = attrs.field(factory=list[str])
-    """The events that it receives."""
+    """The events that are sent."""
     active: bool | None = None
-    """Whether events are sent to it."""
+    """Whether the subscription is active."""
     secret_configured: bool | None = None
-    """Whether it has a secret, which is never shown."""
+    """Whether there is a secret. The server never returns the secret itself."""
     last_delivered_at: datetime | None = None
     """When an event was last delivered."""
     delivery_attempts: int | None = None
-    """How often a delivery was tried."""
+    """The number of attempts to deliver an event."""
     created_at: datetime | None = None
-    """When it was made."""
+    """When the subscription was created."""
     updated_at: datetime | None = None
-    """When it was changed last."""
+    """When the subscription was last changed."""
 
 
 @attrs.frozen(kw_only=True)
 class SubscriptionInput:
-    """A subscription to be written. Prints neither its URL nor its secret."""
+    """A subscription to be written. Its ``repr`` shows neither URL nor secret."""
 
     webhook_url: str = attrs.field(repr=False)
     events: Sequence[WebhookEventType | str] = attrs.field(converter=as_tuple)
@@ -73,7 +73,7 @@ class SubscriptionInput:
     active: bool | None
 
     def problems(self) -> list[Problem]:
-        """Return all that is wrong with it."""
+        """Check all fields."""
         found = url_problems(webhook_url=self.webhook_url) + text_list_problems("events", self.events)
         found += id_problems({"version": self.version}) + optional_text_problems(secret=self.secret)
         if self.active is not None and not isinstance(self.active, bool):
@@ -81,10 +81,10 @@ class SubscriptionInput:
         return found
 
     def body(self) -> dict[str, Any]:
-        """Return it as the API takes it."""
+        """Return the JSON body."""
         given = attrs.asdict(self, recurse=False)
         return {"webhook_subscription": {name: UNSET if value is None else value for name, value in given.items()}}
 
     def matches(self, subscription: WebhookSubscription) -> bool:
-        """Tell whether a subscription sends the same events to the same URL."""
+        """Return whether a subscription sends the same events to the same URL."""
         return self.webhook_url == subscription.webhook_url and set(self.events) == set(subscription.events)

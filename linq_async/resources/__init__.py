@@ -1,1 +1,1 @@
-"""The operations of the API, one class for each kind of thing."""
+"""The operations of the API, one class per resource."""

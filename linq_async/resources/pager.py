@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Iteration over lists that the API returns in pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from linq_async.models.common import Page
 
 
 class Identified(Protocol):
-    """What has an id, by which it is known again on another page."""
+    """An item whose id identifies it across pages."""
 
     id: int
 
@@ -21,25 +21,24 @@ Fetch = Callable[[int], Coroutine[Any, Any, Page[T]]]
 
 
 class Pager(Generic[T]):
-    """A list that the server gives in pages. Making one sends nothing.
+    """A list that the server returns in pages. Creating a pager sends nothing.
 
-    ``await pager`` gives its first page, ``async for item in pager`` every item, ``async for page in pager.pages()``
-    every page. Each of them asks again. An item that was on an earlier page, as happens if the list changes while it is
-    read, does not come again.
+    ``await pager`` returns the first page, ``async for item in pager`` yields every item, and
+    ``async for page in pager.pages()`` every page. Each of them requests the pages again. An item that moves to a later
+    page because the list changes during the iteration is not yielded twice.
 
-    Reading ends after as many pages as the first one counted, or earlier after a page that adds nothing new. So a list
-    that grows meanwhile is read within its first length: what a further page would hold comes with the next reading.
-    If a whole page of items is added in front between two pages, the page after holds nothing new, and reading ends
-    there.
+    Iteration ends after the number of pages that the first page states, or earlier after a page without new items. If
+    the list grows during the iteration, items beyond its initial length are left for the next iteration. If a whole
+    page of items is inserted at the front between two requests, the next page has no new items and ends the iteration.
 
-    An iterator outlives a failure: after one, the next step asks for the same page again. So keep it, and go on::
+    An iterator can be continued after a failure: it requests the failed page again. Keep it for that::
 
         chats = aiter(linq.chats.list(phone_number=line))
         try:
             async for chat in chats: ...
         except LinqError:
             await asyncio.sleep(60)
-            async for chat in chats: ...  # from where it stood
+            async for chat in chats: ...  # continues with the failed page
     """
 
     def __init__(self, operation: str, fetch: Fetch[T], first: int) -> None:
@@ -57,27 +56,27 @@ class Pager(Generic[T]):
         return Items(self.pages())
 
     def pages(self) -> Pages[T]:
-        """Return an iterator over the pages that hold anything not seen before."""
+        """Return an iterator over the pages that contain new items."""
         return Pages(self._fetch, self._first)
 
 
 class Pages(Generic[T]):
-    """An iterator over pages. It can go on after a failure, and several tasks may share it."""
+    """An iterator over pages. It can be continued after a failure and shared by several tasks."""
 
     def __init__(self, fetch: Fetch[T], first: int) -> None:
         self._fetch = fetch
         self._next = first
         self._over = False
         self._last: int | None = None
-        """The number of the last page, as the first page counted; later ones may lower it."""
+        """The number of the last page, as the first page stated it. Later pages may lower it."""
         self._seen: set[int] = set()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Page[T]:
-        async with self._turn:
+        async with self._lock:
             if not self._over:
                 page = await self._fetch(self._next)
                 page.items = self._unseen(page.items)
@@ -88,7 +87,7 @@ class Pages(Generic[T]):
         raise StopAsyncIteration
 
     def _is_last(self, total_pages: int | None) -> bool:
-        """Return whether no page follows by the server's count; False if it gives none."""
+        """Return whether this is the last page by the server's count, or False if the server does not count."""
         if total_pages is not None:
             self._last = total_pages if self._last is None else min(self._last, total_pages)
         return self._last is not None and self._next >= self._last
@@ -100,7 +99,7 @@ class Pages(Generic[T]):
 
 
 class Items(Generic[T]):
-    """An iterator over the items of all pages. It can go on after a failure, and several tasks may share it."""
+    """An iterator over the items of all pages. It can be continued after a failure and shared by several tasks."""
 
     def __init__(self, pages: Pages[T]) -> None:
         self._pages = pages

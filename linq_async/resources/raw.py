@@ -1,4 +1,4 @@
-"""``linq.request``: its arguments, checked and turned into a request."""
+"""``linq.request``: validates its arguments and builds a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\\ud800-\udfff]*")
 
 @attrs.frozen(eq=False)
 class RawCall:
-    """The arguments of ``linq.request``, unchecked. Their values are never printed."""
+    """The arguments of ``linq.request``, not yet validated. Its ``repr`` shows no values."""
 
     method: str
     path: str = attrs.field(repr=False)
@@ -28,22 +28,26 @@ class RawCall:
     idempotency_key: str | None
 
     def request(self, more: Sequence[Problem] = ()) -> Request:
-        """Check the arguments and make a Request of them. Raises InvalidArgumentError, with ``more`` problems."""
+        """Validate the arguments and build a request.
+
+        Raises:
+            InvalidArgumentError: If an argument is refused, or there are ``more`` problems.
+        """
         problems = [*self.problems(), *more]
         if problems:
             raise InvalidArgumentError(problems, operation="request")
-        return self._checked_request()
+        return self._request()
 
     def problems(self) -> list[Problem]:
-        """Return all that is wrong with the arguments."""
+        """Check all arguments."""
         return (
             _route_problems(self.method, self.path)
             + _param_problems(self.params)
             + _key_problems(self.json, self.idempotency_key)
         )
 
-    def _checked_request(self) -> Request:
-        body, key = _keyed(self.json, self.idempotency_key)
+    def _request(self) -> Request:
+        body, key = _with_key(self.json, self.idempotency_key)
         return Request(
             operation="request",
             method=self.method.upper(),
@@ -59,13 +63,13 @@ def _route_problems(method: object, path: object) -> list[Problem]:
     if not isinstance(method, str) or method.upper() not in METHODS:
         problems.append(Problem("method", "must be one of " + ", ".join(sorted(METHODS))))
     if not isinstance(path, str) or not _PATH.fullmatch(path) or _has_dot_segment(path):
-        example = f"{API}/chats"
-        problems.append(Problem("path", f"must be one such as {example}, without host, query or dot segments"))
+        message = f"must look like {API}/chats, without host, query or dot segments"
+        problems.append(Problem("path", message))
     return problems
 
 
 def _has_dot_segment(path: str) -> bool:
-    """Return whether a server that decodes the path, or drops the parameters of its segments, would climb in it."""
+    """Return whether a path has a dot segment for a server that decodes it or ignores the parameters of segments."""
     return any(part.partition(";")[0] in {".", ".."} for part in re.split(r"[/\\]", unquote(path)))
 
 
@@ -74,16 +78,13 @@ def _param_problems(params: object) -> list[Problem]:
         return []
     if not isinstance(params, Mapping):
         return [Problem("params", "must be a mapping")]
-    return [
-        Problem(f"params[{name!r}]" if is_field_name(name) else "params", message)
-        for name, value in cast("Mapping[object, object]", params).items()
-        for message in {_name_problem(name), *(_param_problem(one) for one in _each(value) if one is not None)}
-        if message is not None
-    ]
-
-
-def _name_problem(name: object) -> str | None:
-    return _param_problem(name) if isinstance(name, str) else "must have names that are str"
+    problems: list[Problem] = []
+    for name, value in cast("Mapping[object, object]", params).items():
+        messages = {_param_problem(one) for one in _each(value) if one is not None}
+        messages.add(_param_problem(name) if isinstance(name, str) else "must have names that are str")
+        argument = f"params[{name!r}]" if is_field_name(name) else "params"
+        problems += [Problem(argument, message) for message in messages if message is not None]
+    return problems
 
 
 def _param_problem(value: object) -> str | None:
@@ -97,7 +98,7 @@ def _each(value: object) -> Iterable[object]:
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Spell a query: a list repeats its name, None is left out."""
+    """Yield the pairs of a query string. A list repeats its name, None is left out."""
     for name, value in params.items():
         yield from ((name, str(one)) for one in _each(value) if one is not None)
 
@@ -110,7 +111,7 @@ def _key_problems(json: object, key: object) -> list[Problem]:
     used = found if key is None else key
     problems = [] if used is None else key_problems(used)
     if key is not None and message is None:
-        problems.append(Problem("idempotency_key", "needs a json body with a message, for v2 reads it there"))
+        problems.append(Problem("idempotency_key", "requires a json body with a message, where v2 reads the key"))
     if found not in (None, used):
         problems.append(Problem("idempotency_key", "differs from the one in json"))
     return problems
@@ -121,8 +122,8 @@ def _message_of(json: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return cast("Mapping[str, Any]", message) if isinstance(message, Mapping) else None
 
 
-def _keyed(json: Mapping[str, Any] | None, key: str | None) -> tuple[Mapping[str, Any] | None, str | None]:
-    """Put the key where v2 reads it, ``message.idempotency_key``, or find it there."""
+def _with_key(json: Mapping[str, Any] | None, key: str | None) -> tuple[Mapping[str, Any] | None, str | None]:
+    """Return the body with the key in ``message.idempotency_key``, where v2 reads it, and the key that is used."""
     message = _message_of(json)
     if json is None or message is None:
         return json, None

@@ -1,6 +1,6 @@
-"""Attachments: what is uploaded, where its bytes come from, and what it is called.
+"""Attachments: their content, file names and media types.
 
-Nothing here awaits. What may block is called in a thread by the transport.
+Nothing here is async. The transport calls everything that may block in a thread.
 """
 
 from linq_async.uploads.sources import (

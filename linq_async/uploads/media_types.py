@@ -1,4 +1,4 @@
-"""Media types, by the ending of a file's name."""
+"""Media types, guessed from the file extension."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import mimetypes
 import re
 from pathlib import PurePath
 
-_TYPES = mimetypes.MimeTypes(filenames=())  # the system's own tables would make a type depend on the machine
-_OTHER_TYPES = {  # what phones send and Python's table lacks, or holds under an older name
+_TYPES = mimetypes.MimeTypes(filenames=())  # without the system's tables, which differ between machines
+_OTHER_TYPES = {  # common on phones, but missing or outdated in Python's table
     ".amr": "audio/amr",
     ".caf": "audio/x-caf",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -23,7 +23,7 @@ _MEDIA_TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+( *;[\x20-
 
 
 def content_type_of(filename: str) -> str:
-    """Return the media type for a file name's ending; application/octet-stream if it is unknown."""
+    """Return the media type for a file extension, or application/octet-stream if it is unknown."""
     suffix = PurePath(filename).suffix.lower()
     if suffix in _OTHER_TYPES:
         return _OTHER_TYPES[suffix]

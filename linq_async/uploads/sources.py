@@ -1,6 +1,6 @@
-"""The five sources of an attachment's bytes.
+"""The five sources that the bytes of an attachment can come from.
 
-Sources raise SourceError, or whatever the system or a caller's object raises; ``reason_of`` puts it into words.
+A source raises SourceError, or whatever the system or a caller's object raises. ``reason_of`` describes the failure.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ import attrs
 Chunks: TypeAlias = AsyncIterator[bytes]
 
 MAX_COPY_BYTES = 100 << 20
-"""How much of a readable object that is not a file on disk is copied into memory."""
+"""The maximum size of a readable object that is not a file on disk, which is copied into memory."""
 _COPY_CHUNK_BYTES = 256 << 10
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # Windows has neither
 
 
 class SourceError(Exception):
-    """Says why a source cannot be read, in words that follow the attachment's name."""
+    """The reason why a source cannot be read, as a predicate that follows the attachment's name."""
 
 
 class Reader(Protocol):
-    """A file opened for one attempt: read to its end, then closed."""
+    """A file that is open for one attempt. It is read to its end and closed."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Return up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes, or none at the end."""
         ...
 
     def close(self) -> None:
-        """Release the descriptor."""
+        """Close the file descriptor."""
         ...
 
 
 class Source(ABC):
-    """Where an attachment's bytes come from."""
+    """Base of the sources of an attachment's bytes."""
 
     __slots__ = ()
 
@@ -53,17 +53,17 @@ class Source(ABC):
 
     @property
     def may_block(self) -> bool:
-        """Whether measuring or opening it may block, so that it belongs in a thread."""
+        """Whether measuring or opening it may block, and must be done in a thread."""
         return True
 
     @property
     def progress(self) -> int:
-        """A number that changes as long as ``measure`` gets on."""
+        """A number that changes while ``measure`` makes progress."""
         return 0
 
     @abstractmethod
     def measure(self) -> int | None:
-        """Return its size in bytes, None if it cannot be known."""
+        """Return its size in bytes, or None if it is unknown."""
 
 
 @attrs.frozen
@@ -74,7 +74,7 @@ class BytesSource(Source):
 
     @property
     def may_block(self) -> bool:
-        """It cannot."""
+        """Always False."""
         return False
 
     def measure(self) -> int:
@@ -89,7 +89,7 @@ class PathSource(Source):
     path: str = attrs.field(repr=False)
 
     def measure(self) -> int:
-        """Return the file's size, once the system has let us open it."""
+        """Open the file and return its size."""
         with self._opened() as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(size - 1, 0))
@@ -105,10 +105,10 @@ class PathSource(Source):
         return file
 
     def _opened(self) -> io.FileIO:
-        _check_kind(os.stat(self.path))  # opening a pipe would disturb whoever writes to it
+        _check_kind(os.stat(self.path))  # before it is opened: opening a pipe would affect its writer
         file = open(self.path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
         try:
-            _check_kind(os.fstat(file.fileno()))  # it may have been replaced by a pipe meanwhile
+            _check_kind(os.fstat(file.fileno()))  # it may have been replaced by a pipe since
         except BaseException:
             file.close()
             raise
@@ -117,15 +117,15 @@ class PathSource(Source):
 
 @attrs.frozen
 class HandleSource(Source):
-    """A caller's open file, read by position: neither moved nor closed, whoever else reads it."""
+    """A caller's open file. It is read by position, and neither moved nor closed."""
 
     file: BinaryIO = attrs.field(repr=False)
     start: int
     identity: tuple[int, int] = attrs.field(repr=False)
-    """The device and inode: once the file is closed, its descriptor may lead to another one."""
+    """Device and inode. After the file is closed, its descriptor may refer to another file."""
 
     def measure(self) -> int:
-        """Return how many bytes follow the place where the file stood."""
+        """Return the number of bytes after the start position."""
         descriptor = os.dup(self.file.fileno())
         try:
             size = self._size(descriptor)
@@ -135,7 +135,7 @@ class HandleSource(Source):
             os.close(descriptor)
 
     def open(self, size: int) -> Reader:
-        """Return a reader of its own that starts where the file stood."""
+        """Return an independent reader at the start position."""
         descriptor = os.dup(self.file.fileno())
         try:
             if self._size(descriptor) != size:
@@ -148,13 +148,13 @@ class HandleSource(Source):
     def _size(self, descriptor: int) -> int:
         status = os.fstat(descriptor)
         if (status.st_dev, status.st_ino) != self.identity:
-            raise SourceError("was closed, and its descriptor leads to another file now")
+            raise SourceError("was closed, and its descriptor now refers to another file")
         return max(status.st_size - self.start, 0)
 
 
 @attrs.define
 class _PositionReader:
-    """Reads a duplicate of a descriptor, at a position of its own."""
+    """Reads a duplicated descriptor at its own position."""
 
     descriptor: int
     position: int
@@ -183,16 +183,14 @@ def _check_kind(status: os.stat_result) -> None:
 
 
 def _check_size(size: int, last: bytes) -> None:
-    """Refuse a file whose size is not the number of its bytes. ``last`` is its last byte, or what an empty file has."""
+    """Refuse a file that reports a wrong size. ``last`` is its last byte, or what reading an empty file returns."""
     if bool(size) != bool(last):
-        raise SourceError(
-            "does not state its true size, as files in /proc and /sys do not: read it, and attach the bytes"
-        )
+        raise SourceError("does not report its true size, like files in /proc and /sys: read it and attach the bytes")
 
 
 @attrs.define
 class ChunkSource(Source):
-    """A caller's stream: started anew by a factory, or given once."""
+    """A caller's stream: a factory that can restart it, or an iterator that can be read once."""
 
     factory: Callable[[], Chunks] | None = attrs.field(repr=False)
     once: Chunks | None = attrs.field(repr=False, default=None)
@@ -201,53 +199,54 @@ class ChunkSource(Source):
 
     @property
     def replayable(self) -> bool:
-        """Whether a factory can start it again."""
+        """Whether there is a factory that can restart it."""
         return self.factory is not None
 
     @property
     def may_block(self) -> bool:
-        """It is measured by what was declared."""
+        """Always False: its size is the declared one."""
         return False
 
     def measure(self) -> int | None:
-        """Return the size that was declared."""
+        """Return the declared size."""
         if self.factory is None and self.once is None:
-            raise SourceError(_SPENT)
+            raise SourceError(_READ_ALREADY)
         return self.size
 
     def open(self) -> Chunks:
-        """Start the stream. Raises SourceError if it can only have ended, and what the factory raises."""
+        """Start the stream.
+
+        Raises:
+            SourceError: If it has been read already.
+            Exception: Whatever the factory raises.
+        """
         if self.factory is not None:
-            return self._fresh(self.factory())
+            return self._checked(self.factory())
         chunks, self.once = self.once, None
         if chunks is None:
-            raise SourceError(_SPENT)
+            raise SourceError(_READ_ALREADY)
         return chunks
 
-    def _fresh(self, chunks: Chunks) -> Chunks:
-        """Refuse an iterator that was handed out before: what it gave then, it will not give again."""
+    def _checked(self, chunks: Chunks) -> Chunks:
+        """Refuse an iterator that was returned before: it has been read already."""
         if not isinstance(chunks, AsyncIterator):
             if inspect.iscoroutine(chunks):
                 chunks.close()
-            raise SourceError(f"starts with {type(chunks).__name__}, not an async iterator")
+            raise SourceError(f"has a function that returned {type(chunks).__name__}, not an async iterator")
         if self._latest() is chunks:
-            raise SourceError("has a function that returned the same iterator twice: it must start a new one each time")
-        self._latest = _weakly(chunks)
+            raise SourceError("has a function that returned the same iterator twice: it must return new ones")
+        try:
+            self._latest = weakref.ref(chunks)
+        except TypeError:  # a class with __slots__
+            self._latest = lambda: chunks
         return chunks
 
 
-_SPENT = "can be read only once, and it has been"
+_READ_ALREADY = "can be read only once and has been read already"
 
 
-def _weakly(chunks: Chunks) -> Callable[[], Chunks | None]:
-    try:
-        return weakref.ref(chunks)
-    except TypeError:  # a class with __slots__
-        return lambda: chunks
-
-
-class _Turn:
-    """The right to read and move one object. Counts what has been read, so that those who wait see it get on."""
+class _ReadLock:
+    """Serializes the reads of one object, and counts them so that waiting tasks can see progress."""
 
     __slots__ = ("__weakref__", "count", "lock")
 
@@ -256,62 +255,62 @@ class _Turn:
         self.count = 0
 
 
-_TURNS: weakref.WeakValueDictionary[int, _Turn] = weakref.WeakValueDictionary()
-_TURNS_LOCK = threading.Lock()
+_LOCKS: weakref.WeakValueDictionary[int, _ReadLock] = weakref.WeakValueDictionary()
+_GUARD = threading.Lock()
 
 
-def _turn_of(source: CopySource) -> _Turn:
-    """Return the turn for the source's object, which others may have attached, too."""
-    with _TURNS_LOCK:
-        return _TURNS.setdefault(id(source.file), _Turn())
+def _lock_of(source: CopySource) -> _ReadLock:
+    """Return the lock of the source's object, which other sends may have attached too."""
+    with _GUARD:
+        return _LOCKS.setdefault(id(source.file), _ReadLock())
 
 
 @attrs.define
 class CopySource(Source):
-    """A caller's readable object that is not a file on disk: copied into memory once, when it is measured."""
+    """A caller's readable object that is not a file on disk. It is copied into memory once, when it is measured."""
 
     file: BinaryIO = attrs.field(repr=False)
     start: int | None
     _copy: bytes | None = attrs.field(default=None, repr=False, init=False)
-    _turn: _Turn = attrs.field(default=attrs.Factory(_turn_of, takes_self=True), repr=False, init=False)
+    _read_lock: _ReadLock = attrs.field(default=attrs.Factory(_lock_of, takes_self=True), repr=False, init=False)
 
     @property
     def progress(self) -> int:
-        """How many reads of the object have returned."""
-        return self._turn.count
+        """The number of completed reads of the object."""
+        return self._read_lock.count
 
     @property
     def data(self) -> bytes:
-        """What was copied, once it has been measured."""
+        """The copied bytes. ``measure`` must have been called."""
         assert self._copy is not None
         return self._copy
 
     def measure(self) -> int:
-        """Copy what follows the place where the object stood, and return its size. The object is put back there."""
+        """Copy the bytes after the start position and return their number. The object's position is restored."""
         if self._copy is None:
-            with self._turn.lock:
+            with self._read_lock.lock:
                 if self._copy is None:
                     self._copy = self._read()
         return len(self._copy)
 
     def _read(self) -> bytes:
         if self.start is None:
-            return self._rest()
-        stands = self.file.tell()
+            return self._read_all()
+        position = self.file.tell()
         self.file.seek(self.start)
         try:
-            return self._rest()
+            return self._read_all()
         finally:
-            self.file.seek(stands)
+            self.file.seek(position)
 
-    def _rest(self) -> bytes:
+    def _read_all(self) -> bytes:
         copy = io.BytesIO()
         while data := _bytes(self.file.read(_COPY_CHUNK_BYTES)):
-            self._turn.count += 1
+            self._read_lock.count += 1
             if copy.tell() + len(data) > MAX_COPY_BYTES:
                 raise SourceError(
-                    f"gives more than {MAX_COPY_BYTES >> 20} MiB, the most that is copied into memory: "
-                    "attach a path, or use Upload.from_chunks"
+                    f"has more than {MAX_COPY_BYTES >> 20} MiB, the maximum that is copied into memory: "
+                    "attach a path or use Upload.from_chunks"
                 )
             copy.write(data)
         return copy.getvalue()
@@ -321,12 +320,12 @@ def _bytes(data: object) -> bytes:
     if isinstance(data, bytes):
         return data
     if inspect.iscoroutine(data):
-        data.close()  # it would complain that nobody has awaited it
-    raise SourceError(f"gives {type(data).__name__}, not bytes")
+        data.close()  # otherwise Python warns that it was never awaited
+    raise SourceError(f"returned {type(data).__name__}, not bytes")
 
 
 def reason_of(error: BaseException) -> str:
-    """Say why something could not be read, without its path or any of its bytes."""
+    """Return why something could not be read, without its path or content."""
     if isinstance(error, SourceError):
         return str(error)
     if isinstance(error, FileNotFoundError):
@@ -336,6 +335,6 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ValueError) and "closed file" in str(error):
         return "is closed"
     if isinstance(error, ValueError) and "null" in str(error):
-        return "has a NUL in its path"
+        return "has a NUL character in its path"
     number = error.errno if isinstance(error, OSError) else None
     return f"cannot be read: {os.strerror(number) if isinstance(number, int) else type(error).__name__}"

@@ -1,4 +1,4 @@
-"""The attachment itself, and what is accepted as one."""
+"""The attachment, and conversion of what is accepted as one."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from linq_async.uploads.sources import (
     reason_of,
 )
 
-Attachable: TypeAlias = Union["os.PathLike[str]", BinaryIO, "Upload"]  # a quoted name cannot be or-ed
+Attachable: TypeAlias = Union["os.PathLike[str]", BinaryIO, "Upload"]  # a quoted name does not support |
 
 
 @attrs.frozen
 class Upload:
-    """An attachment that can be opened again for every attempt. Made by one of the ``from_...`` methods."""
+    """An attachment that can be read again for each attempt. Use one of the ``from_...`` methods to create it."""
 
     filename: str = attrs.field(repr=False)
-    """The name that the recipient sees, without folders. It may be personal, so no ``repr`` or error text shows it."""
+    """The name that the recipient sees, without folders. It may be personal, so errors and ``repr`` do not show it."""
     content_type: str
-    """The media type, from the name's ending unless one was given."""
+    """The media type. By default it is guessed from the file extension."""
     source: Source = attrs.field(repr=False)
 
     @classmethod
@@ -45,12 +45,12 @@ class Upload:
         """Attach bytes that are already in memory.
 
         Raises:
-            InvalidArgumentError: ``data`` is not bytes, or the name or the media type cannot be sent.
+            InvalidArgumentError: If ``data`` is not bytes, or the name or media type cannot be sent.
         """
         problems = [] if isinstance(data, bytes | bytearray | memoryview) else [Problem("data", "must be bytes")]
         problems += _name_problems(filename, content_type)
         if problems:
-            del data  # a traceback shows it with this frame
+            del data  # tracebacks show the local variables of this frame
             raise InvalidArgumentError(problems)
         return _named(filename, content_type, BytesSource(bytes(data)))
 
@@ -58,12 +58,12 @@ class Upload:
     def from_path(
         cls, path: os.PathLike[str], *, filename: str | None = None, content_type: str | None = None
     ) -> Upload:
-        """Attach a regular file by its path. It is opened anew for each attempt, and must not change meanwhile.
+        """Attach a regular file by its path. It is opened for each attempt and must not change between them.
 
-        A file that does not state its size, as in ``/proc``, is refused when it is sent.
+        A file that does not report its size, such as those in ``/proc``, is refused when it is sent.
 
         Raises:
-            InvalidArgumentError: ``path`` is not a path, or the name or the media type cannot be sent.
+            InvalidArgumentError: If ``path`` is not a path, or the name or media type cannot be sent.
         """
         found = _path_of(path)
         if isinstance(found, Problem):
@@ -76,14 +76,14 @@ class Upload:
 
     @classmethod
     def from_file(cls, file: BinaryIO, *, filename: str | None = None, content_type: str | None = None) -> Upload:
-        """Attach an open binary file, from where it stands now. It is neither moved nor closed.
+        """Attach an open binary file from its current position. Neither is the position changed nor the file closed.
 
-        A file on disk is read by position, so that it may serve many sends at once. Any other readable object is
-        copied into memory once, by the first send: up to 100 MiB. Keep the file open until the send has ended.
+        A file on disk is read by position, so several sends can use it at once. Any other readable object is copied
+        into memory by the first send, up to 100 MiB. Keep the file open until the send has ended.
 
         Raises:
-            InvalidArgumentError: ``file`` is not an open binary file, or has no name and none is given.
-            UploadError: The system refuses to tell where the file stands, or to write out what it buffers.
+            InvalidArgumentError: If ``file`` is not an open binary file, or has no name and none is passed.
+            UploadError: If the position of the file cannot be read, or its buffer cannot be flushed.
         """
         found = _source_and_name(file, filename)
         if isinstance(found, UploadError):
@@ -105,14 +105,13 @@ class Upload:
         size: int | None = None,
         content_type: str | None = None,
     ) -> Upload:
-        """Attach a stream of bytes: a function that starts it anew for each attempt, or an async iterator.
+        """Attach a stream of bytes: a function that returns an async iterator for each attempt, or one async iterator.
 
-        The function must return a new iterator with the same bytes each time. An async iterator can be read only
-        once, so a send with one gets one attempt. Without ``size``, in bytes, the body goes out in chunks of unstated
-        length.
+        The function must return a new iterator over the same bytes each time. An async iterator can be read only once,
+        so its send is never retried. Without ``size``, in bytes, the body is sent with chunked transfer encoding.
 
         Raises:
-            InvalidArgumentError: ``chunks`` is neither, or the size, the name or the media type cannot be sent.
+            InvalidArgumentError: If ``chunks`` is neither, or the size, name or media type cannot be sent.
         """
         problems: list[Problem] = []
         if size is not None and (type(size) is not int or size < 0):
@@ -128,7 +127,7 @@ class Upload:
 
     @property
     def size(self) -> int | None:
-        """The size that was declared for a stream, in bytes; None for all else."""
+        """The declared size of a stream in bytes. None for all other sources."""
         return self.source.size if isinstance(self.source, ChunkSource) else None
 
     @property
@@ -138,18 +137,18 @@ class Upload:
 
     @property
     def in_memory(self) -> bool:
-        """Whether measuring and opening it cannot block; otherwise both belong in a thread."""
+        """Whether measuring and opening it cannot block. Otherwise both must be done in a thread."""
         return not self.source.may_block
 
     def measure(self) -> int | None:
-        """Return its size in bytes, None if it cannot be known. May block.
+        """Return its size in bytes, or None if it is unknown. May block.
 
         Raises:
-            UploadError: It cannot be read.
+            UploadError: If it cannot be read.
         """
         try:
             return self.source.measure()
-        except Exception as error:  # noqa: BLE001  # whatever a caller's object raises: it is local, and never repeated
+        except Exception as error:  # noqa: BLE001  # a caller's object may raise anything
             reason = reason_of(error)
         raise UploadError(self.filename, reason)
 
@@ -157,25 +156,25 @@ class Upload:
         """Open the file for one attempt. May block.
 
         Raises:
-            UploadError: It cannot be read, or its size is no longer ``size``.
+            UploadError: If it cannot be read, or its size has changed.
         """
         source = cast("PathSource | HandleSource", self.source)
         try:
             return source.open(size)
-        except Exception as error:  # noqa: BLE001  # the same
+        except Exception as error:  # noqa: BLE001  # as in measure
             reason = reason_of(error)
         raise UploadError(self.filename, reason)
 
 
 @attrs.frozen
 class Unattachable:
-    """An entry of ``attachments`` that was refused when the message was built."""
+    """Replaces an entry of ``attachments`` that cannot be attached. Holds the reason."""
 
     reason: str
 
 
 def as_upload(item: object) -> Upload | Unattachable:
-    """Turn one entry of ``attachments`` into an Upload. Raises nothing, for its caller's frame holds the text."""
+    """Convert an entry of ``attachments``. Never raises, because the caller's frame holds the text."""
     if isinstance(item, Upload | Unattachable):
         return item
     if isinstance(item, str):
@@ -191,7 +190,7 @@ def as_upload(item: object) -> Upload | Unattachable:
         return Unattachable(f"cannot be attached: {error}; use Upload.from_file")
     except UploadError as error:
         return Unattachable(error.reason)
-    except Exception as error:  # noqa: BLE001  # whatever an odd object raises when it is looked at
+    except Exception as error:  # noqa: BLE001  # a caller's object may raise anything
         return Unattachable(f"cannot be attached: it raised {type(error).__name__}")
     return Unattachable(f"is a {type(item).__name__}: pass a Path, an open binary file or an Upload")
 
@@ -199,7 +198,7 @@ def as_upload(item: object) -> Upload | Unattachable:
 def _name_problems(filename: object, content_type: object) -> list[Problem]:
     problems: list[Problem] = []
     if not isinstance(filename, str) or not base_name(filename):
-        problems.append(Problem("filename", "must be a str that is not empty"))
+        problems.append(Problem("filename", "must be a non-empty str"))
     if content_type is not None and not is_media_type(content_type):
         problems.append(Problem("content_type", "must look like image/png"))
     return problems
@@ -211,17 +210,17 @@ def _named(filename: str, content_type: str | None, source: Source) -> Upload:
 
 
 def _path_of(path: object) -> str | Problem:
-    """Return a path as a str; one of bytes as the system would decode it."""
+    """Return a path as a str. Bytes are decoded as the operating system does."""
     if not isinstance(path, str | bytes | os.PathLike):
         return Problem("path", f"must be a pathlib.Path, not {type(path).__name__}")
     try:
         return os.fsdecode(cast("os.PathLike[str]", path))
-    except Exception as error:  # noqa: BLE001  # whatever its __fspath__ raises
+    except Exception as error:  # noqa: BLE001  # a caller's __fspath__ may raise anything
         return Problem("path", f"cannot be used: it raised {type(error).__name__}")
 
 
 def _source_and_name(file: BinaryIO, filename: str | None) -> tuple[Source, str] | Problem | UploadError:
-    """Return how a caller's file is read and what it is called, or what is wrong with it."""
+    """Return the source and name of a caller's file, or what is wrong with it."""
     try:
         problem = _unreadable(file)
         if problem is not None:
@@ -232,12 +231,12 @@ def _source_and_name(file: BinaryIO, filename: str | None) -> tuple[Source, str]
         return _source_of(file), name
     except OSError as error:
         return UploadError(filename or "", reason_of(error))
-    except Exception as error:  # noqa: BLE001  # whatever a caller's object raises
+    except Exception as error:  # noqa: BLE001  # a caller's object may raise anything
         return Problem("file", f"cannot be used: it raised {type(error).__name__}")
 
 
 def _unreadable(file: BinaryIO) -> str | None:
-    """Say why an object cannot serve as an open binary file; None if it can."""
+    """Return why an object cannot be read as an open binary file, or None if it can."""
     if isinstance(file, io.TextIOBase):
         return "is open for text: open it with mode 'rb'"
     if not callable(getattr(file, "read", None)):
@@ -257,10 +256,10 @@ def _name_of(file: BinaryIO) -> str | None:
 
 
 def _source_of(file: BinaryIO) -> Source:
-    """Choose how a caller's file is read: by position if it is plainly a file on disk, else by a copy."""
+    """Choose the source of a caller's file: by position if it is certainly a file on disk, else a copy."""
     inner = _unwrapped(file)
     raw = inner.raw if type(inner) in {io.BufferedReader, io.BufferedRandom} else inner
-    # Exactly this type: a GzipFile has a descriptor too, and it leads to the compressed bytes.
+    # Exactly this type: a GzipFile also has a descriptor, but of the compressed bytes.
     if type(raw) is io.FileIO and hasattr(os, "pread"):
         status = os.fstat(raw.fileno())
         if stat.S_ISREG(status.st_mode):
@@ -274,7 +273,7 @@ def _source_of(file: BinaryIO) -> Source:
 
 
 def _unwrapped(file: Any) -> Any:
-    """Look through the wrappers of tempfile, which add nothing to reading."""
+    """Return the file inside a wrapper of tempfile, which does not change how it is read."""
     if isinstance(file, tempfile.SpooledTemporaryFile):
         return file.__dict__.get("_file", file)
     if type(file).__module__ == "tempfile":

@@ -53,7 +53,7 @@ async def test_a_file_without_a_true_size_is_refused(
         pytest.skip("not on this system")
     handle = workshop.enter_context(path.open("rb"))  # noqa: ASYNC230
     error = await refusal(server, handle if opened else path)
-    assert "does not state its true size" in error.reason
+    assert "does not report its true size" in error.reason
 
 
 @pytest.mark.parametrize(("size", "last"), [(0, b"x"), (4_096, b"")])
@@ -116,7 +116,7 @@ async def test_a_descriptor_that_is_used_again_sends_no_other_file(
     upload = Upload.from_file(handle)
     monkeypatch.setattr(os, "dup", close_first)
     async with client(server) as linq:
-        with pytest.raises(UploadError, match="leads to another file now") as caught:
+        with pytest.raises(UploadError, match="now refers to another file") as caught:
             await send(linq, upload)
     assert (caught.value.attempts, b"them" in b"".join(seen.body for seen in server.seen)) == (when == "sent", False)
 
@@ -144,7 +144,7 @@ async def test_an_endless_file_is_refused_at_the_cap(
     monkeypatch.setattr(sources, "MAX_COPY_BYTES", 1 << 20)
     handle = ENDLESS[kind](workshop)
     error = await refusal(server, Upload.from_file(handle, filename="zero.bin"))
-    assert error.reason.startswith("gives more than 1 MiB, the most that is copied into memory: attach a path")
+    assert error.reason.startswith("has more than 1 MiB, the maximum that is copied into memory: attach a path")
     assert handle.tell() == 0
 
 
@@ -288,7 +288,7 @@ async def test_a_function_that_fails_is_not_repeated(server: Recorder) -> None:
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError, match="cannot be read: KeyError") as caught:
             await send(linq, Upload.from_chunks(fail, filename="a.bin"))
-        with pytest.raises(UploadError, match="starts with coroutine, not an async iterator"):
+        with pytest.raises(UploadError, match="has a function that returned coroutine, not an async iterator"):
             await send(linq, ANY_UPLOAD.from_chunks(is_no_stream, filename="a.bin"))
     assert isinstance(caught.value.__cause__, KeyError)
 
@@ -387,4 +387,4 @@ async def test_an_asynchronous_read_is_refused(server: Recorder) -> None:
             return b""
 
     error = await refusal(server, ANY_UPLOAD.from_file(Async(), filename="a.bin"))
-    assert error.reason == "gives coroutine, not bytes"
+    assert error.reason == "returned coroutine, not bytes"

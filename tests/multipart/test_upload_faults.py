@@ -57,7 +57,7 @@ BAD_PATHS: dict[str, tuple[Callable[[Workshop], Path], str]] = {
     "broken link": (_broken_link, "does not exist"),
     "below a file": (_below_a_file, "cannot be read: Not a directory"),
     "forbidden": (_forbidden, "cannot be read: Permission denied"),
-    "NUL in a folder": (lambda shop: shop.folder / "a\0b" / "gone.pdf", "has a NUL in its path"),
+    "NUL in a folder": (lambda shop: shop.folder / "a\0b" / "gone.pdf", "has a NUL character in its path"),
 }
 
 
@@ -244,7 +244,7 @@ async def test_a_spent_stream_is_told_before_anything_is_sent(server: Recorder) 
     upload = Upload.from_chunks(factory(b"once")(), filename="voice.caf")
     async with leaving_nothing(server) as linq:
         await send(linq, upload)
-        with pytest.raises(UploadError, match="can be read only once, and it has been") as caught:
+        with pytest.raises(UploadError, match="can be read only once and has been read already") as caught:
             await send(linq, upload)
     assert (caught.value.attempts, caught.value.outcome, len(server.seen)) == (0, Outcome.NOT_SENT, 1)
 

@@ -251,7 +251,7 @@ async def test_a_send_with_too_large_an_answer_is_sent() -> None:
 async def test_what_cannot_be_decoded_into_is_refused(returns: Any) -> None:
     """A ``returns`` that JSON cannot be decoded into is refused with the other arguments, before anything is sent."""
     async with Loopback() as server, client_of(server, retry=ONCE) as linq:
-        with pytest.raises(ValueError, match=r"path must be one such as .*; returns must be a type"):
+        with pytest.raises(ValueError, match=r"path must look like .*; returns must be a type"):
             await linq.request("POST", "x", json={}, returns=returns)
         with pytest.raises(ValueError, match=r"^returns must be a type that JSON can be decoded into"):
             await linq.request("POST", "/x", json={}, returns=returns)
