@@ -1,15 +1,15 @@
-"""What is sent: values that can be built in one place, stored, and sent in another."""
+"""Messages to be sent. They can be built in one place, stored, and sent in another."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar, cast
 
 import attrs
 
-from linq_async.errors import Problem
+from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.checks import (
     NotAList,
     as_tuple,
@@ -19,6 +19,7 @@ from linq_async.models.checks import (
     text_problems,
     url_problem,
 )
+from linq_async.models.message_dicts import message_dict, message_fields
 from linq_async.uploads import Attachable, Unattachable, Upload, as_upload
 from linq_async.uploads.filenames import filename_problem
 
@@ -26,52 +27,73 @@ _KEY = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 class DerivedKey(str):
-    """A key that the package derives from an event. It may come again by design: only the answer is compared.
+    """A key that the package derives from an event, so it may be used repeatedly. Only the response is compared.
 
-    Internal: a bot's replies use it.
+    Internal: used for the replies of a bot.
     """
 
     __slots__ = ()
 
 
 def new_idempotency_key() -> str:
-    """Return a key that no other message has. Make it first where the send may be cancelled and repeated."""
+    """Return a new, random idempotency key. Create it before a send that may be cancelled and repeated."""
     return secrets.token_hex(16)
 
 
 def _as_uploads(values: Iterable[Attachable]) -> tuple[Attachable, ...]:
-    """Note where open files stand now. Raises nothing: what cannot be attached is kept as its reason, and refused."""
+    """Record the position of open files. Never raises: what cannot be attached is replaced by the reason."""
     if values.__class__ is tuple and not values:
         return ()
-    found = NotAList("must be a list, not a file") if _is_file(values) else copied(values)
+    try:
+        is_file = hasattr(values, "read")  # iterating over a file would read it
+    except Exception:  # noqa: BLE001  # a caller's __getattr__ may raise anything
+        is_file = False
+    found = NotAList("must be a list, not a file") if is_file else copied(values)
     if isinstance(found, tuple):
         return tuple(cast("Attachable", as_upload(item)) for item in found)
     return cast("tuple[Attachable, ...]", found)
 
 
-def _is_file(values: object) -> bool:
-    """Return whether a file was passed in place of a list: to iterate over it would read it."""
-    try:
-        return hasattr(values, "read")
-    except Exception:  # noqa: BLE001  # an odd object's __getattr__
-        return False
-
-
 @attrs.frozen(kw_only=True)
 class NewMessage:
-    """A message to be sent. No field's value is ever printed."""
+    """A message to a chat, for ``messages.send``. Its ``repr`` shows neither text nor attachments."""
 
     text: str = attrs.field(repr=False)
-    """What is said; not empty."""
+    """The text. Must not be empty."""
     attachments: Sequence[Attachable] = attrs.field(default=(), repr=False, converter=_as_uploads)
     """Files: paths, open binary files, or Uploads."""
     attachment_urls: Sequence[str] = attrs.field(default=(), repr=False, converter=as_tuple)
-    """Public URLs that the server fetches, each within 30 seconds."""
+    """Public URLs that the server downloads, each within 30 seconds."""
     idempotency_key: str | None = None
-    """Letters, digits, ``-`` and ``_``. The server stores one message for a key; None has one made."""
+    """Letters, digits, ``-`` and ``_``. The server stores one message per key. None generates a key for each send."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build a message from the dict that ``to_dict`` returned.
+
+        Raises:
+            InvalidArgumentError: If a key is unknown or missing, or a value has the wrong type or cannot be sent.
+        """
+        found = _from_dict(cls, data)
+        if isinstance(found, list):
+            del data  # tracebacks show the local variables of this frame
+            raise InvalidArgumentError(found)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message as a dict that can be written as JSON, with paths as text.
+
+        Raises:
+            InvalidArgumentError: If the message cannot be sent, or an attachment is not a path: open files, streams and
+                bytes cannot be stored.
+        """
+        found = self.problems() or message_dict(attrs.asdict(self, recurse=False))
+        if isinstance(found, list):
+            raise InvalidArgumentError(found)
+        return found
 
     def problems(self) -> list[Problem]:
-        """Return all that keeps it from being sent; an empty list where nothing does."""
+        """Return everything that prevents the message from being sent."""
         return text_problems(text=self.text) + self._other_problems()
 
     def _other_problems(self) -> list[Problem]:
@@ -85,26 +107,26 @@ class NewMessage:
         return found
 
     def uploads(self) -> tuple[Upload, ...]:
-        """Return the attachments, once ``problems()`` has found none."""
+        """Return the attachments. ``problems()`` must have returned none."""
         return tuple(item for item in self.attachments if isinstance(item, Upload))
 
 
 @attrs.frozen(kw_only=True)
 class NewChat(NewMessage):
-    """A message to one or more people, in the chat that they share or in a new one.
+    """A message to one or more people, for ``chats.send``. It goes to the chat that they share or to a new one.
 
-    https://docs.linqapp.com, Create Chat
+    See "Create Chat" in the API reference.
     """
 
     send_from: str = attrs.field(repr=False)
-    """One of your own Linq numbers."""
+    """One of your Linq numbers."""
     phone_numbers: Sequence[str] = attrs.field(repr=False, converter=as_tuple)
-    """The recipients, one at least: ``+12223334444``, ``2223334444`` (+1 is assumed), or an email address."""
+    """The recipients: ``+12223334444``, ``2223334444`` (+1 is assumed), or an email address. Must not be empty."""
     display_name: str | None = attrs.field(default=None, repr=False)
     """A name for the chat."""
 
     def problems(self) -> list[Problem]:
-        """Return all that keeps it from being sent; an empty list where nothing does."""
+        """Return everything that prevents the message from being sent."""
         found = text_problems(send_from=self.send_from, text=self.text)
         found += text_list_problems("phone_numbers", self.phone_numbers)
         if self.display_name is not None:
@@ -112,8 +134,21 @@ class NewChat(NewMessage):
         return found + self._other_problems()
 
 
+Outgoing = TypeVar("Outgoing", bound=NewMessage)
+
+
+def _from_dict(kind: type[Outgoing], data: object) -> Outgoing | list[Problem]:
+    """Build a message, or return what is wrong with the dict. Never raises."""
+    required = {field.name: field.default is attrs.NOTHING for field in attrs.fields(kind)}
+    fields, problems = message_fields(data, required)
+    if any(needed and name not in fields for name, needed in required.items()):
+        return problems
+    message = kind(**fields)
+    return problems + message.problems() or message
+
+
 def key_problems(key: object) -> list[Problem]:
-    """Return what is wrong with an idempotency key."""
+    """Check an idempotency key."""
     if isinstance(key, str) and _KEY.fullmatch(key):
         return []
     return [Problem("idempotency_key", "must be one or more letters, digits, '-' or '_'")]

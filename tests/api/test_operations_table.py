@@ -40,7 +40,7 @@ def test_the_table_holds_every_operation() -> None:
 def test_every_method_is_in_a_table() -> None:
     """Each public method of a resource is in the tables, and each method in the tables exists."""
     assert set(_methods()) == {operation.name for operation in OPERATIONS} | set(BESIDE)
-    named = {re.sub(r"`linq\.|`", "", cells[0]) for cells in _rows("## Beside them")}
+    named = {re.sub(r"`linq\.|`", "", cells[0]) for cells in _rows("## Other methods")}
     assert named == set(BESIDE) | {"request"}
 
 
@@ -55,7 +55,7 @@ def test_the_results_are_those_of_the_signatures() -> None:
 
 def test_what_is_not_repeated_is_named() -> None:
     """The list of calls that are not retried after a lost response is that of the calls without a key."""
-    section = PAGE.read_text().split("## What is repeated", 1)[1].split("\n## ", 1)[0]
+    section = PAGE.read_text().split("## What is retried", 1)[1].split("\n## ", 1)[0]
     told = section.split("They are ", 1)[1]
     keyless = {operation.name for operation in OPERATIONS if operation.kind == "keyless"}
     keyless |= {name for name, plain in BESIDE.items() if plain in keyless and name != "chats.typing"}
