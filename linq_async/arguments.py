@@ -6,6 +6,7 @@ every frame, so no frame that raises has a local variable whose ``repr`` shows t
 
 from __future__ import annotations
 
+import functools
 import inspect
 import ipaddress
 import os
@@ -13,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from ssl import CERT_NONE, SSLContext
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ParamSpec, cast
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -37,6 +38,8 @@ from linq_async.timing import Timing
 if TYPE_CHECKING:
     import aiohttp
 
+P = ParamSpec("P")
+
 OWN_HEADERS = frozenset(
     {
         TOKEN_HEADER.lower(),
@@ -58,6 +61,23 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
 _HOST = re.compile(r"[0-9A-Za-z._~:%-]+")
 
 
+def _from_bare_frame(method: Callable[P, Settings]) -> Callable[P, Settings]:
+    """Raise the errors of a method from a frame that holds no argument which its ``repr`` shows."""
+
+    @functools.wraps(method)
+    def settings(*args: P.args, **kwargs: P.kwargs) -> Settings:
+        try:
+            return method(*args, **kwargs)
+        except LinqError as error:
+            failed = error
+        except Exception as error:  # noqa: BLE001  # a caller's mapping may raise anything
+            failed = ConfigurationError(f"an argument cannot be read: {type(error).__name__}")
+        failed.__context__ = None
+        raise failed.with_traceback(None)
+
+    return settings
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Arguments:
     """The arguments of a client, not yet validated. Its ``repr`` shows none of them."""
@@ -77,6 +97,7 @@ class Arguments:
     show_details: bool = attrs.field(default=False, repr=False)
     timing: Timing = attrs.field(default=Timing(), repr=False)
 
+    @_from_bare_frame
     def settings(self) -> Settings:
         """Return the settings of a new client.
 
@@ -84,11 +105,35 @@ class Arguments:
             InvalidArgumentError: If an argument has the wrong type or is out of range.
             ConfigurationError: If the token, a URL or a header is missing or unusable.
         """
-        return _build(self._new_settings)
+        self._check()
+        url = read_base_url(self.base_url, allow_http=self.allow_http)
+        return Settings(
+            token=read_token(self.token),
+            base_url=url,
+            proxy=read_proxy(self.proxy, url, allow_http=self.allow_http),
+            ssl=self.ssl,
+            retry=self.retry,
+            timeouts=self.timeouts,
+            headers=check_headers(self.headers),
+            on_attempt=self.on_attempt,
+            max_response_bytes=self.max_response_bytes,
+            show_details=self.show_details,
+            timing=self.timing,
+        )
 
+    @_from_bare_frame
     def settings_over(self, old: Settings) -> Settings:
         """Return a copy of settings with these arguments applied. Raises the same errors as ``settings``."""
-        return _build(partial(self._changed_settings, old))
+        self._check()
+        return attrs.evolve(
+            old,
+            token=old.token if self.token is None else read_token(self.token),
+            retry=self.retry,
+            timeouts=self.timeouts,
+            headers=merged_headers(old.headers, check_headers(self.headers)),
+            on_attempt=self.on_attempt,
+            show_details=self.show_details,
+        )
 
     def lent(self) -> aiohttp.ClientSession | None:
         """Return the session. This is a method because cgitb prints every attribute that a source line names."""
@@ -112,51 +157,10 @@ class Arguments:
             found.append(Problem("on_attempt", hook))
         return found + limit_problems(self.max_connections, self.max_response_bytes)
 
-    def _checked(self) -> None:
+    def _check(self) -> None:
         problems = self.problems()
         if problems:
             raise InvalidArgumentError(problems)
-
-    def _new_settings(self) -> Settings:
-        self._checked()
-        url = read_base_url(self.base_url, allow_http=self.allow_http)
-        return Settings(
-            token=read_token(self.token),
-            base_url=url,
-            proxy=read_proxy(self.proxy, url, allow_http=self.allow_http),
-            ssl=self.ssl,
-            retry=self.retry,
-            timeouts=self.timeouts,
-            headers=check_headers(self.headers),
-            on_attempt=self.on_attempt,
-            max_response_bytes=self.max_response_bytes,
-            show_details=self.show_details,
-            timing=self.timing,
-        )
-
-    def _changed_settings(self, old: Settings) -> Settings:
-        self._checked()
-        return attrs.evolve(
-            old,
-            token=old.token if self.token is None else read_token(self.token),
-            retry=self.retry,
-            timeouts=self.timeouts,
-            headers=merged_headers(old.headers, check_headers(self.headers)),
-            on_attempt=self.on_attempt,
-            show_details=self.show_details,
-        )
-
-
-def _build(build: Callable[[], Settings]) -> Settings:
-    """Build settings. Errors are raised again from this frame, which holds no argument."""
-    try:
-        return build()
-    except LinqError as error:
-        failed = error
-    except Exception as error:  # noqa: BLE001  # a caller's mapping may raise anything
-        failed = ConfigurationError(f"an argument cannot be read: {type(error).__name__}")
-    failed.__context__ = None
-    raise failed.with_traceback(None)
 
 
 def _hook_problem(hook: object) -> str | None:

@@ -79,7 +79,9 @@ class Pages(Generic[T]):
         async with self._lock:
             if not self._over:
                 page = await self._fetch(self._next)
-                page.items = self._unseen(page.items)
+                new = {item.id: item for item in page.items if item.id not in self._seen}
+                self._seen.update(new)
+                page.items = list(new.values())
                 self._over = not page.items or self._is_last(page.total_pages)
                 self._next += 1
                 if page.items:
@@ -91,11 +93,6 @@ class Pages(Generic[T]):
         if total_pages is not None:
             self._last = total_pages if self._last is None else min(self._last, total_pages)
         return self._last is not None and self._next >= self._last
-
-    def _unseen(self, items: list[T]) -> list[T]:
-        new = {item.id: item for item in items if item.id not in self._seen}
-        self._seen.update(new)
-        return list(new.values())
 
 
 class Items(Generic[T]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -36,7 +36,16 @@ class RawCall:
         problems = [*self.problems(), *more]
         if problems:
             raise InvalidArgumentError(problems, operation="request")
-        return self._request()
+        body, key = _with_key(self.json, self.idempotency_key)
+        params = self.params or {}
+        return Request(
+            operation="request",
+            method=self.method.upper(),
+            path=self.path,
+            body=body,
+            params=tuple((name, str(one)) for name, value in params.items() for one in _each(value) if one is not None),
+            idempotency_key=key,
+        )
 
     def problems(self) -> list[Problem]:
         """Check all arguments."""
@@ -44,17 +53,6 @@ class RawCall:
             _route_problems(self.method, self.path)
             + _param_problems(self.params)
             + _key_problems(self.json, self.idempotency_key)
-        )
-
-    def _request(self) -> Request:
-        body, key = _with_key(self.json, self.idempotency_key)
-        return Request(
-            operation="request",
-            method=self.method.upper(),
-            path=self.path,
-            body=body,
-            params=tuple(_pairs(self.params or {})),
-            idempotency_key=key,
         )
 
 
@@ -94,13 +92,8 @@ def _param_problem(value: object) -> str | None:
 
 
 def _each(value: object) -> Iterable[object]:
+    """Return the values of a query parameter. A list repeats the parameter."""
     return cast("list[object]", value) if isinstance(value, list | tuple) else [value]
-
-
-def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of a query string. A list repeats its name, None is left out."""
-    for name, value in params.items():
-        yield from ((name, str(one)) for one in _each(value) if one is not None)
 
 
 def _key_problems(json: object, key: object) -> list[Problem]:

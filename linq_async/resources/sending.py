@@ -122,6 +122,7 @@ def _compare(result: CreatedChat | SentMessage, request: Request, message: NewMe
 
 
 def _likeness(result: CreatedChat | SentMessage, message: NewMessage) -> Likeness:
+    """Return how similar the response is to the message. A function, because its frame holds phone numbers."""
     if isinstance(result, SentMessage):  # the response does not show the chat's participants
         return text_likeness(message.text, result.text)
     chat = cast("NewChat", message)

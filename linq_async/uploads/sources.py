@@ -106,7 +106,7 @@ class PathSource(Source):
 
     def _opened(self) -> io.FileIO:
         _check_kind(os.stat(self.path))  # before it is opened: opening a pipe would affect its writer
-        file = open(self.path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
+        file = open(self.path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | _NONBLOCK))  # noqa: SIM115
         try:
             _check_kind(os.fstat(file.fileno()))  # it may have been replaced by a pipe since
         except BaseException:
@@ -169,10 +169,6 @@ class _PositionReader:
 
 
 _CHANGED = "has changed since it was measured"
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | _NONBLOCK)
 
 
 def _check_kind(status: os.stat_result) -> None:

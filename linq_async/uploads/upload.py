@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
-import stat
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import PurePath
-from typing import Any, BinaryIO, TypeAlias, Union, cast
+from typing import BinaryIO, TypeAlias, Union, cast
 
 import attrs
 
 from linq_async.errors import InvalidArgumentError, Problem, UploadError
 from linq_async.uploads.filenames import base_name
 from linq_async.uploads.media_types import content_type_of, is_media_type
+from linq_async.uploads.open_files import name_of, source_of, unreadable_reason
 from linq_async.uploads.sources import (
     BytesSource,
     Chunks,
     ChunkSource,
-    CopySource,
     HandleSource,
     PathSource,
     Reader,
@@ -222,60 +219,14 @@ def _path_of(path: object) -> str | Problem:
 def _source_and_name(file: BinaryIO, filename: str | None) -> tuple[Source, str] | Problem | UploadError:
     """Return the source and name of a caller's file, or what is wrong with it."""
     try:
-        problem = _unreadable(file)
+        problem = unreadable_reason(file)
         if problem is not None:
             return Problem("file", problem)
-        name = filename if filename is not None else _name_of(file)
+        name = filename if filename is not None else name_of(file)
         if name is None:
             return Problem("filename", "is required because the file has no name")
-        return _source_of(file), name
+        return source_of(file), name
     except OSError as error:
         return UploadError(filename or "", reason_of(error))
     except Exception as error:  # noqa: BLE001  # a caller's object may raise anything
         return Problem("file", f"cannot be used: it raised {type(error).__name__}")
-
-
-def _unreadable(file: BinaryIO) -> str | None:
-    """Return why an object cannot be read as an open binary file, or None if it can."""
-    if isinstance(file, io.TextIOBase):
-        return "is open for text: open it with mode 'rb'"
-    if not callable(getattr(file, "read", None)):
-        return "has no read()"
-    if getattr(file, "closed", False):
-        return "is closed"
-    readable: object = getattr(file, "readable", None)
-    return "is not open for reading" if callable(readable) and not readable() else None
-
-
-def _name_of(file: BinaryIO) -> str | None:
-    name = getattr(file, "name", None)
-    if not isinstance(name, str):
-        return None
-    unpacked = name.removesuffix(".gz") if type(file).__module__ == "gzip" else name
-    return PurePath(unpacked).name or None
-
-
-def _source_of(file: BinaryIO) -> Source:
-    """Choose the source of a caller's file: by position if it is certainly a file on disk, else a copy."""
-    inner = _unwrapped(file)
-    raw = inner.raw if type(inner) in {io.BufferedReader, io.BufferedRandom} else inner
-    # Exactly this type: a GzipFile also has a descriptor, but of the compressed bytes.
-    if type(raw) is io.FileIO and hasattr(os, "pread"):
-        status = os.fstat(raw.fileno())
-        if stat.S_ISREG(status.st_mode):
-            if file.writable():
-                file.flush()
-            return HandleSource(inner, file.tell(), (status.st_dev, status.st_ino))
-    if type(inner) is io.BytesIO:
-        return BytesSource(inner.getvalue()[inner.tell() :])
-    movable = file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek")
-    return CopySource(file, file.tell() if movable else None)
-
-
-def _unwrapped(file: Any) -> Any:
-    """Return the file inside a wrapper of tempfile, which does not change how it is read."""
-    if isinstance(file, tempfile.SpooledTemporaryFile):
-        return file.__dict__.get("_file", file)
-    if type(file).__module__ == "tempfile":
-        return getattr(file, "file", file)
-    return file
