@@ -24,12 +24,11 @@ class IMessage(Resource):
         The API accepts one check in 10 seconds. The checks of one token, by all tasks of a client and of the clients
         derived from it by ``with_options``, wait for their turn, and so do their retries. This wait does not count
         towards the time limits of the call, and is logged at INFO.
+        See "Check iMessage Availability" in the API reference.
 
         Raises:
             InvalidArgumentError: If the number is not a str.
             LinqError: For any other failure.
-
-        API: https://docs.linqapp.com, "Check iMessage Availability".
         """
         draft = Draft(
             "imessage.check",

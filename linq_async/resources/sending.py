@@ -44,15 +44,15 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
     started = 0.0 if given is None else pipeline.timing.clock()
     claim = None if given is None or isinstance(given, DerivedKey) else await _claim(pipeline, request, message)
     try:
-        answer = await pipeline.send(request)
-        result = answer.decode("data", returns)
-        result.idempotency_key, result.attempts = answer.idempotency_key, answer.attempts
-        result.request_id = answer.request_id
+        call = await pipeline.send(request)
+        result = call.decode("data", returns)
+        result.idempotency_key, result.attempts = call.idempotency_key, call.attempts
+        result.request_id = call.request_id
         if isinstance(result, SentMessage):
-            result.replayed = answer.raw.status == 200
+            result.replayed = call.raw.status == 200
         elif given is not None:
             elapsed = pipeline.timing.clock() - started
-            result.replayed = stored_before(result.message.sent_at, answer.raw.headers.get("Date"), elapsed)
+            result.replayed = stored_before(result.message.sent_at, call.raw.headers.get("Date"), elapsed)
         if given is not None and not (claim is not None and claim.use.generated):
             _compare(result, request, message, repeats=claim is not None and claim.repeats)
     except KeyReusedError as error:  # a replay means that this call has stored nothing
