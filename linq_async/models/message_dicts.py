@@ -33,7 +33,7 @@ def message_dict(fields: Mapping[str, Any]) -> dict[str, Any] | list[Problem]:
 def message_fields(data: object, required: Mapping[str, bool]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the fields of a message that a dict holds, and everything wrong with their names and types.
 
-    The fields contain no key that is unknown, and no list that is not one.
+    The fields contain only known keys, and lists are of the right type.
     """
     fields, problems = _members("", data, required)
     for name in _LISTS:

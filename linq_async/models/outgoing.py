@@ -71,6 +71,8 @@ class NewMessage:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Build a message from the dict that ``to_dict`` returned.
 
+        Use it only for messages that you stored yourself: a path attaches any file that this process can read.
+
         Raises:
             InvalidArgumentError: If a key is unknown or missing, or a value has the wrong type or cannot be sent.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -45,7 +46,7 @@ class Messages(Resource):
         """Send a message to a chat.
 
         Pass a text, with the other fields of ``NewMessage`` as keywords, or a whole ``NewMessage``.
-        A failed send can be repeated with the ``idempotency_key`` of its error and is never stored twice.
+        A failed send can be repeated with the ``idempotency_key`` of its error without sending the message twice.
         See "Send Message" in the API reference.
 
         Raises:
@@ -56,17 +57,16 @@ class Messages(Resource):
             NotFoundError: If no such chat exists.
             LinqError: For any other failure. Its ``outcome`` says what became of the message.
         """
+        problems: builtins.list[Problem] = []
         if isinstance(text, NewMessage):
-            message, problems = text, _field_problems(attachments, attachment_urls, idempotency_key)
+            message = text
+            problems += _field_problems(attachments, attachment_urls, idempotency_key)
         else:
-            message, problems = (
-                NewMessage(
-                    text=text,
-                    attachments=attachments,
-                    attachment_urls=attachment_urls,
-                    idempotency_key=idempotency_key,
-                ),
-                [],
+            message = NewMessage(
+                text=text,
+                attachments=attachments,
+                attachment_urls=attachment_urls,
+                idempotency_key=idempotency_key,
             )
         problems += [_NOT_A_MESSAGE] if isinstance(message, NewChat) else message.problems()
         return self._sent(
@@ -258,7 +258,7 @@ def _field_problems(attachments: object, attachment_urls: object, idempotency_ke
         "attachment_urls": attachment_urls is not _NONE,
         "idempotency_key": idempotency_key is not None,
     }
-    return [Problem(name, "must be set on the NewMessage instead") for name, is_given in given.items() if is_given]
+    return [Problem(name, "must be a field of the NewMessage instead") for name, is_given in given.items() if is_given]
 
 
 _NOT_A_MESSAGE = Problem("message", "must be a NewMessage; use linq.chats.send for a NewChat")

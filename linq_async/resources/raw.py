@@ -104,7 +104,7 @@ def _key_problems(json: object, key: object) -> list[Problem]:
     used = found if key is None else key
     problems = [] if used is None else key_problems(used)
     if key is not None and message is None:
-        problems.append(Problem("idempotency_key", "requires a json body with a message, where v2 reads the key"))
+        problems.append(Problem("idempotency_key", "requires a json body with a message that it can be put into"))
     if found not in (None, used):
         problems.append(Problem("idempotency_key", "differs from the one in json"))
     return problems

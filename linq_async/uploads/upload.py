@@ -79,7 +79,7 @@ class Upload:
         into memory by the first send, up to 100 MiB. Keep the file open until the send has ended.
 
         Raises:
-            InvalidArgumentError: If ``file`` is not an open binary file, or has no name and none is passed.
+            InvalidArgumentError: If ``file`` is not an open binary file, or has no name and you pass none.
             UploadError: If the position of the file cannot be read, or its buffer cannot be flushed.
         """
         found = _source_and_name(file, filename)

@@ -96,7 +96,7 @@ async def test_a_new_message_has_its_own_fields(filled: World) -> None:
         filled.linq.messages.send(filled.chat_id, NewMessage(text="Hi"), **fields, idempotency_key="key-1")
     )
     assert error.message == "; ".join(
-        f"{name} must be set on the NewMessage instead"
+        f"{name} must be a field of the NewMessage instead"
         for name in ("attachments", "attachment_urls", "idempotency_key")
     )
     assert filled.seen == []
