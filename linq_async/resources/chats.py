@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from linq_async.config import RetryPolicy
-from linq_async.errors import InvalidArgumentError, Problem
+from linq_async.errors import Problem
 from linq_async.models.chats import Chat, ChatList, CreatedChat, FoundChat
 from linq_async.models.checks import as_tuple, text_list_problems, text_problems
 from linq_async.models.outgoing import NewChat
@@ -73,7 +73,7 @@ class Chats(Resource):
         """
         problems = new_chat.problems() if isinstance(new_chat, NewChat) else [_NOT_A_CHAT]
         if problems:
-            return _refused(problems)
+            return self._result(Draft("chats.create", "POST", "/chats", problems=problems), CreatedChat)
         request = Request(operation="chats.create", method="POST", path=f"{API}/chats", body=new_chat)
         return send_message(self._pipeline, request, new_chat, CreatedChat)
 
@@ -180,11 +180,6 @@ class Chats(Resource):
             LinqError: For any other failure.
         """
         return self._done(Draft("chats.share_contact", "POST", f"{_CHAT}/share_contact", {"chat_id": chat_id}))
-
-
-async def _refused(problems: Sequence[Problem]) -> CreatedChat:
-    """Raise when awaited, like every other failure of a send."""
-    raise InvalidArgumentError(problems, operation="chats.create")
 
 
 _NOT_A_CHAT = Problem("new_chat", "must be a NewChat")

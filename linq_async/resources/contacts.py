@@ -77,8 +77,8 @@ class Contacts(Resource):
         return self._found(Draft("contacts.find", "GET", "/contacts/find", params=params, problems=problems))
 
     async def _found(self, draft: Draft) -> Contact | None:
-        answer = await self._send(draft)
-        return None if _is_miss(answer) else answer.decode(None, Contact)
+        result = await self._send(draft)
+        return None if _is_miss(result) else result.decode(None, Contact)
 
     @returns_coroutine
     def update(
@@ -129,8 +129,11 @@ class Contacts(Resource):
         return self._done(Draft("contacts.delete", "DELETE", _CONTACT, {"contact_id": contact_id}))
 
 
-def _is_miss(answer: CallResult) -> bool:
-    """Return whether nothing was found. A contact is not wrapped, a miss is ``{"contact": null}``."""
-    data = answer.any_json()
+def _is_miss(result: CallResult) -> bool:
+    """Return whether nothing was found. A contact is not wrapped, a miss is ``{"contact": null}``.
+
+    A function, because its frame holds the contact and must not be in the traceback of a DecodeError.
+    """
+    data = result.any_json()
     found = cast("dict[str, Any]", data) if isinstance(data, dict) else {"id": 0}
     return "id" not in found and found.get("contact", found) is None

@@ -60,7 +60,12 @@ class Messages(Resource):
         problems: builtins.list[Problem] = []
         if isinstance(text, NewMessage):
             message = text
-            problems += _field_problems(attachments, attachment_urls, idempotency_key)
+            passed = {
+                "attachments": attachments is not _NONE,
+                "attachment_urls": attachment_urls is not _NONE,
+                "idempotency_key": idempotency_key is not None,
+            }
+            problems += [Problem(name, _MISPLACED) for name, is_passed in passed.items() if is_passed]
         else:
             message = NewMessage(
                 text=text,
@@ -251,14 +256,5 @@ def _reaction(operation: str, message_id: int, reaction: ReactionType | str, cha
     )
 
 
-def _field_problems(attachments: object, attachment_urls: object, idempotency_key: object) -> list[Problem]:
-    """Check that no field was passed besides a NewMessage, which has its own."""
-    given = {
-        "attachments": attachments is not _NONE,
-        "attachment_urls": attachment_urls is not _NONE,
-        "idempotency_key": idempotency_key is not None,
-    }
-    return [Problem(name, "must be a field of the NewMessage instead") for name, is_given in given.items() if is_given]
-
-
+_MISPLACED = "must be a field of the NewMessage instead"
 _NOT_A_MESSAGE = Problem("message", "must be a NewMessage; use linq.chats.send for a NewChat")

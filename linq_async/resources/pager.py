@@ -65,8 +65,8 @@ class Pages(Generic[T]):
 
     def __init__(self, fetch: Fetch[T], first: int) -> None:
         self._fetch = fetch
-        self._next = first
-        self._over = False
+        self._next: int = first
+        self._over: bool = False
         self._last: int | None = None
         """The number of the last page, as the first page stated it. Later pages may lower it."""
         self._seen: set[int] = set()
@@ -82,17 +82,13 @@ class Pages(Generic[T]):
                 new = {item.id: item for item in page.items if item.id not in self._seen}
                 self._seen.update(new)
                 page.items = list(new.values())
-                self._over = not page.items or self._is_last(page.total_pages)
+                if page.total_pages is not None:
+                    self._last = page.total_pages if self._last is None else min(self._last, page.total_pages)
+                self._over = not page.items or (self._last is not None and self._next >= self._last)
                 self._next += 1
                 if page.items:
                     return page
         raise StopAsyncIteration
-
-    def _is_last(self, total_pages: int | None) -> bool:
-        """Return whether this is the last page by the server's count, or False if the server does not count."""
-        if total_pages is not None:
-            self._last = total_pages if self._last is None else min(self._last, total_pages)
-        return self._last is not None and self._next >= self._last
 
 
 class Items(Generic[T]):

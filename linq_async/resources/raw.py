@@ -49,21 +49,13 @@ class RawCall:
 
     def problems(self) -> list[Problem]:
         """Check all arguments."""
-        return (
-            _route_problems(self.method, self.path)
-            + _param_problems(self.params)
-            + _key_problems(self.json, self.idempotency_key)
-        )
-
-
-def _route_problems(method: object, path: object) -> list[Problem]:
-    problems: list[Problem] = []
-    if not isinstance(method, str) or method.upper() not in METHODS:
-        problems.append(Problem("method", "must be one of " + ", ".join(sorted(METHODS))))
-    if not isinstance(path, str) or not _PATH.fullmatch(path) or _has_dot_segment(path):
-        message = f"must look like {API}/chats, without host, query or dot segments"
-        problems.append(Problem("path", message))
-    return problems
+        problems: list[Problem] = []
+        if not isinstance(self.method, str) or self.method.upper() not in METHODS:
+            problems.append(Problem("method", "must be one of " + ", ".join(sorted(METHODS))))
+        if not isinstance(self.path, str) or not _PATH.fullmatch(self.path) or _has_dot_segment(self.path):
+            message = f"must look like {API}/chats, without host, query or dot segments"
+            problems.append(Problem("path", message))
+        return problems + _param_problems(self.params) + _key_problems(self.json, self.idempotency_key)
 
 
 def _has_dot_segment(path: str) -> bool:

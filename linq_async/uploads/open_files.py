@@ -35,7 +35,11 @@ def name_of(file: BinaryIO) -> str | None:
 
 def source_of(file: BinaryIO) -> Source:
     """Choose the source of a caller's file: by position if it is certainly a file on disk, else a copy."""
-    inner = _unwrapped(file)
+    inner: Any = file
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        inner = file.__dict__.get("_file", file)
+    elif type(file).__module__ == "tempfile":  # its wrappers do not change how the file is read
+        inner = getattr(file, "file", file)
     raw = inner.raw if type(inner) in {io.BufferedReader, io.BufferedRandom} else inner
     # Exactly this type: a GzipFile also has a descriptor, but of the compressed bytes.
     if type(raw) is io.FileIO and hasattr(os, "pread"):
@@ -48,12 +52,3 @@ def source_of(file: BinaryIO) -> Source:
         return BytesSource(inner.getvalue()[inner.tell() :])
     movable = file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek")
     return CopySource(file, file.tell() if movable else None)
-
-
-def _unwrapped(file: Any) -> Any:
-    """Return the file inside a wrapper of tempfile, which does not change how it is read."""
-    if isinstance(file, tempfile.SpooledTemporaryFile):
-        return file.__dict__.get("_file", file)
-    if type(file).__module__ == "tempfile":
-        return getattr(file, "file", file)
-    return file
