@@ -29,23 +29,22 @@ async def measured(uploads: Iterable[Upload], settings: Settings, is_closed: Cal
         UploadError: If one cannot be read, makes no progress within the write limit, or takes longer than the call may.
         ClientStateError: If the client is closed meanwhile.
     """
-    return [await _measured(index, upload, settings, is_closed) for index, upload in enumerate(uploads)]
+    sizes: list[int | None] = []
+    for index, upload in enumerate(uploads):
+        try:
+            sizes.append(upload.measure() if upload.in_memory else await _measure(upload, settings, is_closed))
+        except UploadError as error:
+            failed = error.at(index)
+        else:
+            continue
+        raise failed
+    return sizes
 
 
-async def _measured(index: int, upload: Upload, settings: Settings, is_closed: Callable[[], bool]) -> int | None:
-    try:
-        if upload.in_memory:
-            return upload.measure()
-        stalled = settings.timeouts.write
-        within = settings.retry.max_elapsed
-        return await _in_time(upload, math.inf if stalled is None else stalled, within, is_closed)
-    except UploadError as error:
-        failed = error
-    raise failed.at(index)
-
-
-async def _in_time(upload: Upload, stalled: float, within: float, is_closed: Callable[[], bool]) -> int | None:
+async def _measure(upload: Upload, settings: Settings, is_closed: Callable[[], bool]) -> int | None:
     """Measure in a thread. One that is stuck is abandoned: it delays only this send."""
+    stalled = math.inf if settings.timeouts.write is None else settings.timeouts.write
+    within = settings.retry.max_elapsed
     measuring, loop = in_thread(upload.measure), asyncio.get_running_loop()
     waiting = asyncio.wrap_future(measuring)
     moved, progress = loop.time(), upload.source.progress

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .rooms import Module, imports, modules, own_imports
@@ -60,6 +62,19 @@ def _nodes(module: Module, *kinds: type[ast.AST]) -> list[Any]:
 def test_every_module_has_a_room() -> None:
     """Every module belongs to a known room."""
     assert _offenders(lambda module: _top(module) not in ROOMS) == {}
+
+
+def test_the_documentation_names_each_room() -> None:
+    """docs/layout.md lists every room that exists, with its number or letter."""
+    text = (Path(__file__).parents[2] / "docs" / "layout.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d|[A-E]) \| (`.+?`) \| .+ \|$", text, flags=re.MULTILINE)
+    letters = dict(zip("ABCDE", (A, B, C, D, E), strict=True))
+    documented = {
+        name.strip("`"): letters[room] if room in letters else int(room)
+        for room, names in rows
+        for name in names.split(", ")
+    }
+    assert documented == {name: ROOMS[name] for name in {_top(module) for module in modules()} if name}
 
 
 def test_imports_go_down() -> None:
