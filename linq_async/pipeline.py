@@ -193,6 +193,7 @@ class Pipeline:
                     self._report(call)
                 return raw
             failed: LinqError = error
+            del raw  # the traceback of the error would hold the body during all retries
         except LinqError as lost:
             failed = lost
         except asyncio.CancelledError:
