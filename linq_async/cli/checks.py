@@ -98,7 +98,7 @@ def check_server(result: Result, url: str, *, has_token: bool) -> list[Check]:
     """Check that the server responds as Linq does, and that it accepts the token."""
     if isinstance(result, AuthenticationError | PermissionDeniedError):
         return [_server_ok(url), _check_access(result, has_token=has_token)]
-    no_access = Check("access", Level.SKIPPED, "the server could not be asked")
+    no_access = Check("access", Level.SKIPPED, "not checked, because the server check failed")
     if isinstance(result, LinqError):
         return [Check("server", Level.FAILED, f"{result.message}{_via_proxy(url)}", _server_hint(result)), no_access]
     data: object = result.data
@@ -143,7 +143,7 @@ def _server_hint(error: LinqError) -> str:
 
 def _check_access(result: Result, *, has_token: bool) -> Check:
     if not has_token:
-        return Check("access", Level.SKIPPED, "needs a token")
+        return Check("access", Level.SKIPPED, "not checked, because it needs a token")
     if isinstance(result, AuthenticationError):
         hint = "ask Linq for the token again: it may be mistyped, revoked, or from another environment"
         return Check("access", Level.FAILED, "401: the server rejected the token", hint)
@@ -164,7 +164,7 @@ def check_clock(result: Result, now: float | None = None) -> Check:
     except (ValueError, OverflowError):  # OverflowError: an absurd offset from UTC
         server_time = None
     if server_time is None:
-        return Check("clock", Level.SKIPPED, "the response had no valid Date header")
+        return Check("clock", Level.SKIPPED, "no valid Date header was received")
     skew = (time.time() if now is None else now) - server_time
     if abs(skew) <= MAX_CLOCK_SKEW:
         return Check("clock", Level.OK, "agrees with the server's")

@@ -24,7 +24,7 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="PATH",
-        help=f"Read the token from this file, not from {TOKEN_VARIABLE}. No option takes the token itself.",
+        help=f"Read the token from this file instead of {TOKEN_VARIABLE}. No option takes the token itself.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output, also on failure.")]
