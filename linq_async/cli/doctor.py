@@ -65,16 +65,16 @@ def run_checks(token_file: Path | None) -> tuple[str | None, list[Check]]:
     proxy_check = check_proxy(url)
     if proxy_check is not None:
         return token, [*checks, proxy_check]
-    result = run(_list_phone_numbers(token or _NO_TOKEN, url))
+
+    async def list_phone_numbers() -> Response[Any] | LinqError:
+        async with LinqClient(token or _NO_TOKEN, base_url=url, retry=RetryPolicy.none(), timeouts=_TIMEOUTS) as linq:
+            try:
+                return await linq.request("GET", f"{API}/phone_numbers")
+            except LinqError as error:
+                return error
+
+    result = run(list_phone_numbers())
     return token, [*checks, *check_server(result, url, has_token=token is not None), check_clock(result)]
-
-
-async def _list_phone_numbers(token: str, url: str) -> Response[Any] | LinqError:
-    async with LinqClient(token, base_url=url, retry=RetryPolicy.none(), timeouts=_TIMEOUTS) as linq:
-        try:
-            return await linq.request("GET", f"{API}/phone_numbers")
-        except LinqError as error:
-            return error
 
 
 def _lines(report: dict[str, Any]) -> list[str]:

@@ -123,18 +123,14 @@ def greeting(server: Sandbox, host: str) -> list[str]:
 
 def request_line(entry: LoggedRequest) -> str:
     """Return a line that describes a request, without texts, phone numbers or control characters."""
-    status = "lost" if entry.status is None else entry.status
-    line = f"{printable(entry.method[:_MAX_METHOD_CHARS])} {_shown_path(entry.path)} {status}"
+    status, path = "lost" if entry.status is None else entry.status, entry.path
+    if len(path) > _MAX_CHARS:
+        # Cut first, because the search takes quadratic time, and at a slash, so that no part of a number remains.
+        path = path[:_MAX_CHARS].rpartition("/")[0] + "/..."
+    shown = printable(_PHONE_OR_EMAIL.sub("<number>", path))[:_MAX_CHARS]
+    line = f"{printable(entry.method[:_MAX_METHOD_CHARS])} {shown} {status}"
     if entry.idempotency_key is not None:
         line += f" key={printable(entry.idempotency_key[:_MAX_CHARS])[:_MAX_CHARS]} attempt={entry.attempt}"
     if entry.replayed:
         line += " replayed"
     return line
-
-
-def _shown_path(path: str) -> str:
-    """Return a path without phone numbers. It is cut first, because the search takes quadratic time."""
-    if len(path) > _MAX_CHARS:
-        # Cut at a slash, so that no part of a number or an email address remains.
-        path = path[:_MAX_CHARS].rpartition("/")[0] + "/..."
-    return printable(_PHONE_OR_EMAIL.sub("<number>", path))[:_MAX_CHARS]

@@ -38,7 +38,15 @@ def make_app(context: AppContext) -> web.Application:
 async def _serve(context: AppContext, route: Route, request: web.Request) -> web.StreamResponse:
     """Log a request, answer it, and call the listener."""
     foreign = context.refusal(request)
-    entry = _entry(context, request, known=foreign is None and context.guard.has_token(request.headers))
+    known = foreign is None and context.guard.has_token(request.headers)
+    longest = None if known else UNAUTHENTICATED_CHARS
+    entry = LoggedRequest(
+        method=request.method[:UNAUTHENTICATED_CHARS],
+        path=request.path[:longest],
+        query=request.rel_url.raw_query_string if known else "",
+        content_type=request.headers.get("Content-Type", "")[:longest],
+        request_id=f"sandbox-{context.log.total + 1}",
+    )
     context.log.add(entry)
     form = Form(context.state.limits, context.state.storage)
     try:
@@ -54,18 +62,6 @@ async def _serve(context: AppContext, route: Route, request: web.Request) -> web
         context.delivery_timer.update()
         context.log.finish(entry)
         context.call_listener(entry)
-
-
-def _entry(context: AppContext, request: web.Request, *, known: bool) -> LoggedRequest:
-    """Return the log entry of a request, shortened if it has no token."""
-    longest = None if known else UNAUTHENTICATED_CHARS
-    return LoggedRequest(
-        method=request.method[:UNAUTHENTICATED_CHARS],
-        path=request.path[:longest],
-        query=request.rel_url.raw_query_string if known else "",
-        content_type=request.headers.get("Content-Type", "")[:longest],
-        request_id=f"sandbox-{context.log.total + 1}",
-    )
 
 
 async def _observed(

@@ -41,11 +41,15 @@ class Guard:
 
         What is embeddable, such as a picture, may be shown by pages of other sites, but not read by them.
         """
-        if not self._is_own_host(headers, address):
+        hosts = headers.getall("Host", [])
+        name = host_name(hosts[0]) if len(hosts) == 1 else None
+        # A page cannot take an address for its name, so the one that was connected to is safe.
+        is_address = address is not None and name == host_name(bracketed(address))
+        if name is None or not (is_loopback(name) or name in self.hosts or is_address):
             return RefusalError(
                 421, "misdirected_request", "This Host is not allowed. See --allow-host, or Sandbox(allow_hosts=)"
             )
-        own = f"http://{headers.getall('Host', [])[0]}".lower()
+        own = f"http://{hosts[0]}".lower()
         same_origin = all(origin.lower() == own for origin in headers.getall("Origin", []))
         same_site = OWN_SITES.issuperset(headers.getall("Sec-Fetch-Site", []))
         if not same_origin or not (embeddable or same_site):
@@ -58,16 +62,6 @@ class Guard:
         """Return whether a request carries the token."""
         given = headers.getall(TOKEN_HEADER, [])
         return len(given) == 1 and hmac.compare_digest(given[0].encode("utf-8", "surrogateescape"), self.token.encode())
-
-    def _is_own_host(self, headers: Headers, address: str | None) -> bool:
-        given = headers.getall("Host", [])
-        name = host_name(given[0]) if len(given) == 1 else None
-        if name is None:
-            return False
-        # A page cannot take an address for its name, so the one that was connected to is safe.
-        return (
-            is_loopback(name) or name in self.hosts or (address is not None and name == host_name(bracketed(address)))
-        )
 
 
 @lru_cache(maxsize=256)

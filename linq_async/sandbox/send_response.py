@@ -21,7 +21,11 @@ async def send_response(
     entry.replayed = answer is not None and answer.replayed
     # A response without a body can only be cut to nothing.
     if answer is None or plan.drops or (plan.cuts and not answer.body):
-        _reset(request)
+        if request.transport is not None:
+            connection = request.transport.get_extra_info("socket")
+            if connection is not None:  # the client then sees a reset
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            request.transport.abort()
         return web.Response()
     entry.status = answer.status
     headers = {"X-Request-Id": entry.request_id, **answer.headers}
@@ -31,17 +35,6 @@ async def send_response(
     if not keep:
         response.force_close()
     return response
-
-
-def _reset(request: web.Request) -> None:
-    """Close the connection so that the client sees a reset."""
-    transport = request.transport
-    if transport is None:
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    transport.abort()
 
 
 async def _send_half(request: web.Request, answer: ApiResponse, headers: dict[str, str]) -> web.StreamResponse:

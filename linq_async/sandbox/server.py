@@ -168,7 +168,10 @@ class Sandbox:
             raise
         self._runner = runner
         self._delivery_timer.start()
-        self._state.base_url = f"http://{_connect_host(self._host)}:{runner.addresses[0][1]}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        if self._host in {"", "0.0.0.0", "::"}:  # noqa: S104  # a server on all addresses is reached at one of them
+            host = "127.0.0.1"
+        self._state.base_url = f"http://{host}:{runner.addresses[0][1]}"
 
     async def close(self) -> None:
         """Stop at once, abort requests in progress, and delete the uploaded files."""
@@ -254,10 +257,3 @@ def checked_seconds(name: str, seconds: float) -> float:
     if not 0 <= seconds < 1e9:
         raise ValueError(f"{name} must be a number of seconds from 0 on, not {seconds!r}")
     return seconds
-
-
-def _connect_host(host: str) -> str:
-    """Return the host to connect to: 127.0.0.1 for a server on all addresses."""
-    if host in {"", "0.0.0.0", "::"}:  # noqa: S104  # compared with, not bound to
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

@@ -134,17 +134,12 @@ def read_head(head: bytes) -> PartHead:
         disposition = ""
     found = NAME.search(disposition)
     name = None if found is None else found[2] if found[1] is None else found[1].replace('\\"', '"')
-    return PartHead(name, _file_name(disposition), headers.get("content-type"))
-
-
-def _file_name(disposition: str) -> str | None:
-    found = FILENAME.search(disposition)
-    if found is not None:
-        return file_name_as_rack_reads_it(found[2] if found[1] is None else found[1])
-    extended = EXTENDED_FILENAME.search(disposition)
-    if extended is None:
-        return None
-    return _base_name(unquote_to_bytes(extended[2]).decode("utf-8", "replace"))
+    filename = None
+    if plain := FILENAME.search(disposition):
+        filename = file_name_as_rack_reads_it(plain[2] if plain[1] is None else plain[1])
+    elif extended := EXTENDED_FILENAME.search(disposition):
+        filename = _base_name(unquote_to_bytes(extended[2]).decode("utf-8", "replace"))
+    return PartHead(name, filename, headers.get("content-type"))
 
 
 def file_name_as_rack_reads_it(raw: str) -> str:

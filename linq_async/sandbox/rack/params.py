@@ -63,21 +63,18 @@ def _put(params: Params, name: str, value: object, depth: int) -> None:
     elif rest == "[]":
         _list_in(params, key).append(value)
     elif child := CHILD_OF_LIST.fullmatch(rest):
-        _put_in_last(_list_in(params, key), child[1] or child[2], value, depth)
+        items, name = _list_in(params, key), child[1] or child[2]
+        last = items[-1] if items else None
+        # A name that the last object holds already starts the next object.
+        if not isinstance(last, dict) or name in last:
+            last = Params()
+            items.append(last)
+        _put(cast("Params", last), name, value, depth - 1)
     else:
         inner = params.setdefault(key, Params())
         if not isinstance(inner, dict):
             raise malformed(f"Expected an object in {key}")
         _put(cast("Params", inner), rest, value, depth - 1)
-
-
-def _put_in_last(items: list[object], name: str, value: object, depth: int) -> None:
-    last = items[-1] if items else None
-    # A name that the last object holds already starts the next object.
-    if not isinstance(last, dict) or name in last:
-        last = Params()
-        items.append(last)
-    _put(cast("Params", last), name, value, depth - 1)
 
 
 def _list_in(params: Params, key: str) -> list[object]:
