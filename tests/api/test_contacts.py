@@ -120,7 +120,7 @@ async def test_find_guesses_nothing(filled: World, body: object) -> None:
     assert type(error).__name__ == "DecodeError"
 
 
-async def test_null_may_stand_in_every_string(filled: World) -> None:
+async def test_every_string_may_be_null(filled: World) -> None:
     """Every field of a contact but its id may be null."""
     names = [field for field in Contact.__annotations__ if field != "id"]
     filled.sandbox.faults.answer(200, json={"data": {"id": 1, **dict.fromkeys(names)}})

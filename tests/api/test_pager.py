@@ -66,7 +66,7 @@ async def test_every_page(ten: World) -> None:
     assert [(page.number, _ids(page)) for page in pages] == [(2, [5, 6, 7, 8]), (3, [9, 10])]
 
 
-async def test_each_reading_asks_anew(ten: World) -> None:
+async def test_each_reading_requests_again(ten: World) -> None:
     """A pager caches nothing: awaiting it or iterating over it again requests again."""
     pager = ten.linq.contacts.list(per_page=10)
     assert _ids(await pager) == _ids(await pager) == [contact.id - 7000 async for contact in pager]

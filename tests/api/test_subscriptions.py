@@ -54,7 +54,7 @@ async def test_ensure_creates_once(world: World) -> None:
     assert [method for method, _ in world.seen] == ["GET", "POST", "GET", "GET"]
 
 
-async def test_ensure_tells_others_apart(filled: World) -> None:
+async def test_ensure_distinguishes_subscriptions(filled: World) -> None:
     """``ensure`` creates a second subscription for another URL or other events."""
     ensure = filled.linq.webhook_subscriptions.ensure
     ids = {filled.subscription_id, (await ensure(webhook_url=f"{URL}/2", events=["message.sent"])).id}

@@ -127,7 +127,7 @@ def test_one_room_knows_aiohttp() -> None:
     assert _offenders(importing) == {}
 
 
-def test_aiohttp_is_only_named_where_it_is_not_used() -> None:
+def test_aiohttp_is_only_used_in_annotations() -> None:
     """Modules that import aiohttp for its types use it only in annotations."""
 
     def using(module: Module) -> list[int]:

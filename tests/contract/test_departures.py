@@ -107,7 +107,7 @@ async def test_each_is_needed(name: str, recorder: Recorder) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_full_sandbox_is_told(recorder: Recorder) -> None:
+async def test_a_full_sandbox_is_a_known_departure(recorder: Recorder) -> None:
     """A sandbox without room refuses everything that stores with a 507 that is not documented."""
     departure = NAMES["storage-full"]
     async with Sandbox(limits=Limits(memory_bytes=1)) as sandbox, aiohttp.ClientSession() as session:
@@ -121,7 +121,7 @@ async def test_a_full_sandbox_is_told(recorder: Recorder) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_pace_is_told(recorder: Recorder) -> None:
+async def test_the_pace_is_a_known_departure(recorder: Recorder) -> None:
     """A second iMessage check at once is refused with a Retry-After that is not documented."""
     async with Sandbox() as sandbox, aiohttp.ClientSession() as session:
         ask = good("checkIMessageAvailability")

@@ -58,7 +58,7 @@ async def test_no_redirect_is_followed(call: str, location: str) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["Refresh", "Content-Location", "Link", "Alt-Svc", "Location"])
-async def test_no_header_of_a_success_leads_elsewhere(name: str) -> None:
+async def test_headers_of_a_success_change_no_address(name: str) -> None:
     """A success with a Location header is a success, and the next call uses the same address."""
     async with Loopback() as other, Loopback() as server, client_of(server) as linq:
         value = f'0; url="{other.url}/"' if name == "Refresh" else f"{other.url}/"

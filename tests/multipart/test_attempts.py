@@ -70,7 +70,7 @@ async def test_attempts_one_and_two_carry_what_went_in(server: Recorder, worksho
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_upload_starts_anew_after_a_reset(server: Recorder, workshop: Workshop, kind: str) -> None:
+async def test_an_upload_restarts_after_a_reset(server: Recorder, workshop: Workshop, kind: str) -> None:
     """After two resets in the middle of the body, the third attempt carries all of it."""
     given = KINDS[kind](workshop)
     server.script = [Step.RESET, Step.RESET]

@@ -98,7 +98,7 @@ def test_a_type_that_is_none_is_refused(given: str) -> None:
     assert [problem.argument for problem in caught.value.problems] == ["content_type"]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_invalid_name_and_type_are_reported_at_once() -> None:
     """One error names both an invalid name and an invalid type."""
     with pytest.raises(InvalidArgumentError) as caught:
         Upload.from_bytes(b"x", filename="", content_type="\n")

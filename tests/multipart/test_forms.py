@@ -107,7 +107,7 @@ async def test_urls_alone_stay_json(server: Recorder) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_length_is_stated_wherever_it_can_be_known(server: Recorder, workshop: Workshop, kind: str) -> None:
+async def test_the_length_is_sent_if_it_is_known(server: Recorder, workshop: Workshop, kind: str) -> None:
     """Content-Length is exact, except with a stream of undeclared size, which is sent chunked."""
     given = KINDS[kind](workshop)
     async with client(server) as linq:

@@ -60,7 +60,7 @@ async def test_one_handle_serves_twenty_sends_at_once(server: Recorder, workshop
 
 
 @pytest.mark.asyncio
-async def test_an_upload_starts_where_the_file_stood(server: Recorder, workshop: Workshop) -> None:
+async def test_an_upload_starts_at_the_position_of_the_file(server: Recorder, workshop: Workshop) -> None:
     """The position counts when the file is attached: reading on or appending does not change the upload."""
     handle = workshop.opened("scan.pdf", offset=OFFSET)
     upload = Upload.from_file(handle)
@@ -78,7 +78,7 @@ async def test_what_was_written_and_not_flushed_is_sent(server: Recorder, worksh
 
 
 @pytest.mark.asyncio
-async def test_what_stands_beyond_the_end_is_empty(server: Recorder, workshop: Workshop) -> None:
+async def test_a_position_beyond_the_end_is_empty(server: Recorder, workshop: Workshop) -> None:
     """A file positioned beyond its end is sent as empty."""
     assert (await sent_file(server, workshop.opened("notes.txt", b"short", offset=99))).data == b""
 

@@ -74,9 +74,7 @@ def disposition(name: str) -> bytes:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("name", "wire", "rack"), GOLDEN, ids=IDS)
-async def test_a_name_stands_on_the_wire_as_browsers_write_it(
-    server: Recorder, name: str, wire: str, rack: str
-) -> None:
+async def test_a_name_is_sent_as_browsers_write_it(server: Recorder, name: str, wire: str, rack: str) -> None:
     """The header of the part is exact, over real HTTP, and Rack restores the name from it."""
     async with client(server) as linq:
         await send(linq, Upload.from_bytes(b"data", filename=name, content_type="text/plain"))

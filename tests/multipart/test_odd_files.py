@@ -229,7 +229,7 @@ async def test_a_stream_that_gives_less_on_a_repeat_is_refused(server: Recorder,
 
 
 @pytest.mark.asyncio
-async def test_a_function_that_starts_anew_each_time_serves_many(server: Recorder) -> None:
+async def test_a_function_with_a_new_stream_each_time_serves_many(server: Recorder) -> None:
     """Streams that run at the same time, each of its own, are none of them taken for a repeat."""
     upload = Upload.from_chunks(factory(BIG), filename="a.bin")
     server.script = [Step.BUSY] * 5

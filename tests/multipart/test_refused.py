@@ -80,7 +80,7 @@ async def test_one_bad_argument_is_refused_by_its_name(
 
 
 @pytest.mark.asyncio
-async def test_all_problems_are_told_at_once(server: Recorder, workshop: Workshop) -> None:
+async def test_all_problems_are_reported_at_once(server: Recorder, workshop: Workshop) -> None:
     """One error lists every invalid argument of a call, without the values."""
     closed = workshop.opened("a.txt")
     closed.close()

@@ -239,7 +239,7 @@ async def test_a_stream_that_fails_is_not_repeated(server: Recorder, workshop: W
 
 
 @pytest.mark.asyncio
-async def test_a_spent_stream_is_told_before_anything_is_sent(server: Recorder) -> None:
+async def test_a_spent_stream_is_rejected_before_anything_is_sent(server: Recorder) -> None:
     """A second send of a stream that can be read only once fails at once, and sends nothing."""
     upload = Upload.from_chunks(factory(b"once")(), filename="voice.caf")
     async with leaving_nothing(server) as linq:
@@ -258,7 +258,7 @@ def _file_names(name: str) -> list[Callable[[Workshop], Any]]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("make", _file_names("/srv/secret/plan.pdf"))
-async def test_a_name_with_folders_is_told_without_them(
+async def test_a_name_is_reported_without_directories(
     server: Recorder, workshop: Workshop, make: Callable[[Workshop], Any]
 ) -> None:
     """An error shows a file's name as it is sent: the folders that a caller gave with it stay with the caller."""

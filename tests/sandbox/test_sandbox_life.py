@@ -156,7 +156,7 @@ async def test_the_listener_hears_every_request() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_token_is_shown_nowhere() -> None:
+async def test_the_token_is_never_shown() -> None:
     """Neither the sandbox, its log nor its records show the token."""
     async with (
         Sandbox(token="s3cret-token") as sandbox,

@@ -142,7 +142,7 @@ def test_a_policy_refuses_bad_numbers(name: str, value: Any) -> None:
     assert [problem.argument for problem in caught.value.problems] == [name]
 
 
-def test_all_bad_numbers_are_told_at_once() -> None:
+def test_all_invalid_numbers_are_reported_at_once() -> None:
     """One error names all four invalid fields of a policy."""
     with pytest.raises(InvalidArgumentError) as caught:
         RetryPolicy(max_attempts=0, initial_delay=-1, max_delay=-1, max_elapsed=0)

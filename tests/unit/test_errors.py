@@ -182,14 +182,14 @@ def test_outcomes_join(first: str, second: str, joined: str) -> None:
     assert Outcome(second).joined(Outcome(first)) is Outcome(joined)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """An InvalidArgumentError names every argument in one line."""
     error = InvalidArgumentError([Problem("text", "must not be empty"), Problem("phone_numbers[1]", "must be a str")])
     assert str(error) == "text must not be empty; phone_numbers[1] must be a str"
     assert error.outcome is Outcome.NOT_SENT
 
 
-def test_an_error_tells_what_became_of_the_call() -> None:
+def test_the_message_has_the_outcome_of_the_call() -> None:
     """The text of an error after an attempt holds outcome, attempts, key and request id."""
     error = LinqError("503 the server failed", outcome=Outcome.UNKNOWN, idempotency_key="k", attempts=2, request_id="r")
     facts = "(outcome: unknown, attempts: 2, idempotency key: k, request id: r)"

@@ -61,7 +61,7 @@ async def test_a_stream_that_gives_nothing_is_not_the_fault_of_the_server(clock:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pieces", [0, 4])
-async def test_a_stream_that_fails_after_something_has_left_is_not_told_as_not_sent(clock: Clock, pieces: int) -> None:
+async def test_a_stream_that_fails_after_a_part_was_sent_is_unknown(clock: Clock, pieces: int) -> None:
     """A stream that fails after part of the request was sent leaves the outcome UNKNOWN."""
 
     async def broken() -> AsyncIterator[bytes]:

@@ -89,7 +89,7 @@ def test_threads_that_have_nothing_to_do_end() -> None:
     assert pool.submit(int).result(PATIENCE) == 0
 
 
-def test_a_system_without_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_threads_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the first thread cannot be started, the call ends in an error instead of waiting for ever."""
 
     def refuse(_: object) -> None:

@@ -288,7 +288,7 @@ async def test_the_log_has_a_line_for_each_attempt_and_each_retry(
 
 
 @pytest.mark.asyncio
-async def test_info_alone_tells_the_retries(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_info_logs_only_retries(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """INFO logs only retries, and nothing for a send that succeeds at once."""
     with caplog.at_level(logging.INFO, "linq_async"):
         async with Loopback(CREATED, HANG_UP) as server, piped(server, clock) as pipeline:
@@ -349,7 +349,7 @@ async def test_waiting_in_line_is_no_timeout() -> None:
     ("left", "kind", "outcome"),
     [(False, ConnectError, Outcome.NOT_SENT), (True, ConnectionLostError, Outcome.UNKNOWN)],
 )
-async def test_a_fault_that_nobody_foresaw_tells_what_became_of_the_send(
+async def test_an_unexpected_exception_has_an_outcome(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, left: bool, kind: type[LinqError], outcome: Outcome
 ) -> None:
     """Whatever aiohttp raises, the caller gets a LinqError with outcome and key, and nothing of its text."""

@@ -332,10 +332,10 @@ async def test_a_loop_that_is_busy_again_and_again_ends_no_upload(loop: _Loop, t
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("unsent", "said"), [(0, [4.0]), (50, [])])
-async def test_who_stands_still_is_asked_only_once_all_has_left(
+async def test_a_stalled_attachment_is_blamed_only_once_all_was_sent(
     loop: _Loop, timer: DeadlineTimer, unsent: int, said: list[float]
 ) -> None:
-    """At the write limit it is the sender's fault only if the server took all that was handed over."""
+    """At the write limit the attachment is blamed only if the server took all that was written."""
     timeout, heard = _timeout(timer, Timeouts(write=4.0)), list[float]()
     timeout.watch(_Transport([unsent]), heard.append)  # type: ignore[arg-type]
     task = asyncio.create_task(_held(timeout, timeout.body_progress))
@@ -348,8 +348,8 @@ async def test_who_stands_still_is_asked_only_once_all_has_left(
 
 
 @pytest.mark.asyncio
-async def test_a_body_that_stands_still_is_looked_at_four_times(loop: _Loop, timer: DeadlineTimer) -> None:
-    """Whether a body moves is looked at four times within the write limit, not at every turn of the loop."""
+async def test_a_stalled_body_is_checked_four_times(loop: _Loop, timer: DeadlineTimer) -> None:
+    """The progress of a body is checked four times within the write limit, not at every turn of the loop."""
     timeout = _timeout(timer, Timeouts(connect=1.0, write=16.0))
     with timeout:
         timeout.body_progress()
