@@ -25,3 +25,9 @@ def wire_name(field: attrs.Attribute[Any]) -> str:
     """Return the name of a field in JSON."""
     name: str = field.metadata.get(WIRE_NAME, field.name)
     return name
+
+
+def wire_name_in(kind: Any, name: str) -> str:
+    """Return the name in JSON of the field of a class, or ``name`` if the class is not an attrs class."""
+    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(kind) if attrs.has(kind) else ()
+    return next((wire_name(field) for field in fields if field.name == name), name)

@@ -1,4 +1,4 @@
-"""The response to ``linq.request``."""
+"""The result of ``linq.request``."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Response(Generic[T]):
-    """The answer to ``linq.request``, whole."""
+    """The response to ``linq.request``."""
 
     status: int
-    """The HTTP status, within 2xx; or 404 to a DELETE that an earlier attempt of the same call had carried out."""
+    """The HTTP status: 2xx, or 404 for a DELETE that an earlier attempt of the call had carried out."""
     headers: Mapping[str, str] = attrs.field(repr=False)
-    """Names in lower case."""
+    """The headers, with names in lower case."""
     request_id: str | None
-    """The server's id of the request, if it gave one."""
+    """The server's id of the request, if it returned one."""
     body: bytes = attrs.field(repr=False)
-    """The bytes that came, decompressed."""
+    """The body, decompressed."""
     data: T = attrs.field(repr=False)
-    """What ``returns`` asked for; else the JSON value, None where the body is empty or not JSON."""
+    """A ``returns``; without it the JSON value, or None if the body is empty or not JSON."""
     idempotency_key: str | None = None
     """The key that the request carried."""
     attempts: int = 1
-    """How many attempts it took."""
+    """The number of attempts that the call took."""

@@ -13,14 +13,13 @@ from linq_async.errors import (
     ConnectError,
     DecodeError,
     DeliveryTimeoutError,
-    ErrorDetail,
     InvalidArgumentError,
     KeyReusedError,
     LinqError,
     RequestTimeoutError,
     UploadError,
 )
-from linq_async.models.chats import CreatedChat
+from linq_async.models.chats import CreatedChat, CreatedChatMessage
 from linq_async.models.common import DeliveryStatus
 from linq_async.models.messages import SentMessage
 from linq_async.models.response import Response
@@ -87,25 +86,16 @@ def error_to_dict(error: LinqError, *, show_details: bool = False) -> dict[str, 
     if isinstance(error, InvalidArgumentError):
         found["problems"] = [{"argument": one.argument, "message": one.message} for one in error.problems]
     elif isinstance(error, APIError):
-        found["errors"] = [_detail_to_dict(detail, show_details=show_details) for detail in error.errors]
+        names = ("status", "code", "title", "detail") if show_details else ("status", "safe_code")
+        found["errors"] = [{name.removeprefix("safe_"): getattr(one, name) for name in names} for one in error.errors]
     elif isinstance(error, DecodeError):
         found["paths"] = list(error.paths)
     elif isinstance(error, KeyReusedError):
-        found |= _shown_message(error.result)
+        result: object = error.result
+        message = result.message if isinstance(result, CreatedChat) else result
+        found["chat_id"] = result.id if isinstance(result, CreatedChat) else None  # a SentMessage does not include it
+        found["message_id"] = message.id if isinstance(message, CreatedChatMessage | SentMessage) else None
     elif isinstance(error, DeliveryTimeoutError):
         known = error.delivery_status in set(DeliveryStatus)
         found["delivery_status"] = str(error.delivery_status) if known else None
     return found
-
-
-def _detail_to_dict(detail: ErrorDetail, *, show_details: bool) -> dict[str, Any]:
-    if show_details:
-        return {"status": detail.status, "code": detail.code, "title": detail.title, "detail": detail.detail}
-    return {"status": detail.status, "code": detail.safe_code}
-
-
-def _shown_message(result: object) -> dict[str, int | None]:
-    """Return the ids of the message in a KeyReusedError. A SentMessage does not include the id of its chat."""
-    if isinstance(result, CreatedChat):
-        return {"chat_id": result.id, "message_id": result.message.id}
-    return {"chat_id": None, "message_id": result.id if isinstance(result, SentMessage) else None}

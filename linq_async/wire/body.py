@@ -1,4 +1,4 @@
-"""The bytes of a body, as a recipe that can be followed again for each attempt."""
+"""The body of a request, encoded once and written again for each attempt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Empty:
 NO_BODY = Empty()
 
 
-@attrs.define(eq=False)  # not frozen: it never leaves the package, and is made for each call
+@attrs.define(eq=False)  # not frozen: internal, and made for each call
 class Json:
     """A JSON body."""
 
@@ -38,30 +38,30 @@ class Json:
 
     @property
     def size(self) -> int:
-        """Its length in bytes."""
+        """The length in bytes."""
         return len(self.data)
 
 
 @attrs.define(eq=False)
 class File:
-    """An upload in its place within a multipart body."""
+    """An upload within a multipart body."""
 
     upload: Upload
     size: int | None
     index: int = 0
-    """Its place among the attachments."""
+    """The index among the attachments."""
     most: int = 0
-    """The most bytes that an attempt has had from it, if it is a stream: no later attempt may end with fewer."""
+    """The most bytes that an attempt has read from a stream. A later attempt must not end with fewer."""
 
 
 @attrs.frozen(eq=False)
 class Multipart:
-    """A multipart/form-data body: runs of bytes, and files between them."""
+    """A multipart/form-data body: bytes, with files in between."""
 
     content_type: str
     parts: tuple[bytes | File, ...] = attrs.field(repr=False)
     size: int | None
-    """Its length in bytes; None where a stream of unstated length is among the files."""
+    """The length in bytes; None if the length of a stream is unknown."""
 
     @property
     def replayable(self) -> bool:
@@ -73,14 +73,22 @@ Body: TypeAlias = Empty | Json | Multipart
 
 
 def key_of(request: Request) -> str:
-    """Return a message's key, which whoever makes the request has set: under none, all would be one message."""
+    """Return the idempotency key of a message.
+
+    Raises:
+        InvalidArgumentError: If it is missing or empty. The server would take all such messages for one.
+    """
     if not request.idempotency_key:
         raise InvalidArgumentError([Problem("idempotency_key", "is missing")])
     return request.idempotency_key
 
 
 def encode_plain(request: Request) -> Body | None:
-    """Spell a body that needs no form; None for a message that does."""
+    """Return the body of a request without files, or None for a message that must be multipart.
+
+    Raises:
+        InvalidArgumentError: If the key is missing, or a value cannot be encoded as JSON.
+    """
     message = request.message
     if isinstance(message, NewChat) and not message.attachments:
         return new_chat_json(message, key_of(request))
@@ -90,14 +98,14 @@ def encode_plain(request: Request) -> Body | None:
         return NO_BODY
     body = encode_json(request.json)
     if body is None:
-        raise InvalidArgumentError([Problem("json", "holds something that cannot be written as JSON")])
+        raise InvalidArgumentError([Problem("json", "contains something that cannot be encoded as JSON")])
     return body
 
 
 def encode_json(value: Mapping[str, Any]) -> Json | None:
-    """Spell a JSON object; None where something in it has no JSON form. Nothing is raised: this frame holds it.
+    """Return a JSON object as a body, or None if it cannot be encoded. Does not raise, because a local is the object.
 
-    A member that is UNSET is left out, at any depth of objects.
+    Members that are UNSET are omitted, in nested objects, too.
     """
     try:
         return Json(orjson.dumps(_without_unset(value)))
@@ -114,7 +122,7 @@ def _without_unset(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_chat_json(chat: NewChat, key: str) -> Json:
-    """Spell a new chat without files as JSON."""
+    """Return a new chat without files as JSON."""
     about: dict[str, Any] = {"phone_numbers": chat.phone_numbers}
     if chat.display_name is not None:
         about["display_name"] = chat.display_name
@@ -125,9 +133,9 @@ def new_chat_json(chat: NewChat, key: str) -> Json:
 
 
 def encode_multipart(message: NewMessage, key: str, sizes: Iterable[int | None], boundary: str) -> Multipart:
-    """Spell a message, or a new chat, as multipart/form-data with the bracketed names of Rails.
+    """Return a message or a new chat as multipart/form-data, with field names as Rails reads them.
 
-    For a new chat the names are inferred from those of the message endpoint, which alone documents them.
+    Only the message endpoint documents the names. Those of a new chat are inferred from them.
     """
     texts: list[tuple[str, str]] = []
     if isinstance(message, NewChat):
@@ -143,16 +151,18 @@ def encode_multipart(message: NewMessage, key: str, sizes: Iterable[int | None],
 
 
 def multipart(texts: Iterable[tuple[str, str]], files: Iterable[File], boundary: str) -> Multipart:
-    """Lay out text fields, then files, as browsers do: no Content-Type on text, raw UTF-8 names."""
+    """Return text fields and files as browsers encode them: no Content-Type for text, names in UTF-8."""
     delimiter = f"--{boundary}\r\n".encode("ascii")
     run = bytearray()
     parts: list[bytes | File] = []
     for name, value in texts:
         run += delimiter + f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
     for file in files:
-        run += delimiter + _file_head(file.upload)
-        if isinstance(file.upload.source, BytesSource) and len(file.upload.source.data) < 1 << 16:
-            run += file.upload.source.data
+        upload, name = file.upload, encode_filename(file.upload.filename)
+        head = f'Content-Disposition: form-data; name="{_FILES_FIELD}"; filename="{name}"\r\n'
+        run += delimiter + f"{head}Content-Type: {upload.content_type}\r\n\r\n".encode()
+        if isinstance(upload.source, BytesSource) and len(upload.source.data) < 1 << 16:
+            run += upload.source.data
         else:
             parts += [bytes(run), file]
             run = bytearray()
@@ -170,11 +180,3 @@ def _total(parts: Iterable[bytes | File]) -> int | None:
             return None
         total += size
     return total
-
-
-def _file_head(upload: Upload) -> bytes:
-    name = encode_filename(upload.filename)
-    return (
-        f'Content-Disposition: form-data; name="{_FILES_FIELD}"; filename="{name}"\r\n'
-        f"Content-Type: {upload.content_type}\r\n\r\n"
-    ).encode()

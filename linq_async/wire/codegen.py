@@ -28,7 +28,13 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
     empty list. ``hook_of`` returns the hook of a field's type. The generated hook raises for values of other shapes.
     """
     fields = attrs.fields(attrs.resolve_types(kind))
-    if not _is_plain(kind, fields):
+    custom: Any = kind
+    if (
+        hasattr(kind, "__attrs_pre_init__")
+        or hasattr(kind, "__attrs_post_init__")
+        or custom.__setattr__ is not object.__setattr__
+        or any(field.converter or field.validator or not _is_null_if_missing(field) for field in fields)
+    ):
         return None
     scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, **{leaf.__name__: leaf for leaf in LEAVES}}
     lines = ["def structure(data, _):", "get = data.get", "made = new(kind)"]
@@ -39,15 +45,6 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
     exec(compile(source, f"<linq_async structure {kind.__qualname__}>", "exec"), scope)  # noqa: S102  # our own names
     hook: Hook = scope["structure"]
     return hook
-
-
-def _is_plain(kind: Any, fields: tuple[Any, ...]) -> bool:
-    return (
-        not hasattr(kind, "__attrs_pre_init__")
-        and not hasattr(kind, "__attrs_post_init__")
-        and kind.__setattr__ is object.__setattr__
-        and all(field.converter is None and field.validator is None and _is_null_if_missing(field) for field in fields)
-    )
 
 
 def _is_null_if_missing(field: attrs.Attribute[Any]) -> bool:

@@ -1,50 +1,49 @@
-"""Whether the message that an answer shows is the one that was sent, and whether the server had it before.
+"""Compare the message in a response with the one that was sent, and decide whether the server had it before.
 
-A server may respell what it stores, so a difference alone proves nothing; and calling a stored message "not sent" would
-have it sent twice. The rewritings that servers are known for respell characters (case, spaces, quotes, normal forms,
-escapes, symbols), replace links, cut a text, and put words before or behind it. None of them exchanges one plain
-word for another. Only such an exchange makes a text OTHER; whatever a rewriting might explain is ALIKE.
+A server may rewrite what it stores, so a difference alone proves nothing, and a stored message that is reported as not
+sent would be sent twice. Known servers rewrite characters (case, spaces, quotes, normal forms, escapes, symbols),
+replace links, truncate a text, and add words before or after it. None of them replaces one plain word with another.
+Only such a replacement makes a text OTHER. A difference that a rewriting may explain is ALIKE.
 """
 
 from __future__ import annotations
 
 import enum
-import functools
 import html
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from linq_async.errors import Outcome
+from linq_async.wire.http_date import parse_http_date
 
 CLOCK_SLACK = 2.0
-"""Seconds by which the clock of ``sent_at`` and that of ``Date`` may differ."""
+"""Seconds by which the clocks of ``sent_at`` and ``Date`` may differ."""
 COMPARED = 8_000
-"""Characters of a text that are compared; a longer one can be cleared of nothing but its beginning."""
+"""The number of characters of a text that are compared."""
 LONG_START = 60
-"""Characters that two texts must share before one may be the other, cut, with anything behind it."""
+"""If two texts share this many characters, one may be the other, truncated, with any words after it."""
 
 
 class Likeness(enum.IntEnum):
-    """How much of what an answer shows can be what was sent."""
+    """How similar the message in a response is to the one that was sent."""
 
     SAME = 0
-    """Nothing speaks against it."""
+    """It does not differ."""
     ALIKE = 1
-    """A rewriting of the server's would explain the difference."""
+    """It differs, and a rewriting by the server explains it."""
     UNLIKE = 2
-    """It is hard to explain, and cannot be excluded."""
+    """It differs, and a rewriting by the server is unlikely but possible."""
     OTHER = 3
-    """It is something else."""
+    """It is another message."""
 
 
 def verdict(likeness: Likeness, *, replayed: bool, may_be_ours: bool) -> Outcome | None:
-    """Return the outcome of a call whose key belongs to another message; None if the answer is taken for its result.
+    """Return the outcome of a call whose key belongs to another message, or None if the response is its result.
 
-    ``replayed`` says that the server had the message before the call. ``may_be_ours`` says that an earlier attempt or
-    call may have stored it: then nothing is proven by its age.
+    ``replayed`` is whether the server had the message before the call. ``may_be_ours`` is whether an earlier attempt
+    or call may have stored it, in which case its age proves nothing.
     """
     proven = replayed and not may_be_ours
     if likeness is Likeness.OTHER:
@@ -55,61 +54,52 @@ def verdict(likeness: Likeness, *, replayed: bool, may_be_ours: bool) -> Outcome
 
 
 def stored_before(sent_at: datetime | None, date: str | None, elapsed: float) -> bool | None:
-    """Return whether a message was stored before a call that took ``elapsed`` seconds; None if that cannot be known.
+    """Return whether a message was stored before a call that took ``elapsed`` seconds, or None if it is unknown.
 
-    Both times are the server's. ``Date`` is cut to whole seconds, and was written after the call began: so the call
-    began at ``Date`` less ``elapsed`` at the earliest, and only what is older still is certain to be from before.
+    Both times are the server's. ``Date`` has whole seconds and was set after the call began. So the call began at
+    ``Date`` minus ``elapsed`` or later, and only an older message is certain to be from before it.
     """
-    answered = None if sent_at is None or date is None else _moment(date)
-    if answered is None or sent_at is None:
+    responded = None if sent_at is None or date is None else parse_http_date(date)
+    if responded is None or sent_at is None:
         return None
-    return (answered - sent_at).total_seconds() > elapsed + CLOCK_SLACK
-
-
-@functools.lru_cache(maxsize=8)  # all answers of one second have the same
-def _moment(date: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # "-0000": UTC, by the mail standard
+    return (responded - sent_at).total_seconds() > elapsed + CLOCK_SLACK
 
 
 def text_likeness(sent: str, shown: str | None) -> Likeness:
-    """Compare a text with the one that an answer shows; None is what an answer shows that says nothing of it."""
+    """Compare a text with the one in a response, which is None if the response does not include it."""
     if shown is None or shown == sent:
         return Likeness.SAME
-    ours, theirs = _respelled(sent[:COMPARED]), _respelled(shown[:COMPARED])
+    ours, theirs = _normalized(sent[:COMPARED]), _normalized(shown[:COMPARED])
     if "".join(ours.split()) == "".join(theirs.split()):
         return Likeness.SAME if max(len(sent), len(shown)) <= COMPARED else Likeness.ALIKE
-    return Likeness.ALIKE if _explained(_plain_start(ours), _plain_start(theirs)) else Likeness.OTHER
+    return Likeness.ALIKE if _may_be_rewritten(_plain_start(ours), _plain_start(theirs)) else Likeness.OTHER
 
 
 _QUOTES = str.maketrans("‘’‚‛′“”„‟″«»‐‑‒–—―−", "'" * 5 + '"' * 7 + "-" * 7)  # noqa: RUF001
 _INVISIBLE = re.compile(r"[^\S\n\t ]|[\ufe00-\ufe0f\u034f\u115f\u1160\u3164\u180b-\u180d]")
 
 
-def _respelled(text: str) -> str:
-    """Undo what respelling does to a text, as far as it can be undone."""
-    text = html.unescape(html.unescape(_seen(text)))
+def _normalized(text: str) -> str:
+    """Undo the rewriting of characters, as far as possible."""
+    text = html.unescape(html.unescape(_visible(text)))
     text = unicodedata.normalize("NFKC", text.replace("\u00b4", "'").replace("`", "'"))
-    return _INVISIBLE.sub(" ", _seen(text).translate(_QUOTES)).casefold()
+    return _INVISIBLE.sub(" ", _visible(text).translate(_QUOTES)).casefold()
 
 
-def _seen(text: str) -> str:
-    """Return a text without the characters that show nothing."""
-    return "".join(char for char in text if char in " \n\t" or unicodedata.category(char) not in _UNSEEN)
+def _visible(text: str) -> str:
+    """Return a text without control and format characters."""
+    return "".join(char for char in text if char in " \n\t" or unicodedata.category(char) not in _UNPRINTED)
 
 
-_UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs"}
+_UNPRINTED = {"Cc", "Cf", "Cn", "Co", "Cs"}
 _ODD = re.compile(r"[^\x00-\x7f]|[\\/%&<>\[\]{}*_~`^|=@#]|[a-z0-9]\.[a-z]|xxx|^\(.*\)$|^:\w+:")
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def _plain_start(text: str) -> list[str]:
-    """Return the words up to the first that may have been something else: a link, a symbol, an escape, a mask.
+    """Return the words before the first one that may be a rewriting: of a link, a symbol, an escape or a masked word.
 
-    A "?" that a server puts for what it cannot spell is skipped: plain words of ours have nothing to put it for.
+    A "?" is skipped, because a server puts it in the place of a character that it cannot store.
     """
     words: list[str] = []
     for token in text.split():
@@ -118,7 +108,7 @@ def _plain_start(text: str) -> list[str]:
         word = "".join(_WORD.findall(token))
         if word:
             words.append(word)
-        if token.endswith("..."):  # a cut, behind which anything may follow
+        if token.endswith("..."):  # truncated: any text may follow
             break
     return words
 
@@ -127,11 +117,11 @@ _ADDED = frozenset(
     {"stop", "unsubscribe", "optout", "opt", "out", "help", "msg", "msgs", "message", "rates"}
     | {"reply", "text", "txt", "sms", "more", "truncated", "cut", "sent", "via"}
 )
-"""Words of what carriers and gateways put behind a text."""
+"""Words that carriers and gateways add after a text."""
 
 
-def _explained(ours: list[str], theirs: list[str]) -> bool:
-    """Tell whether the second may be the first, cut or with words put before or behind it."""
+def _may_be_rewritten(ours: list[str], theirs: list[str]) -> bool:
+    """Return whether the second text may be the first, truncated or with words before or after it."""
     whole, shown = "".join(ours), "".join(theirs)
     if not whole or not shown or whole in shown:
         return True
@@ -146,7 +136,7 @@ def _explained(ours: list[str], theirs: list[str]) -> bool:
 
 
 def _ends(words: list[str]) -> Iterator[str]:
-    """Yield the words joined, from each of the first hundred and of the last hundred on."""
+    """Yield the words joined, starting at each of the first 100 and of the last 100."""
     count = len(words)
     for index in {*range(min(count, 100)), *range(max(count - 100, 0), count)}:
         yield "".join(words[index:])
@@ -157,16 +147,16 @@ _DIGITS = re.compile(r"\+?[0-9]{3,20}", re.ASCII)
 _TEN_DIGITS = re.compile(r"[2-9][0-9]{9}", re.ASCII)
 _LONGEST_ADDRESS = 320
 MOST_PARTICIPANTS = 1_000
-"""Participants beyond which an answer is not compared: no chat has as many."""
+"""Responses with more participants are not compared: no chat has as many."""
 _SUBSCRIBER = 7
-"""How many digits at the end of a number stay, however it is written."""
+"""The number of digits at the end of a phone number that all its formats share."""
 
 
 def address(text: object) -> str | None:
-    """Return a phone number as its digits, with its country's, or an email in lower case; None if it is neither."""
+    """Return a phone number as digits with the country code, an email in lower case, or None for anything else."""
     if not isinstance(text, str) or len(text) > _LONGEST_ADDRESS:
         return None
-    if text[:1] == "+" and _DIGITS.fullmatch(text):  # nearly always
+    if text[:1] == "+" and _DIGITS.fullmatch(text):  # the common case
         return text[1:]
     text = unicodedata.normalize("NFKC", text).strip().casefold().removeprefix("tel:").removeprefix("mailto:")
     if "@" in text:
@@ -180,7 +170,7 @@ def address(text: object) -> str | None:
 
 
 def missing_recipients(asked: Iterable[str], line: str, shown: Sequence[str | None]) -> tuple[str, ...]:
-    """Return the recipients that are not among the shown; none if these cannot be read, or nobody is shown."""
+    """Return the recipients that are not among ``shown``; none if that is empty or contains something unreadable."""
     handles, own = _addresses(shown), address(line)
     if not handles:
         return ()
@@ -191,14 +181,14 @@ def missing_recipients(asked: Iterable[str], line: str, shown: Sequence[str | No
 
 
 def recipients_likeness(asked: Iterable[str], line: str, shown: Sequence[str | None]) -> Likeness:
-    """Compare recipients with the participants of a chat, among whom the own line may be."""
+    """Compare recipients with the participants of a chat, which may include the sender's number."""
     handles, own = _addresses(shown), address(line)
     people = {found for text in asked if (found := address(text)) is not None} - {own}
     if not handles or not people:
         return Likeness.SAME
     others = handles - {own}
     if people & others:
-        alike = people <= others and len(others - people) <= 1  # one more may be a line of the token's
+        alike = people <= others and len(others - people) <= 1  # one more may be another number of the sender
         return Likeness.SAME if alike else Likeness.ALIKE
     if _near(people, others):
         return Likeness.ALIKE
@@ -207,7 +197,7 @@ def recipients_likeness(asked: Iterable[str], line: str, shown: Sequence[str | N
 
 
 def _addresses(shown: Sequence[str | None]) -> set[str]:
-    """Return the participants that an answer shows; nobody if one of them cannot be read, or there are too many."""
+    """Return the normalized participants; none if one cannot be read or there are too many."""
     if len(shown) > MOST_PARTICIPANTS:
         return set()
     found = {address(text) for text in shown}
@@ -215,7 +205,7 @@ def _addresses(shown: Sequence[str | None]) -> set[str]:
 
 
 def _near(people: set[str], handles: set[str]) -> set[str]:
-    """Return the people whose number, written otherwise, may be one of the handles."""
+    """Return the people whose number may be one of the handles in another format."""
     by_end: dict[str, list[str]] = {}
     for handle in handles:
         by_end.setdefault(handle[-_SUBSCRIBER:], []).append(handle)
@@ -223,7 +213,7 @@ def _near(people: set[str], handles: set[str]) -> set[str]:
 
 
 def _are_near(one: str, other: str) -> bool:
-    """Tell whether two numbers with the same end may be one: without its country, or with a digit that some add."""
+    """Return whether two numbers with the same end may be one, without the country code or with an extra digit."""
     if "@" in one or "@" in other:
         return False
     if len(one) == len(other):

@@ -13,7 +13,7 @@ import functools
 import types
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 T = TypeVar("T")
-Factory: TypeAlias = "Callable[[Any, Converter], Hook]"
 
 
 def prepare() -> None:
@@ -46,7 +45,7 @@ def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
 
     At most 20 of them are returned.
     """
-    return diagnose(lambda: _hook(returns, True)(data, returns), path, _wire_name)
+    return diagnose(lambda: _hook(returns, True)(data, returns), path)
 
 
 def returns_problem(returns: Any) -> str | None:
@@ -57,11 +56,6 @@ def returns_problem(returns: Any) -> str | None:
     except Exception:  # noqa: BLE001  # cattrs and typing raise many kinds
         return "must be a type that JSON can be decoded into, such as an attrs class or list[int]"
     return None
-
-
-def _wire_name(kind: type, name: str) -> str:
-    names = {field.name: wire_name(field) for field in attrs.fields(kind)} if attrs.has(kind) else {}
-    return names.get(name, name)
 
 
 @functools.cache
@@ -77,18 +71,17 @@ def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     for leaf, hook in [*((leaf, _exactly(leaf)) for leaf in LEAVES), (datetime, _time)]:
         converter.register_structure_hook(leaf, counted(hook) if detailed else hook)
-    factories: list[tuple[Callable[[Any], bool], Factory]] = [
-        (attrs.has, _object_hook),
-        (lambda kind: get_origin(kind) is list, _list_hook),
-        (lambda kind: get_origin(kind) in {Union, types.UnionType}, _union_hook),
-    ]
-    for applies, factory in factories:
-        converter.register_structure_hook_factory(applies, _counted_factory(factory) if detailed else factory)
+
+    def register(applies: Callable[[Any], bool], factory: Callable[[Any, Converter], Hook]) -> None:
+        def counted_factory(kind: Any, converter: Converter) -> Hook:
+            return counted(factory(kind, converter))
+
+        converter.register_structure_hook_factory(applies, counted_factory if detailed else factory)
+
+    register(attrs.has, _object_hook)
+    register(lambda kind: get_origin(kind) is list, _list_hook)
+    register(lambda kind: get_origin(kind) in {Union, types.UnionType}, _union_hook)
     return converter
-
-
-def _counted_factory(factory: Factory) -> Factory:
-    return lambda kind, converter: counted(factory(kind, converter))
 
 
 def _exactly(kind: type, *, optional: bool = False) -> Hook:
@@ -182,7 +175,16 @@ def _union_hook(kind: Any, converter: Converter) -> Hook:
     enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.StrEnum)]
     rest = [member for member in members if member not in {type(None), *enums, *([str] if enums else [])}]
     if enums and not rest:
-        return _open_enum(enums[0], optional=optional)
+        known: dict[str, enum.StrEnum] = {member.value: member for member in enums[0]}
+
+        def open_enum(value: Any, _: Any) -> Any:
+            if type(value) is str:
+                return known.get(value, value)
+            if optional and value is None:
+                return None
+            raise expected("str", value)
+
+        return open_enum
     if enums or len(rest) != 1 or not optional:
         raise TypeError(f"no rule for {kind}")
     (inner,) = rest
@@ -192,16 +194,3 @@ def _union_hook(kind: Any, converter: Converter) -> Hook:
         return _time_or_none
     build = converter.get_structure_hook(inner)
     return lambda value, _: None if value is None else build(value, inner)
-
-
-def _open_enum(kind: type[enum.StrEnum], *, optional: bool) -> Hook:
-    known: dict[str, enum.StrEnum] = {member.value: member for member in kind}
-
-    def hook(value: Any, _: Any) -> Any:
-        if type(value) is str:
-            return known.get(value, value)
-        if optional and value is None:
-            return None
-        raise expected("str", value)
-
-    return hook

@@ -23,29 +23,27 @@ def decode_body(body: bytes, envelope: str | None, returns: type[T], outcome: Ou
     Raises:
         DecodeError: If the body does not have the documented shape, with ``outcome``.
     """
-    try:
-        data = _load(body, outcome)
-    except DecodeError as error:
-        found = error
-    else:
+    problems = too_large(body) if len(body) > UNCOUNTED_BYTES else None
+    if not problems:
         try:
-            return structure(data if envelope is None else data[envelope], returns)
-        except Exception:  # noqa: BLE001, S110  # groups of cattrs, and anything that a hook of the caller's raises
-            pass
-        found = decode_error(body, _problems(body, data, envelope, returns), outcome)
-        del data
+            data = orjson.loads(body)
+        except ValueError:
+            problems = ["$: not JSON" if body else "$: the body is empty"]
+        else:
+            try:
+                return structure(data if envelope is None else data[envelope], returns)
+            except Exception:  # noqa: BLE001, S110  # groups of cattrs, and anything that a hook of the caller's raises
+                pass
+            problems = _problems(body, data, envelope, returns)
+            del data
+    error = decode_error(body, problems, outcome)
     del body  # a traceback with locals would show it
-    raise found.with_traceback(None)
+    raise error
 
 
-def check_value_count(body: bytes, outcome: Outcome) -> None:
-    """Check that a body does not contain too many values.
-
-    Raises:
-        DecodeError: If it does, with ``outcome``.
-    """
-    if has_too_many_values(body):
-        raise decode_error(body, [f"$: more than {MAX_VALUES:,} values"], outcome)
+def too_large(body: bytes) -> list[str]:
+    """Return the problem that a body contains too many values, if it does."""
+    return [f"$: more than {MAX_VALUES:,} values"] if has_too_many_values(body) else []
 
 
 def decode_error(body: bytes, problems: list[str], outcome: Outcome) -> DecodeError:
@@ -56,19 +54,6 @@ def decode_error(body: bytes, problems: list[str], outcome: Outcome) -> DecodeEr
         body=body[:ERROR_BODY_BYTES],
         outcome=outcome,
     )
-
-
-def _load(body: bytes, outcome: Outcome) -> Any:
-    """Return the JSON value of a body. Raises DecodeError."""
-    if len(body) > UNCOUNTED_BYTES:
-        check_value_count(body, outcome)
-    if not body:
-        raise decode_error(body, ["$: the body is empty"], outcome)
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        pass
-    raise decode_error(body, ["$: not JSON"], outcome)
 
 
 def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> list[str]:

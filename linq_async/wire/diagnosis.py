@@ -1,22 +1,25 @@
-"""Where JSON differs from the shape that was asked for: paths and types, and no value of the answer."""
+"""Where a JSON value differs from the type that it is decoded into: paths and types, without values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
+
+from linq_async.models.decodable import wire_name_in
 
 if TYPE_CHECKING:
     from linq_async.wire.codegen import Hook
 
 MAX_PROBLEMS = 20
 _MAX_DEPTH = 64
-_MAX_FAILURES = 10 * MAX_PROBLEMS  # one problem fails in each object and list around it, too
+_MAX_FAILURES = 10 * MAX_PROBLEMS  # a problem is a failure of each object and list around it, too
 _failures_left: ContextVar[int] = ContextVar("failures_left")
 
 
 class MismatchError(TypeError):
-    """A value of another type than was asked for. Its text names types and no value."""
+    """A value has another type than expected. The text names types, never the value."""
 
 
 def expected(what: str, value: object) -> MismatchError:
@@ -25,7 +28,7 @@ def expected(what: str, value: object) -> MismatchError:
 
 
 def counted(hook: Hook) -> Hook:
-    """Return a hook that accepts anything after too many failures: what it makes is not used."""
+    """Return a hook that accepts anything after too many failures. Its results are not used."""
 
     def counting(value: Any, kind: Any) -> Any:
         if _failures_left.get(_MAX_FAILURES) <= 0:
@@ -39,53 +42,43 @@ def counted(hook: Hook) -> Hook:
     return counting
 
 
-def diagnose(structure: Callable[[], Any], path: str, wire_name: Callable[[type, str], str]) -> list[str]:
-    """Return the first problems that structuring with detailed validation meets, at most ``MAX_PROBLEMS``."""
+def diagnose(structure: Callable[[], Any], path: str) -> list[str]:
+    """Return the problems that ``structure`` raises with detailed validation, at most ``MAX_PROBLEMS``."""
     reset = _failures_left.set(_MAX_FAILURES)
     try:
         structure()
-    except Exception as error:  # noqa: BLE001  # cattrs raises groups, and a hook of the caller's class anything
-        return [f"{where}: {what}" for where, what in _first(_problems(error, path, wire_name))]
+    except Exception as error:  # noqa: BLE001  # groups of cattrs, and anything that a hook of the caller's raises
+        return [f"{place}: {reason}" for place, reason in islice(_problems(error, path), MAX_PROBLEMS)]
     finally:
         _failures_left.reset(reset)
     return []
 
 
-def _first(problems: Iterator[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [problem for problem, _ in zip(problems, range(MAX_PROBLEMS), strict=False)]
-
-
-def _problems(error: BaseException, path: str, wire_name: Callable[[type, str], str]) -> Iterator[tuple[str, str]]:
-    """Yield paths and reasons, in the order of the fields. Not recursive: JSON may be 1,000 levels deep."""
+def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
+    """Yield paths and reasons in the order of the fields. Not recursive, because JSON may be 1,000 levels deep."""
     pending = [(error, path, 0)]
     while pending:
-        found, where, depth = pending.pop()
-        inner = cast("BaseExceptionGroup[BaseException]", found).exceptions if _is_group(found) else ()
-        if inner and depth < _MAX_DEPTH:
+        found, place, depth = pending.pop()
+        is_group = issubclass(type(found), BaseExceptionGroup)  # isinstance would narrow to a group of unknown type
+        if is_group and depth < _MAX_DEPTH:
+            inner = cast("BaseExceptionGroup[BaseException]", found).exceptions
             kind: type = getattr(found, "cl", object)
-            pending += [(one, where + _step(one, kind, wire_name), depth + 1) for one in reversed(inner)]
+            pending += [(one, place + _step(one, kind), depth + 1) for one in reversed(inner)]
+        elif isinstance(found, MismatchError):
+            yield place, str(found)
         else:
-            yield where, _reason(found)
+            missing = isinstance(found, KeyError)
+            yield place, "required field missing" if missing else f"not accepted ({type(found).__name__})"
 
 
-def _is_group(error: BaseException) -> bool:
-    return isinstance(error, BaseExceptionGroup)
-
-
-def _step(error: BaseException, kind: type, wire_name: Callable[[type, str], str]) -> str:
-    """Return the part of a path that a note of cattrs stands for. A name in a mapping may be somebody's number."""
+def _step(error: BaseException, kind: type) -> str:
+    """Return the part of a path that cattrs noted on an error. A key of a mapping may be a phone number."""
     from cattrs import AttributeValidationNote, IterableValidationNote
 
     notes: list[str] = getattr(error, "__notes__", [])
     for note in notes:
         if isinstance(note, AttributeValidationNote):
-            return f".{wire_name(kind, note.name)}"
+            return f".{wire_name_in(kind, note.name)}"
         if isinstance(note, IterableValidationNote):
             return f"[{note.index}]" if type(note.index) is int else "[*]"
     return ""
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, MismatchError):
-        return str(error)
-    return "required field missing" if isinstance(error, KeyError) else f"not accepted ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""What the text of an API error says beyond its status: codes, where the server's sentence is, and a hint."""
+"""The text of an API error beyond its status: the codes, where the explanation is, and a hint."""
 
 from __future__ import annotations
 
@@ -17,62 +17,51 @@ MAX_SENTENCE = 300
 
 _CODE = re.compile(r"(?=.{1,64}$)(?:[a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*)")
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|[2-9][0-9]{9}")
-"""E.164; or ten digits, for which the API assumes +1."""
+"""E.164, or ten digits, before which the API puts +1."""
 _NUMBER_FIELDS = frozenset({"forwarding_number", "from", "phone_number", "phone_numbers", "send_from", "to"})
 
 
 def explanation(details: Sequence[ErrorDetail], request: Request, settings: Settings) -> str:
-    """Return the server's codes, and its first sentence if it is to be shown, or else where it is."""
-    found = _codes(details, request, settings.token)
-    text = f": {', '.join(found)}" if found else ""
+    """Return the server's codes, and its first explanation, or else the attribute that has it.
+
+    Only codes that are words are included, and none that is a part of what was sent, which a server may echo.
+    """
+    words = {detail.code for detail in details if detail.code is not None and _CODE.fullmatch(detail.code)}
+    sent = [text.lower() for text in (settings.token, *sent_texts(request))] if words else []
+    codes = sorted(word for word in words if not any(word.lower() in text for text in sent))
+    text = f": {', '.join(codes)}" if codes else ""
     for index, detail in enumerate(details):
         if detail.detail and settings.show_details:
-            return f"{text}: {_printable(detail.detail)}"
+            cut = detail.detail[: 4 * MAX_SENTENCE]  # one line without control characters, as terminals need it
+            printable = "".join(char if char.isprintable() else " " for char in cut)
+            return f"{text}: {' '.join(printable.split())[:MAX_SENTENCE]}"
         if detail.detail:
             return f"{text}; the reason is in error.errors[{index}].detail"
     return text
 
 
-def _codes(details: Sequence[ErrorDetail], request: Request, token: str) -> list[str]:
-    """Return the codes that a text may hold: words, none of them a part of what was sent, which a server may echo."""
-    words = {detail.code for detail in details if detail.code is not None and _CODE.fullmatch(detail.code)}
-    if not words:
-        return []
-    sent = [text.lower() for text in (token, *sent_texts(request))]
-    return sorted(word for word in words if not any(word.lower() in text for text in sent))
-
-
-def _printable(sentence: str) -> str:
-    """Return a sentence on one line, without control characters: it may end up in a terminal."""
-    cut = sentence[: 4 * MAX_SENTENCE]
-    return " ".join("".join(char if char.isprintable() else " " for char in cut).split())[:MAX_SENTENCE]
-
-
 def number_hint(request: Request) -> str | None:
-    """Name the arguments of a request that hold no phone number as it should be written; None if there is none."""
-    wrong = [name for name, value in _numbers(request) if "@" not in value and not _NUMBER.fullmatch(value)]
-    if not wrong:
-        return None
-    named = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-    return f"{named} should be in E.164 form, such as +12223334444"
-
-
-def _numbers(request: Request) -> Iterator[tuple[str, str]]:
-    """Yield the phone numbers of a request, each with the name of its argument."""
+    """Return a hint that names the phone numbers that are not in E.164 form, or None if all are."""
+    numbers: list[tuple[str, str]] = []
     for name in dict(request.params):
         values = [value for other, value in request.params if other == name]
-        yield from _named(name.removesuffix("[]"), values if name.endswith("[]") else values[0])
+        numbers += _named(name.removesuffix("[]"), values if name.endswith("[]") else values[0])
     pending = [_fields(request)]
     for fields in pending:
         for name, value in fields.items():
             if isinstance(value, Mapping):
                 pending.append(cast("Mapping[str, Any]", value))
             else:
-                yield from _named(name, value)
+                numbers += _named(name, value)
+    wrong = [name for name, value in numbers if "@" not in value and not _NUMBER.fullmatch(value)]
+    if not wrong:
+        return None
+    named = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+    return f"{named} should be in E.164 form, such as +12223334444"
 
 
 def _named(name: str, value: object) -> Iterator[tuple[str, str]]:
-    """Yield a field's phone numbers, if it holds any."""
+    """Yield the phone numbers of a field, if it is one of theirs."""
     if name not in _NUMBER_FIELDS:
         return
     if isinstance(value, str):

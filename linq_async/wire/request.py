@@ -1,4 +1,4 @@
-"""What was asked, and what came back."""
+"""Requests and responses as values, before and after HTTP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ API = "/api/partner/v2"
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 METHODS = REPEATABLE | {"POST", "PATCH"}
 URL_SECONDS = 30.0
-"""How long the server may take to fetch one attachment URL before it answers."""
+"""The seconds that the server may take to fetch one attachment URL before it responds."""
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class LimitGroup:
 DEFAULT_GROUP = LimitGroup("default")
 
 
-@attrs.define(eq=False, kw_only=True)  # not frozen: it never leaves the package, and is made for each call
+@attrs.define(eq=False, kw_only=True)  # not frozen: internal, and made for each call
 class Request:
     """One call of the API: its route and its body, not yet encoded."""
 
@@ -60,13 +60,13 @@ class Request:
 
     @property
     def extra_read_seconds(self) -> float:
-        """How many seconds longer than usual the answer may take."""
+        """The seconds that the response may take beyond the read timeout."""
         return URL_SECONDS * len(self.body.attachment_urls) if isinstance(self.body, NewMessage) else 0.0
 
 
 @attrs.define(eq=False)
 class RawResponse:
-    """An answer, read to its end or to the size limit."""
+    """A response, read to its end or to the size limit."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -14,11 +12,13 @@ import orjson
 from linq_async.config import Settings
 from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
 from linq_async.wire.bounds import ERROR_BODY_BYTES
-from linq_async.wire.decoding import check_value_count, decode_body, decode_error
+from linq_async.wire.decoding import decode_body, decode_error, too_large
 from linq_async.wire.explain import explanation, number_hint
+from linq_async.wire.http_date import parse_http_date
 from linq_async.wire.request import RawResponse, Request
 
 MAX_DETAILS = 20
+_ACCEPTED = Outcome.SENT  # a member of an enum takes longer to look up than a global
 _OVERSIZED = "$: longer than max_response_bytes"
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?)([0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}")
@@ -52,7 +52,7 @@ def refusal(raw: RawResponse, now: float, request: Request, settings: Settings) 
         reason = "a redirect that is not followed"  # the target is in the headers: its host may be personal, too
     text = f"{request.operation}: {status} {reason}{explanation(details, request, settings)}"
     rejected = 400 <= status <= 499 and status not in {408, 409}
-    date = _timestamp(raw.headers.get("Date", ""))  # by the server's clock, as a date in Retry-After is
+    date = parse_http_date(raw.headers.get("Date", ""))  # by the server's clock, as a date in Retry-After is
     return error_class(status)(
         text if hint is None else f"{text}; {hint}",
         status=status,
@@ -60,7 +60,7 @@ def refusal(raw: RawResponse, now: float, request: Request, settings: Settings) 
         errors=details,
         body=raw.body[:ERROR_BODY_BYTES],
         headers=plain_headers(raw.headers),
-        retry_after=retry_after(raw.headers.get("Retry-After"), now if date is None else date),
+        retry_after=retry_after(raw.headers.get("Retry-After"), now if date is None else date.timestamp()),
         request_id=request_id(raw.headers),
         hint=hint,
     )
@@ -83,16 +83,9 @@ def error_details(body: bytes) -> list[ErrorDetail]:
         # The format of contacts: sentences under one code.
         title = _typed(found.get("message"), str)
         return [ErrorDetail(None, code, title, sentence) for sentence in sentences or [None]]
-    return [_detail(cast("dict[str, Any]", entry)) for entry in entries[:MAX_DETAILS] if isinstance(entry, dict)]
-
-
-def _detail(entry: Mapping[str, Any]) -> ErrorDetail:
-    return ErrorDetail(
-        _typed(entry.get("status"), int),
-        _typed(entry.get("code"), str),
-        _typed(entry.get("title"), str),
-        _typed(entry.get("detail"), str),
-    )
+    objects = [cast("dict[str, Any]", entry) for entry in entries[:MAX_DETAILS] if isinstance(entry, dict)]
+    names = ("code", "title", "detail")
+    return [ErrorDetail(_typed(one.get("status"), int), *(_typed(one.get(n), str) for n in names)) for one in objects]
 
 
 def _typed(value: object, kind: type[T]) -> T | None:
@@ -107,19 +100,9 @@ def retry_after(header: str | None, now: float) -> float | None:
     try:
         seconds = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
-        date = _timestamp(text)
-        return None if date is None else max(date - now, 0.0)
+        date = parse_http_date(text)
+        return None if date is None else max(date.timestamp() - now, 0.0)
     return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _timestamp(date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(date)
-        if moment.tzinfo is None:  # "-0000" is UTC, by RFC 5322
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError, OSError):
-        return None
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
@@ -148,7 +131,7 @@ def decode(raw: RawResponse, envelope: str | None, returns: type[T]) -> T:
     if raw.oversized:
         raise _undecodable(raw, decode_error(raw.body, [_OVERSIZED], Outcome.SENT))
     try:
-        return decode_body(raw.body, envelope, returns, Outcome.SENT)
+        return decode_body(raw.body, envelope, returns, _ACCEPTED)
     except DecodeError as error:
         found = error
     raise _undecodable(raw, found)
@@ -160,16 +143,13 @@ def json_or_none(raw: RawResponse) -> Any:
     Raises:
         DecodeError: If the body is too large.
     """
-    if raw.oversized:
-        raise _undecodable(raw, decode_error(raw.body, [_OVERSIZED], Outcome.SENT))
+    problems = [_OVERSIZED] if raw.oversized else too_large(raw.body)
+    if problems:
+        raise _undecodable(raw, decode_error(raw.body, problems, Outcome.SENT))
     try:
-        check_value_count(raw.body, Outcome.SENT)
         return orjson.loads(raw.body)
     except ValueError:
         return None
-    except DecodeError as error:
-        found = error
-    raise _undecodable(raw, found)
 
 
 def _undecodable(raw: RawResponse, error: DecodeError) -> DecodeError:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @attrs.define(eq=False)
 class CallResult:
-    """A 2xx answer, with the key and the number of attempts of its call."""
+    """A 2xx response, with the operation, the key and the number of attempts of its call."""
 
     raw: RawResponse
     operation: str
@@ -24,11 +24,15 @@ class CallResult:
 
     @property
     def request_id(self) -> str | None:
-        """The server's id of the request, if it gave one."""
+        """The server's id of the request, if it returned one."""
         return request_id(self.raw.headers)
 
     def any_json(self) -> Any:
-        """Return the JSON value of the body; None if it is empty or not JSON. Raises DecodeError if it was cut."""
+        """Return the JSON value of the body, or None if it is empty or not JSON.
+
+        Raises:
+            DecodeError: If the body is too large.
+        """
         try:
             return json_or_none(self.raw)
         except DecodeError as error:
@@ -36,7 +40,11 @@ class CallResult:
         raise self._annotate_error(undecodable)
 
     def decode(self, envelope: str | None, returns: type[T]) -> T:
-        """Return the model in the body. Raises DecodeError, with the key and the attempts."""
+        """Return the model in the body, from the member named ``envelope`` or from the root.
+
+        Raises:
+            DecodeError: If the body does not have the documented shape.
+        """
         try:
             return decode(self.raw, envelope, returns)
         except DecodeError as error:

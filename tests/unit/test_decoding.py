@@ -61,4 +61,4 @@ def test_a_traceback_shows_no_body(case: str) -> None:
     error = _refused(CASES[case][0], Outcome.NOT_SENT)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][1:]
     assert [frame.f_code.co_name for frame in frames] == ["decode_body"]
-    assert sorted(frames[0].f_locals) == ["envelope", "found", "outcome", "returns"]
+    assert sorted(frames[0].f_locals) == ["envelope", "error", "outcome", "problems", "returns"]

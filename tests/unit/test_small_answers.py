@@ -17,7 +17,7 @@ from linq_async import CreatedChat, DecodeError, Outcome, Service
 from linq_async.models.chats import ChatList
 from linq_async.models.contacts import ContactList
 from linq_async.models.messages import MessageList
-from linq_async.wire.bounds import MAX_VALUES, _without_strings, has_too_many_values, value_count
+from linq_async.wire.bounds import MAX_VALUES, has_too_many_values, value_count, without_strings
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import decode, json_or_none
 from tests.support.clients import MESSAGE, ONCE, client_of, failure_of, refusal_of
@@ -185,7 +185,7 @@ def _values_in(value: Any) -> int:
 @given(json_values)
 def test_values_are_counted(value: Any) -> None:
     """Without its texts, JSON has at least as many values as are counted in it, and one more for an empty list."""
-    count = value_count(_without_strings(json.dumps(value).encode()))
+    count = value_count(without_strings(json.dumps(value).encode()))
     assert _values_in(value) <= count <= 2 * _values_in(value)
 
 
