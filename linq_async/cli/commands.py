@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.failure import Failure
 from linq_async.cli.render import show, show_json
-from linq_async.errors import Outcome
 
 BROKEN_PIPE = 141
 """The exit code that shells report for a program killed by SIGPIPE: 128 + 13."""
@@ -61,15 +60,8 @@ def _errors_reported(*, as_json: bool) -> Generator[None]:
         yield
     except _UsageError as error:
         if as_json:
-            failure = Failure(
-                kind="UsageError",
-                message=cast("typer.BadParameter", error).format_message(),
-                outcome=Outcome.NOT_SENT,
-                key=None,
-                attempts=0,
-                code=ExitCode.USAGE,
-            )
-            show_json(failure.as_dict())
+            message = cast("typer.BadParameter", error).format_message()
+            show_json(Failure.of("UsageError", message, ExitCode.USAGE).as_dict())
         raise
     except OSError as error:
         if error.errno not in _WRITE_ERRORS:

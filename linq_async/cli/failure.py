@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -13,14 +14,13 @@ from linq_async.cli.render import aligned, printable, reworded
 from linq_async.errors import (
     APIError,
     ConfigurationError,
-    ErrorDetail,
     InvalidArgumentError,
     KeyReusedError,
     LinqError,
     Outcome,
     UploadError,
 )
-from linq_async.models.chats import CreatedChat
+from linq_async.models.serialize import error_to_dict
 
 _OPTIONS = {
     "send_from": "--from",
@@ -53,79 +53,67 @@ _POINTER = re.compile(r"; the reason is in error\.errors\[\d+\]\.detail")
 class Failure:
     """What went wrong, what became of the message, and what to do next."""
 
-    kind: str
-    message: str
-    outcome: Outcome
-    key: str | None
-    attempts: int
+    report: Mapping[str, Any] = attrs.field(repr=False)
+    """The error as ``error_to_dict`` returns it, with the command's own message."""
     code: ExitCode
-    status: int | None = None
-    request_id: str | None = None
-    retry_after: float | None = None
-    details: tuple[ErrorDetail, ...] = ()
     shown: str | None = None
     """The message that the server shows in place of this one."""
+
+    @classmethod
+    def of(cls, kind: str, message: str, code: ExitCode, **fields: Any) -> Failure:
+        """Return a failure that is not an error of the client. ``fields`` are those of a LinqError."""
+        return cls(report=error_to_dict(LinqError(message, **fields)) | {"type": kind}, code=code)
 
     @property
     def next_step(self) -> str:
         """What to do next, in a sentence or two."""
-        if self.kind == KeyReusedError.__name__:
-            return _NEXT_STEPS_KEY_REUSED[self.outcome]
-        if self.outcome is Outcome.UNKNOWN:
-            retry = f" Retry with --key {printable(self.key)}, and nobody is texted twice." if self.key else ""
+        outcome, kind, key = Outcome(self.report["outcome"]), self.report["type"], self.report["idempotency_key"]
+        if kind == KeyReusedError.__name__:
+            return _NEXT_STEPS_KEY_REUSED[outcome]
+        if outcome is Outcome.UNKNOWN:
+            retry = f" Retry with --key {printable(key)}, and nobody is texted twice." if key else ""
             return f"It may have been sent.{retry}"
-        if self.outcome is Outcome.SENT:
+        if outcome is Outcome.SENT:
             return "The server accepted it: do not send it again."
-        if self.retry_after is not None:
-            return f"Nothing was sent. Retry in {self.retry_after:.0f} s."
-        return _NEXT_STEPS.get(self.kind, "Nothing was sent. Fix the problem and retry.")
+        if self.report.get("retry_after") is not None:
+            return f"Nothing was sent. Retry in {self.report['retry_after']:.0f} s."
+        return _NEXT_STEPS.get(kind, "Nothing was sent. Fix the problem and retry.")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the failure as a JSON-ready dict."""
-        details = [
-            {"status": one.status, "code": one.code, "title": one.title, "detail": one.detail} for one in self.details
-        ]
-        names = {"kind": "type", "key": "idempotency_key", "code": "exit_code", "details": "errors"}
-        values = {"outcome": self.outcome.value, "code": self.code.value, "details": details}
-        fields = attrs.asdict(self, recurse=False).items()
-        report = {names.get(name, name): values.get(name, value) for name, value in fields}
-        return {"error": {**report, "next_step": self.next_step}}
+        always: dict[str, Any] = {"status": None, "retry_after": None, "errors": []}
+        more = {"shown": self.shown, "exit_code": self.code.value, "next_step": self.next_step}
+        return {"error": {**always, **self.report, **more}}
 
     def lines(self) -> list[str]:
         """Return the failure as lines of text."""
+        report = self.report
         details = aligned(
             [
-                ("outcome", self.outcome.value),
-                ("key", self.key),
+                ("outcome", report["outcome"]),
+                ("key", report["idempotency_key"]),
                 ("shown", self.shown),
-                ("attempts", self.attempts),
-                ("request id", self.request_id),
+                ("attempts", report["attempts"]),
+                ("request id", report["request_id"]),
             ]
         )
-        reasons = [
-            f"  the server says: {printable(one.detail or one.title)}"
-            for one in self.details
-            if one.detail or one.title
-        ]
-        return [f"{_HEADINGS[self.outcome]}: {printable(self.message)}", *reasons, *details, self.next_step]
+        reasons = [one["detail"] or one["title"] for one in report.get("errors", ())]
+        quoted = [f"  the server says: {printable(reason)}" for reason in reasons if reason]
+        heading = f"{_HEADINGS[Outcome(report['outcome'])]}: {printable(report['message'])}"
+        return [heading, *quoted, *details, self.next_step]
 
 
 def failure_from(error: LinqError, key: str | None) -> Failure:
     """Return the failure that an error of the client amounts to."""
+    report = error_to_dict(error, show_details=True) | {"message": _message(error), "idempotency_key": key}
+    if isinstance(error, APIError) and not error.attempts:  # not sent, because of an earlier Retry-After
+        report["status"] = None
     refused = isinstance(error, ConfigurationError | InvalidArgumentError)
-    shown = error.result if isinstance(error, KeyReusedError) else None
+    chat = isinstance(error, KeyReusedError) and report["chat_id"] is not None
     return Failure(
-        kind=type(error).__name__,
-        message=_message(error),
-        outcome=error.outcome,
-        key=key,
-        attempts=error.attempts,
+        report=report,
         code=ExitCode.USAGE if refused else exit_code_for(error.outcome),
-        status=error.status if isinstance(error, APIError) and error.attempts else None,
-        request_id=error.request_id,
-        retry_after=error.retry_after if isinstance(error, APIError) else None,
-        details=error.errors if isinstance(error, APIError) else (),
-        shown=f"message {shown.message.id} in chat {shown.id}" if isinstance(shown, CreatedChat) else None,
+        shown=f"message {report['message_id']} in chat {report['chat_id']}" if chat else None,
     )
 
 
@@ -148,11 +136,11 @@ def interrupted(error: BaseException, key: str | None, records: list[Attempt]) -
     """Return the failure of a send that ended without an error of the client: by Ctrl-C, or by a bug."""
     outcome = Outcome.NOT_SENT if not records else records[-1].outcome or Outcome.UNKNOWN
     by_signal = isinstance(error, KeyboardInterrupt)
-    return Failure(
-        kind="Interrupted" if by_signal else type(error).__name__,
-        message="interrupted" if by_signal else f"an unexpected {type(error).__name__}: please report it",
+    return Failure.of(
+        "Interrupted" if by_signal else type(error).__name__,
+        "interrupted" if by_signal else f"an unexpected {type(error).__name__}: please report it",
+        exit_code_for(outcome),
         outcome=outcome,
-        key=key,
+        idempotency_key=key,
         attempts=records[-1].number if records else 0,
-        code=exit_code_for(outcome),
     )

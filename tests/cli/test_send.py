@@ -109,7 +109,9 @@ def test_no_new_key_while_the_outcome_is_unknown(run: Run, sandbox: Sandbox, san
     result = run(*ARGUMENTS, "--key", "order-1", "--json", env=sandbox_env)
     error = json.loads(result.stdout)["error"]
     assert (result.exit_code, error["type"], error["outcome"]) == (3, "KeyReusedError", "unknown")
-    assert error["shown"] == f"message {sandbox.messages[0].id} in chat {sandbox.chats[0].id}"
+    message_id, chat_id = sandbox.messages[0].id, sandbox.chats[0].id
+    assert (error["message_id"], error["chat_id"]) == (message_id, chat_id)
+    assert error["shown"] == f"message {message_id} in chat {chat_id}"
     assert "--key" not in result.stderr
 
 
@@ -215,7 +217,7 @@ def test_failure_in_json(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]
     assert error["type"] == "ServerError"
     assert (error["outcome"], error["idempotency_key"], error["status"]) == ("unknown", "order-1", 503)
     assert error["exit_code"] == result.exit_code == 3
-    assert error["attempts"] == 1
+    assert (error["attempts"], error["operation"]) == (1, "chats.create")
     assert "--key order-1" in result.stderr
 
 
