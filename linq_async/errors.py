@@ -225,8 +225,8 @@ class RequestTimeoutError(LinqError, TimeoutError):
 
 
 _PHASES = {
-    "write": "write timeout: the server took no further bytes of the body",
-    "read": "read timeout: no whole answer came",
+    "write": "write timeout: the server read no more of the body",
+    "read": "read timeout: the response was not complete",
     "total": "total timeout: the call did not end",
 }
 

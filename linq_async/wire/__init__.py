@@ -1,1 +1,1 @@
-"""Requests and answers as values: no await, no clock, no environment, no aiohttp."""
+"""Requests and responses as values: without I/O, a clock, the environment or aiohttp."""

@@ -60,7 +60,7 @@ def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> lis
     path = "$" if envelope is None else f"$.{envelope}"
     is_counted = returns in DECODABLE if isinstance(returns, type) else False
     if len(body) > _MAX_DIAGNOSED_BYTES or (not is_counted and value_count(body) > _MAX_DIAGNOSED_VALUES):
-        return [f"{path}: not accepted, and too large to say where"]
+        return [f"{path}: not accepted, and too large to explain"]
     if envelope is not None:
         if data.__class__ is not dict or envelope not in data:
             return [f"{path}: required field missing"]

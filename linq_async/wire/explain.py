@@ -1,4 +1,4 @@
-"""The text of an API error beyond its status: the codes, where the explanation is, and a hint."""
+"""The text of an API error beyond its status: the codes, the explanation or a pointer to it, and a hint."""
 
 from __future__ import annotations
 
