@@ -376,24 +376,3 @@ class DeliveryTimeoutError(LinqError):
         """The timeout, in seconds."""
         self.delivery_status: str | None = delivery_status
         """The last delivery status of the message."""
-
-
-STATUS_ERRORS: dict[int, type[APIError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    413: PayloadTooLargeError,
-    422: UnprocessableEntityError,
-    429: RateLimitError,
-}
-
-
-def error_class(status: int) -> type[APIError]:
-    """Return the exception class of a status outside 2xx."""
-    if 500 <= status <= 599:
-        return ServerError
-    if 300 <= status <= 399:
-        return RedirectError
-    return STATUS_ERRORS.get(status, APIError)

@@ -10,7 +10,22 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from linq_async.config import Settings
-from linq_async.errors import APIError, DecodeError, ErrorDetail, Outcome, error_class
+from linq_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    DecodeError,
+    ErrorDetail,
+    NotFoundError,
+    Outcome,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RedirectError,
+    ServerError,
+    UnprocessableEntityError,
+)
 from linq_async.wire.bounds import ERROR_BODY_BYTES
 from linq_async.wire.decoding import decode_body, decode_error, too_large
 from linq_async.wire.explain import explanation, number_hint
@@ -27,6 +42,16 @@ _NUMBER = re.compile(r"(?:[0-9][^0-9A-Za-z]*){7}")
 
 T = TypeVar("T")
 
+_ERROR_CLASSES: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: PayloadTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
 _REASONS = {
     400: "bad request",
     401: "the token is missing or not accepted",
@@ -64,6 +89,15 @@ def refusal(raw: RawResponse, now: float, request: Request, settings: Settings) 
         request_id=request_id(raw.headers),
         hint=hint,
     )
+
+
+def error_class(status: int) -> type[APIError]:
+    """Return the exception class of a status outside 2xx."""
+    if 500 <= status <= 599:
+        return ServerError
+    if 300 <= status <= 399:
+        return RedirectError
+    return _ERROR_CLASSES.get(status, APIError)
 
 
 def error_details(body: bytes) -> list[ErrorDetail]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from linq_async.errors import error_class
 from linq_async.sandbox import LoggedRequest, Sandbox
 from linq_async.wire.request import RawResponse
+from linq_async.wire.response import error_class
 from tests.support.clients import refusal_of
 
 README = Path(__file__).parents[2] / "README.md"

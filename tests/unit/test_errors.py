@@ -26,7 +26,6 @@ from linq_async.errors import (
     Problem,
     RequestTimeoutError,
     UploadError,
-    error_class,
 )
 
 
@@ -138,31 +137,6 @@ def test_an_error_needs_no_arguments(kind: type[LinqError]) -> None:
 def test_an_error_is_also_the_builtin_one(kind: type[LinqError], builtin: type[Exception]) -> None:
     """Those who catch the built-in class catch ours."""
     assert issubclass(kind, builtin)
-
-
-@pytest.mark.parametrize(
-    ("status", "name"),
-    [
-        (300, "RedirectError"),
-        (308, "RedirectError"),
-        (400, "BadRequestError"),
-        (401, "AuthenticationError"),
-        (402, "APIError"),
-        (403, "PermissionDeniedError"),
-        (404, "NotFoundError"),
-        (409, "ConflictError"),
-        (413, "PayloadTooLargeError"),
-        (422, "UnprocessableEntityError"),
-        (429, "RateLimitError"),
-        (500, "ServerError"),
-        (599, "ServerError"),
-        (600, "APIError"),
-        (101, "APIError"),
-    ],
-)
-def test_a_status_has_its_class(status: int, name: str) -> None:
-    """Each status outside 2xx has one class, and an unlisted one is an APIError."""
-    assert error_class(status).__name__ == name
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 
 from linq_async import APIError, DecodeError, ErrorDetail, LinqClient, LinqError, Outcome
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import decode
+from linq_async.wire.response import decode, error_class
 from tests.support.clients import MESSAGE, ONCE, TOKEN, failure_of, refusal_of
 from tests.support.loopback import CREATED_CHAT
 
@@ -246,3 +246,28 @@ def test_a_2xx_that_is_not_the_contract(body: bytes, *, oversized: bool, path: s
     error = caught.value
     assert (error.outcome, error.paths, error.status, error.request_id) == (Outcome.SENT, (path,), 200, "r")
     assert error.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (300, "RedirectError"),
+        (308, "RedirectError"),
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (402, "APIError"),
+        (403, "PermissionDeniedError"),
+        (404, "NotFoundError"),
+        (409, "ConflictError"),
+        (413, "PayloadTooLargeError"),
+        (422, "UnprocessableEntityError"),
+        (429, "RateLimitError"),
+        (500, "ServerError"),
+        (599, "ServerError"),
+        (600, "APIError"),
+        (101, "APIError"),
+    ],
+)
+def test_a_status_has_its_class(status: int, name: str) -> None:
+    """Each status outside 2xx has one class, and an unlisted one is an APIError."""
+    assert error_class(status).__name__ == name

@@ -24,10 +24,10 @@ from linq_async import (
     RetryPolicy,
     UploadError,
 )
-from linq_async.errors import TimeoutPhase, error_class
+from linq_async.errors import TimeoutPhase
 from linq_async.retry import may_retry, must_stop, wait_for
 from linq_async.wire.request import Request
-from linq_async.wire.response import retry_after
+from linq_async.wire.response import error_class, retry_after
 
 POLICY = RetryPolicy()
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
