@@ -22,7 +22,7 @@ from linq_async.retry import may_retry, must_stop, preload, retrying, wait_for
 from linq_async.timing import Timing
 from linq_async.transport.attachments import measured
 from linq_async.transport.exchange import Exchange
-from linq_async.transport.limits import Limits, PausedError, Throttle, jitter
+from linq_async.transport.limits import HeldBackError, Limits, Throttle, jitter
 from linq_async.transport.session import Pool, Transport
 from linq_async.wire.body import NO_BODY, Body, Multipart, encode_multipart, encode_plain, key_of
 from linq_async.wire.converter import prepare
@@ -84,7 +84,7 @@ class Pipeline:
         try:
             pool = self.transport.pool()
             call = Call(request, pool)
-            call.body = encode_plain(request) or await self._encode_multipart(request)
+            call.body = encode_plain(request) or await self._encode_multipart(request, pool)
             if self.throttle.must_wait(pool, request.group):
                 await self.throttle.acquire(pool, request.group, request.operation)
             else:
@@ -114,11 +114,12 @@ class Pipeline:
         pool = self.transport.pool()
         return await measured(message.uploads(), self.settings, lambda: pool.closed)
 
-    async def _encode_multipart(self, request: Request) -> Multipart:
+    async def _encode_multipart(self, request: Request, pool: Pool) -> Multipart:
         key, message = key_of(request), request.message
         assert message is not None
         if request.sizes is None:
             request.sizes = await self.measure(message)
+            pool.check_open()
         return encode_multipart(message, key, request.sizes, f"linq-{secrets.token_hex(16)}")
 
     async def _retry(self, call: Call, failed: LinqError) -> RawResponse:
@@ -152,10 +153,10 @@ class Pipeline:
             return await loop(attempt)
         except LinqError as error:
             last = error
-        except PausedError as paused:
-            last.message += f"; not retried: the server asked another call to wait {paused.remaining:.1f} s more"
+        except HeldBackError as held_back:
+            last.message += f"; not retried: the next attempt would have to wait {held_back.remaining:.1f} s more"
             if isinstance(last, APIError):
-                last.retry_after = paused.remaining
+                last.retry_after = held_back.remaining
         self._report(call)
         _annotate_error(call, last)  # an error that ended a wait between two attempts is not annotated yet
         raise last.with_traceback(None)  # the frames of tenacity explain nothing

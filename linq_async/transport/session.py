@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
@@ -51,17 +52,21 @@ class Pool:
 
     async def sleep(self, timing: Timing, seconds: float) -> None:
         """Sleep. Raises ClientStateError if the client is closed, now or meanwhile."""
-        self.check_open()
+        await self.wait(asyncio.ensure_future(timing.sleep(seconds)))
+
+    async def wait(self, sleeping: asyncio.Future[None]) -> None:
+        """Wait until a future is done or cancelled. Raises ClientStateError if the client is closed meanwhile."""
         # A future for each: one for all would search through all its callbacks whenever one of them leaves.
-        sleeping = asyncio.ensure_future(timing.sleep(seconds))
         self.sleeping.add(sleeping)
         try:
+            self.check_open()
             await asyncio.wait([sleeping])
         finally:
             self.sleeping.discard(sleeping)
             sleeping.cancel()
         self.check_open()
-        sleeping.result()
+        if not sleeping.cancelled():
+            sleeping.result()
 
     async def close(self) -> None:
         """End the calls under way and those that wait; then close the session, unless it is external."""
@@ -88,6 +93,8 @@ class Transport:
         self._settings = settings
         self._max_connections = max_connections
         self._external = session
+        self._opening = threading.Lock()
+        """For a client that is used in two threads by mistake: both would open a pool."""
         self._pool: Pool | None = None
         self.closed: bool = False
 
@@ -106,7 +113,9 @@ class Transport:
         pool = self._pool
         if pool is not None and pool.loop is loop and not self.closed:
             return pool
-        return self._open(loop)
+        with self._opening:
+            self._pool = self._open(loop)
+            return self._pool
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> Pool:
         if self.closed:
@@ -116,8 +125,7 @@ class Transport:
                 "the client belongs to another event loop that is not closed: make one client per loop, "
                 "or close the first loop before the second one starts"
             )
-        self._pool = self._own_pool(loop) if self._external is None else self._external_pool(loop, self._external)
-        return self._pool
+        return self._own_pool(loop) if self._external is None else self._external_pool(loop, self._external)
 
     def _external_pool(self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> Pool:
         connector = session.connector

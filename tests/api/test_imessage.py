@@ -6,17 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sized
 from functools import partial
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from linq_async import Attempt, Availability, ClientStateError, LinqClient, RateLimitError, RetryPolicy
 from linq_async.sandbox import Sandbox
-from linq_async.timing import Timing
-from linq_async.transport.limits import Pacer
-from linq_async.wire.request import LimitGroup
 from tests.support.clock import Clock, until
 from tests.support.world import LINE, MIRA, THEO, client_on, failure_of
 
@@ -189,20 +184,3 @@ async def test_a_wrong_argument_takes_no_turn(linq: LinqClient, sandbox: Sandbox
     error = await failure_of(linq.imessage.check(5))  # type: ignore[arg-type]
     assert error.message == "phone_number must be a str, not int"
     assert (await linq.imessage.check(LINE)).available
-
-
-def test_a_line_belongs_to_no_loop() -> None:
-    """A client keeps the pace across several event loops in turn."""
-    clock, pacer = Clock(), Pacer(LimitGroup("imessage.check", interval=10.0))
-
-    async def sleep(_: Timing, seconds: float) -> None:
-        clock.sleeps.append(seconds)
-        clock.advance(seconds)  # without a turn of the loop, in which another could sleep as well
-
-    async def three_turns() -> None:
-        pool: Any = SimpleNamespace(sleep=sleep)
-        await asyncio.gather(*(pacer.acquire(clock.timing(), pool) for _ in range(3)))
-
-    asyncio.run(three_turns())
-    asyncio.run(three_turns())
-    assert clock.sleeps == [10.0] * 5

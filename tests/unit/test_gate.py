@@ -133,7 +133,7 @@ async def test_a_retry_ends_at_a_gate_that_stays_closed_too_long(clock: Clock) -
     assert isinstance(error, ServerError)
     assert (error.status, error.outcome, error.idempotency_key, error.attempts) == (503, Outcome.UNKNOWN, "k", 1)
     assert error.retry_after == 500.0 - clock.sleeps[0]
-    assert "not retried: the server asked another call to wait 499." in str(error)
+    assert "not retried: the next attempt would have to wait 499." in str(error)
     assert len(server.seen) == 1
 
 
@@ -158,7 +158,7 @@ async def test_a_stream_that_nothing_was_read_of_is_not_said_to_be_spent(clock: 
         stream = Upload.from_chunks(once(), filename="a.bin")
         error = await failure_of(Chats(unreachable).create(**MESSAGE, attachments=[stream]))
     assert isinstance(error, ConnectError)
-    assert "asked another call to wait" in str(error)
+    assert "the next attempt would have to wait" in str(error)
     assert (error.outcome, error.attempts) == (Outcome.NOT_SENT, 1)
     assert "read only once" not in str(error)
 

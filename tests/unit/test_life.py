@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -23,6 +25,8 @@ from linq_async import (
     RetryPolicy,
     Timeouts,
 )
+from linq_async.config import Settings
+from linq_async.transport.session import Pool, Transport
 from tests.support.clients import MESSAGE, ONCE, TOKEN, client_of, failure_of
 from tests.support.loopback import CREATED, Loopback, Reply, Seen, refused
 
@@ -175,6 +179,47 @@ async def test_closing_ends_the_calls_on_a_lent_session() -> None:
         silence.ended.set()
         assert not session.closed
     assert [type(error) for error in errors] == [ClientStateError]
+
+
+@pytest.mark.asyncio
+async def test_closing_ends_a_call_whose_file_is_measured(tmp_path: Path) -> None:
+    """A call whose attachment is measured while the client is closed sends nothing, also on an external session."""
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"x")
+    async with Loopback() as server, aiohttp.ClientSession() as session:
+        linq = client_of(server, session=session)
+        call = asyncio.create_task(linq.chats.create(**MESSAGE, attachments=[file]))
+        await asyncio.sleep(0)
+        await linq.aclose()
+        error = await failure_of(call)
+    assert (type(error), error.outcome, server.seen) == (ClientStateError, Outcome.NOT_SENT, [])
+
+
+def test_two_threads_do_not_open_two_pools() -> None:
+    """If two threads make the first call of a client at the same time, one of them gets ClientStateError."""
+    opening, finished = threading.Barrier(2), threading.Barrier(2)
+
+    class SlowTransport(Transport):
+        """Gives the other thread time to open a pool as well."""
+
+        def _own_pool(self, loop: asyncio.AbstractEventLoop) -> Pool:
+            with suppress(threading.BrokenBarrierError):
+                opening.wait(0.1)
+            return super()._own_pool(loop)
+
+    transport = SlowTransport(Settings(token=TOKEN, base_url="http://127.0.0.1"), max_connections=1, session=None)
+
+    async def use() -> type:
+        try:
+            return type(transport.pool())
+        except ClientStateError:
+            return ClientStateError
+        finally:
+            finished.wait(5)
+
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(asyncio.run, [use(), use()]))
+    assert set(results) == {Pool, ClientStateError}
 
 
 @pytest.mark.asyncio
