@@ -44,7 +44,7 @@ async def sent_parts(server: Recorder, *attachments: Attachable, **fields: Any) 
     """Send once, and return the parts that arrived."""
     async with client(server) as linq:
         await send(linq, *attachments, **fields)
-    request = server.seen[-1]
+    request = server.log[-1]
     return read_python_multipart(request.body, request.headers["content-type"])
 
 
@@ -59,7 +59,7 @@ async def leaving_nothing(server: Recorder, **settings: Any) -> AsyncGenerator[L
     descriptors, tasks = open_descriptors(), asyncio.all_tasks()
     async with client(server, **settings) as linq:
         yield linq
-    await server.idle()
+    assert await server.settled(PATIENCE) == 0
     left = await settled(lambda: [*(open_descriptors() - descriptors), *(asyncio.all_tasks() - tasks)])
     assert left == []
 

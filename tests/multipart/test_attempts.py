@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from linq_async import ConnectError, ConnectionLostError, LinqError, Outcome, ServerError, Upload
+from tests.support.script import Behaviour
+from tests.support.store import Seen
 
 from .kinds import BIG, KINDS, SMALL, Given, Workshop, factory
 from .reading import READERS, Part
-from .recorder import Recorded, Recorder, Step
+from .recorder import BUSY, RESET, Recorder
 from .sending import KEY, RECIPIENT, SENDER, client, leaving_nothing, send
 
 TEXT = 'Grüße 🎉, "quoted" \\ 50% %41\nsecond line\r\n\r\n--linq-\r\nContent-Type: text/html; last\t'
@@ -47,7 +49,7 @@ def expected(*files: Given) -> list[tuple[str, str | None, str | None, str]]:
     return texts + [(field, file.filename, file.content_type, _digest(file.data)) for file in files]
 
 
-def assert_arrived(request: Recorded, *files: Given) -> None:
+def assert_arrived(request: Seen, *files: Given) -> None:
     """Assert that both parsers find exactly these parts."""
     for read in READERS.values():
         assert [_facts(part) for part in read(request.body, request.headers["content-type"])] == expected(*files)
@@ -58,11 +60,11 @@ def assert_arrived(request: Recorded, *files: Given) -> None:
 async def test_attempts_one_and_two_carry_what_went_in(server: Recorder, workshop: Workshop, kind: str) -> None:
     """After a 503 both attempts have the same bytes, and all parts."""
     given = KINDS[kind](workshop)
-    server.script = [Step.BUSY]
+    server.script[:] = [BUSY]
     async with client(server) as linq:
         chat = await send(linq, given.attachment, EXTRA, **FIELDS)
     assert chat.attempts == 2
-    first, second = server.seen
+    first, second = server.log
     extra = Given(EXTRA, SMALL, "last.png", "image/png")
     assert_arrived(first, given, extra)
     assert (second.body, second.headers) == (first.body, first.headers)
@@ -73,11 +75,11 @@ async def test_attempts_one_and_two_carry_what_went_in(server: Recorder, worksho
 async def test_an_upload_restarts_after_a_reset(server: Recorder, workshop: Workshop, kind: str) -> None:
     """After two resets in the middle of the body, the third attempt carries all of it."""
     given = KINDS[kind](workshop)
-    server.script = [Step.RESET, Step.RESET]
+    server.script[:] = [RESET, RESET]
     async with client(server) as linq:
         chat = await send(linq, given.attachment, **FIELDS)
-    assert chat.attempts == len(server.seen) == 3
-    assert_arrived(server.seen[2], given)
+    assert chat.attempts == len(server.log) == 3
+    assert_arrived(server.log[2], given)
 
 
 @pytest.mark.asyncio
@@ -87,9 +89,9 @@ async def test_one_upload_serves_many_sends(server: Recorder, workshop: Workshop
     async with client(server) as linq:
         for _ in range(2):
             await send(linq, *(given.attachment for given in givens), **FIELDS)
-    boundaries = [request.headers["content-type"].rpartition("=")[2].encode() for request in server.seen]
-    assert server.seen[0].body == server.seen[1].body.replace(boundaries[1], boundaries[0])
-    assert_arrived(server.seen[1], *givens)
+    boundaries = [request.headers["content-type"].rpartition("=")[2].encode() for request in server.log]
+    assert server.log[0].body == server.log[1].body.replace(boundaries[1], boundaries[0])
+    assert_arrived(server.log[1], *givens)
 
 
 def one_shot(size: int | None = None) -> Upload:
@@ -119,8 +121,8 @@ async def test_a_one_shot_stream_arrives(server: Recorder, size: int | None) -> 
     async with client(server) as linq:
         chat = await send(linq, one_shot(size), **FIELDS)
     assert chat.attempts == 1
-    assert_arrived(server.seen[0], Given(EXTRA, BIG, "voice.caf", "audio/x-caf"))
-    assert server.seen[0].chunked == (size is None)
+    assert_arrived(server.log[0], Given(EXTRA, BIG, "voice.caf", "audio/x-caf"))
+    assert server.log[0].chunked == (size is None)
 
 
 @pytest.mark.asyncio
@@ -129,25 +131,25 @@ async def test_a_plain_iterator_arrives(server: Recorder) -> None:
     chunks = Countdown(b"", b"one ", bytearray(b"two "), memoryview(b"three"), b"")  # type: ignore[arg-type]
     async with client(server) as linq:
         await send(linq, Upload.from_chunks(chunks, filename="a.txt"), **FIELDS)
-    assert_arrived(server.seen[0], Given(EXTRA, b"one two three", "a.txt", "text/plain"))
+    assert_arrived(server.log[0], Given(EXTRA, b"one two three", "a.txt", "text/plain"))
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("step", "kind"), [(Step.BUSY, ServerError), (Step.RESET, ConnectionLostError)])
-async def test_a_one_shot_stream_gets_one_attempt(server: Recorder, step: Step, kind: type[LinqError]) -> None:
+@pytest.mark.parametrize(("step", "kind"), [(BUSY, ServerError), (RESET, ConnectionLostError)])
+async def test_a_one_shot_stream_gets_one_attempt(server: Recorder, step: Behaviour, kind: type[LinqError]) -> None:
     """A one-shot stream is sent once, and the error explains why it was not retried."""
-    server.script = [step]
+    server.script[:] = [step]
     async with leaving_nothing(server) as linq:
         with pytest.raises(kind, match="not retried: an attachment can be read only once") as caught:
             await send(linq, one_shot())
-    assert (caught.value.attempts, caught.value.outcome, len(server.seen)) == (1, Outcome.UNKNOWN, 1)
+    assert (caught.value.attempts, caught.value.outcome, len(server.log)) == (1, Outcome.UNKNOWN, 1)
 
 
 @pytest.mark.asyncio
 async def test_a_one_shot_stream_waits_for_a_connection(server: Recorder) -> None:
     """A stream is retried, and can be sent later, as long as no connection was made."""
     upload = one_shot()
-    server.shut()
+    await server.stop_listening()
     async with client(server) as linq:
         with pytest.raises(ConnectError) as caught:
             await send(linq, upload)
@@ -155,4 +157,4 @@ async def test_a_one_shot_stream_waits_for_a_connection(server: Recorder) -> Non
     assert "only once" not in str(caught.value)
     async with Recorder() as another, client(another) as linq:
         await send(linq, upload, **FIELDS)
-    assert_arrived(another.seen[0], Given(EXTRA, BIG, "voice.caf", "audio/x-caf"))
+    assert_arrived(another.log[0], Given(EXTRA, BIG, "voice.caf", "audio/x-caf"))

@@ -12,7 +12,7 @@ from linq_async import NewChat, Upload
 
 from .kinds import BIG, KINDS, SMALL, Workshop, factory
 from .reading import raw_parts
-from .recorder import Recorder, Step
+from .recorder import BUSY, Recorder
 from .sending import KEY, client, send, sent_parts
 
 PAGE = (
@@ -60,7 +60,7 @@ async def test_the_example_of_the_page_is_json(server: Recorder) -> None:
     """Without files the documented example is sent as JSON, byte for byte."""
     async with client(server) as linq:
         await linq.chats.send(EXAMPLE)
-    (request,) = server.seen
+    (request,) = server.log
     assert request.body == GOLDEN_JSON
     assert request.json == json.loads(PAGE)
     assert request.headers["content-type"] == "application/json"
@@ -74,7 +74,7 @@ async def test_the_example_with_two_files_is_multipart(server: Recorder, worksho
     files = [workshop.file("quote.pdf", b"%PDF-1"), Upload.from_bytes(b"map", filename="日本語 (1).png")]
     async with client(server) as linq:
         await linq.chats.send(_with(attachments=files, attachment_urls=["https://example.com/menu.pdf"]))
-    (request,) = server.seen
+    (request,) = server.log
     media_type, _, boundary = request.headers["content-type"].partition("; boundary=")
     assert media_type == "multipart/form-data"
     assert request.body.decode() == GOLDEN_FORM % {"b": boundary}
@@ -87,7 +87,7 @@ async def test_optional_fields_are_left_out(server: Recorder) -> None:
         await linq.chats.send(_with(display_name=None))
         file = Upload.from_bytes(b"x", filename="a.txt")
         await linq.chats.send(_with(display_name=None, attachments=[file], idempotency_key="another"))
-    as_json, as_form = server.seen
+    as_json, as_form = server.log
     assert as_json.json["chat"] == {"phone_numbers": list(EXAMPLE.phone_numbers)}
     assert set(as_json.json["message"]) == {"text", "idempotency_key"}
     assert b"display_name" not in as_form.body
@@ -101,7 +101,7 @@ async def test_urls_alone_stay_json(server: Recorder) -> None:
     urls = ["https://example.com/menü.pdf", "http://example.com:8080/a?b=c"]
     async with client(server) as linq:
         await linq.chats.send(_with(attachment_urls=urls, text=text))
-    message = server.seen[0].json["message"]
+    message = server.log[0].json["message"]
     assert (message["attachment_urls"], message["text"]) == (urls, text)
 
 
@@ -112,7 +112,7 @@ async def test_the_length_is_sent_if_it_is_known(server: Recorder, workshop: Wor
     given = KINDS[kind](workshop)
     async with client(server) as linq:
         await send(linq, given.attachment)
-    (request,) = server.seen
+    (request,) = server.log
     assert request.chunked != given.sized
     assert request.headers.get("content-length") == (str(len(request.body)) if given.sized else None)
 
@@ -123,7 +123,7 @@ async def test_one_stream_of_unknown_size_makes_the_body_chunked(server: Recorde
     stream = Upload.from_chunks(factory(SMALL), filename="a.bin")
     async with client(server) as linq:
         await send(linq, workshop.file("a.txt"), stream, Upload.from_bytes(SMALL, filename="b.bin"))
-    (request,) = server.seen
+    (request,) = server.log
     assert request.chunked
     assert [part.data for part in raw_parts(request.body, request.headers["content-type"])][-3:] == [BIG, SMALL, SMALL]
 
@@ -133,7 +133,7 @@ async def test_only_files_have_a_content_type(server: Recorder) -> None:
     """A text part has only Content-Disposition: some servers take a text with a type for a file."""
     async with client(server) as linq:
         await send(linq, Upload.from_bytes(SMALL, filename="a.bin"), display_name="Grüße")
-    request = server.seen[0]
+    request = server.log[0]
     for part in raw_parts(request.body, request.headers["content-type"]):
         names = [name for name, _ in part.headers]
         is_file = b"filename=" in part.headers[0][1]
@@ -147,14 +147,14 @@ async def test_the_key_is_the_same_on_every_attempt(
     server: Recorder, attachments: list[Upload], key: str | None
 ) -> None:
     """Four attempts have one key in the field that v2 reads, and the result has it."""
-    server.script = [Step.BUSY, Step.BUSY, Step.BUSY]
+    server.script[:] = [BUSY, BUSY, BUSY]
     async with client(server) as linq:
         chat = await send(linq, *attachments, idempotency_key=key)
-    keys = {_key(request.body, request.headers["content-type"]) for request in server.seen}
+    keys = {_key(request.body, request.headers["content-type"]) for request in server.log}
     assert keys == {chat.idempotency_key}
-    assert (chat.attempts, len(server.seen)) == (4, 4)
+    assert (chat.attempts, len(server.log)) == (4, 4)
     assert key is None or chat.idempotency_key == key
-    assert len({request.body for request in server.seen}) == 1
+    assert len({request.body for request in server.log}) == 1
 
 
 def _key(body: bytes, content_type: str) -> str:
@@ -171,5 +171,5 @@ async def test_two_sends_have_two_keys_and_two_boundaries(server: Recorder) -> N
     upload = Upload.from_bytes(b"x", filename="a.txt")
     for _ in range(2):
         await sent_parts(server, upload, idempotency_key=None)
-    types = {request.headers["content-type"] for request in server.seen}
-    assert len(types) == len({_key(request.body, request.headers["content-type"]) for request in server.seen}) == 2
+    types = {request.headers["content-type"] for request in server.log}
+    assert len(types) == len({_key(request.body, request.headers["content-type"]) for request in server.log}) == 2

@@ -20,7 +20,7 @@ from linq_async import InvalidArgumentError, Outcome, RetryPolicy, Upload, Uploa
 
 from .kinds import BIG, HANDLES, OFFSET, Workshop
 from .reading import read_python_multipart
-from .recorder import MIDWAY, Recorder, Step
+from .recorder import BUSY, CREATE, RESET, Recorder
 from .sending import client, leaving_nothing, send, sent_file
 
 ANY_UPLOAD: Any = Upload
@@ -35,7 +35,7 @@ async def test_a_handle_is_neither_closed_nor_moved(server: Recorder, workshop: 
     """After three attempts the caller's file is open and at its old position."""
     handle = HANDLES[kind](workshop)
     stood = handle.tell()
-    server.script = [Step.BUSY, Step.RESET]
+    server.script[:] = [BUSY, RESET]
     async with leaving_nothing(server) as linq:
         await send(linq, Upload.from_file(handle, filename="scan.pdf"))
     assert not handle.closed
@@ -48,11 +48,11 @@ async def test_a_handle_is_neither_closed_nor_moved(server: Recorder, workshop: 
 async def test_one_handle_serves_twenty_sends_at_once(server: Recorder, workshop: Workshop, kind: str) -> None:
     """Twenty concurrent sends of one open file all arrive whole, though some are reset or rejected."""
     handle = HANDLES[kind](workshop)
-    server.script = [Step.RESET, Step.CREATE, Step.BUSY] * 4
+    server.script[:] = [RESET, CREATE, BUSY] * 4
     patient = RetryPolicy(max_attempts=9, initial_delay=0.0)  # should one send meet all eight failures
     async with leaving_nothing(server, retry=patient) as linq:
         await asyncio.gather(*(send(linq, Upload.from_file(handle, filename="a.pdf")) for _ in range(20)))
-    whole = [seen for seen in server.seen if len(seen.body) > MIDWAY]
+    whole = server.seen
     assert len(whole) == 24
     for request in whole:
         part = read_python_multipart(request.body, request.headers["content-type"])[-1]
@@ -176,7 +176,7 @@ async def test_a_handle_that_was_closed_before_is_refused(server: Recorder, work
     async with leaving_nothing(server) as linq:
         with pytest.raises(InvalidArgumentError, match=r"attachments\[0\] .*is closed"):
             await send(linq, handle)
-    assert server.seen == []
+    assert server.log == []
 
 
 @pytest.mark.asyncio
@@ -189,7 +189,7 @@ async def test_a_handle_that_is_closed_meanwhile_is_an_upload_error(server: Reco
         with pytest.raises(UploadError, match=r"attachments\[0\] is closed") as caught:
             await send(linq, upload)
     assert (caught.value.attempts, caught.value.outcome) == (0, Outcome.NOT_SENT)
-    assert server.seen == []
+    assert server.log == []
 
 
 @pytest.mark.asyncio
@@ -201,7 +201,7 @@ async def test_a_handle_for_writing_is_refused(server: Recorder, workshop: Works
     async with leaving_nothing(server) as linq:
         with pytest.raises((InvalidArgumentError, UploadError)) as caught:
             await send(linq, handle)
-    assert (caught.value.attempts, caught.value.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (caught.value.attempts, caught.value.outcome, server.log) == (0, Outcome.NOT_SENT, [])
 
 
 @pytest.mark.asyncio
@@ -228,7 +228,7 @@ async def test_a_read_that_gives_no_bytes_is_refused(server: Recorder, given: ob
     async with leaving_nothing(server) as linq:
         with pytest.raises((InvalidArgumentError, UploadError), match="bytes"):
             await send(linq, Upload.from_file(handle, filename="a.txt"))
-    assert server.seen == []
+    assert server.log == []
 
 
 @pytest.mark.asyncio
@@ -238,7 +238,7 @@ async def test_a_read_that_fails_is_an_upload_error(server: Recorder, workshop: 
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError, match=r"attachments\[0\] cannot be read") as caught:
             await send(linq, Upload.from_file(handle, filename="a.txt"))
-    assert (caught.value.attempts, caught.value.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (caught.value.attempts, caught.value.outcome, server.log) == (0, Outcome.NOT_SENT, [])
 
 
 def _of_a_text_file() -> Upload:

@@ -78,7 +78,7 @@ async def test_a_name_is_sent_as_browsers_write_it(server: Recorder, name: str, 
     """The header of the part is exact, over real HTTP, and Rack restores the name from it."""
     async with client(server) as linq:
         await send(linq, Upload.from_bytes(b"data", filename=name, content_type="text/plain"))
-    request = server.seen[0]
+    request = server.log[0]
     part: RawPart = raw_parts(request.body, request.headers["content-type"])[-1]
     value = f'form-data; name="message[attachments][]"; filename="{wire}"'.encode()
     assert part.headers == [(b"Content-Disposition", value), (b"Content-Type", b"text/plain")]
@@ -93,7 +93,7 @@ async def test_a_path_on_disk_is_named_by_its_last_part(server: Recorder, worksh
     async with client(server) as linq:
         await send(linq, path)
         await send(linq, workshop.enter_context(path.open("rb")))
-    for request in server.seen:
+    for request in server.log:
         part = raw_parts(request.body, request.headers["content-type"])[-1]
         assert part.headers[0][1].endswith(b'; filename="5%25 %22a%22%0Ab.txt"')
 
@@ -115,7 +115,7 @@ async def test_a_name_that_rack_would_lose_is_refused(server: Recorder, name: st
             await send(linq, Upload.from_bytes(b"data", filename=name))
     assert [problem.argument for problem in caught.value.problems] in (["attachments[0]"], ["filename"])
     assert len(str(caught.value)) < 200
-    assert server.seen == []
+    assert server.log == []
 
 
 @pytest.mark.parametrize(

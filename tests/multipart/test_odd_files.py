@@ -14,9 +14,10 @@ import pytest
 
 from linq_async import Attempt, InvalidArgumentError, Outcome, Upload, UploadError
 from linq_async.uploads import sources
+from tests.support.script import Behaviour
 
 from .kinds import BIG, SMALL, Workshop, factory
-from .recorder import Recorder, Step
+from .recorder import BUSY, RESET, Recorder
 from .sending import client, leaving_nothing, send, sent_file
 
 ANY_UPLOAD: Any = Upload
@@ -27,7 +28,7 @@ async def refusal(server: Recorder, attachment: Any) -> UploadError:
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError) as caught:
             await send(linq, attachment)
-    assert (caught.value.attempts, caught.value.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (caught.value.attempts, caught.value.outcome, server.log) == (0, Outcome.NOT_SENT, [])
     return caught.value
 
 
@@ -118,7 +119,7 @@ async def test_a_descriptor_that_is_used_again_sends_no_other_file(
     async with client(server) as linq:
         with pytest.raises(UploadError, match="now refers to another file") as caught:
             await send(linq, upload)
-    assert (caught.value.attempts, b"them" in b"".join(seen.body for seen in server.seen)) == (when == "sent", False)
+    assert (caught.value.attempts, b"them" in b"".join(seen.body for seen in server.log)) == (when == "sent", False)
 
 
 # Endless ones.
@@ -192,12 +193,12 @@ async def test_a_function_that_returns_its_iterator_twice_is_refused(
     server: Recorder, size: int | None, *, slotted: bool
 ) -> None:
     """The attempt after a 503 does not send an empty file because the function returned a spent iterator."""
-    server.script = [Step.BUSY]
+    server.script[:] = [BUSY]
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError, match="returned the same iterator twice") as caught:
             await send(linq, _same(size, slotted=slotted))
     assert (caught.value.attempts, caught.value.outcome) == (2, Outcome.UNKNOWN)
-    assert not any(request.body.endswith(b"--\r\n") for request in server.seen[1:])
+    assert not any(request.body.endswith(b"--\r\n") for request in server.log[1:])
 
 
 @pytest.mark.asyncio
@@ -211,8 +212,8 @@ async def test_a_second_send_of_the_same_iterator_is_refused(server: Recorder) -
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("step", [Step.BUSY, Step.RESET])
-async def test_a_stream_that_gives_less_on_a_repeat_is_refused(server: Recorder, step: Step) -> None:
+@pytest.mark.parametrize("step", [BUSY, RESET])
+async def test_a_stream_that_gives_less_on_a_repeat_is_refused(server: Recorder, step: Behaviour) -> None:
     """A new iterator over a source that is spent, or shorter, does not end in a message without its file."""
     rest = iter([BIG])
 
@@ -220,22 +221,22 @@ async def test_a_stream_that_gives_less_on_a_repeat_is_refused(server: Recorder,
         for chunk in rest:
             yield chunk
 
-    server.script = [step]
+    server.script[:] = [step]
     async with leaving_nothing(server) as linq:
         with pytest.raises(UploadError, match=f"gives 0 bytes, and gave {len(BIG)} on an earlier attempt") as caught:
             await send(linq, Upload.from_chunks(stream, filename="a.bin"))
     assert caught.value.attempts == 2
-    assert not any(request.body.endswith(b"--\r\n") for request in server.seen[1:])
+    assert not any(request.body.endswith(b"--\r\n") for request in server.log[1:])
 
 
 @pytest.mark.asyncio
 async def test_a_function_with_a_new_stream_each_time_serves_many(server: Recorder) -> None:
     """Streams that run at the same time, each of its own, are none of them taken for a repeat."""
     upload = Upload.from_chunks(factory(BIG), filename="a.bin")
-    server.script = [Step.BUSY] * 5
+    server.script[:] = [BUSY] * 5
     async with leaving_nothing(server) as linq:
         await asyncio.gather(*(send(linq, upload) for _ in range(5)))
-    assert sum(BIG in request.body for request in server.seen) == 10
+    assert sum(BIG in request.body for request in server.log) == 10
 
 
 def _raising(error: type[BaseException], *, first: bytes | None) -> Callable[[], AsyncIterator[bytes]]:
@@ -258,7 +259,7 @@ async def test_a_stream_that_pretends_to_be_cancelled_is_not_repeated(
         with pytest.raises(UploadError, match=f"cannot be read: {error.__name__}") as caught:
             await send(linq, Upload.from_chunks(_raising(error, first=first), filename="a.bin"))
     assert caught.value.attempts == 1
-    assert len(server.seen) <= 1
+    assert len(server.log) <= 1
 
 
 @pytest.mark.asyncio
@@ -351,7 +352,7 @@ async def test_an_odd_file_is_refused(server: Recorder, what: str, error: Except
             await send(linq, _Odd(what, error))
         with pytest.raises((InvalidArgumentError, UploadError)):
             await send(linq, Upload.from_file(_Odd(what, error)))
-    assert (caught.value.attempts, caught.value.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (caught.value.attempts, caught.value.outcome, server.log) == (0, Outcome.NOT_SENT, [])
     assert "attachments[0]" in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -375,7 +376,7 @@ async def test_a_file_that_was_refused_stays_refused(server: Recorder) -> None:
     async with leaving_nothing(server) as linq:
         with pytest.raises(InvalidArgumentError, match=r"attachments\[0\] cannot be read"):
             await send(linq, _Once(SMALL))
-    assert server.seen == []
+    assert server.log == []
 
 
 @pytest.mark.asyncio

@@ -87,7 +87,7 @@ async def test_odd_arguments_are_refused_without_the_others(server: Recorder, ar
     assert isinstance(caught.value, InvalidArgumentError)
     assert [problem.argument for problem in caught.value.problems] == [argument]
     assert leaks(shown(caught.value), NUMBER, TEXT) == []
-    assert server.seen == []
+    assert server.log == []
 
 
 def test_a_message_with_odd_lists_can_be_built() -> None:

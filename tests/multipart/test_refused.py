@@ -75,7 +75,7 @@ async def test_one_bad_argument_is_refused_by_its_name(
     error = caught.value
     assert [problem.argument for problem in error.problems] == named
     assert all(str(problem) in str(error) for problem in error.problems)
-    assert (error.attempts, error.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (error.attempts, error.outcome, server.log) == (0, Outcome.NOT_SENT, [])
     assert isinstance(error, ValueError)
 
 
@@ -156,4 +156,4 @@ async def test_what_the_server_may_accept_is_sent(server: Recorder, argument: st
     """Values that only the server can judge are sent."""
     async with client(server) as linq:
         await linq.chats.create(**GOOD | {argument: value})
-    assert len(server.seen) == 1
+    assert len(server.log) == 1

@@ -60,7 +60,7 @@ async def test_a_stuck_read_ends_its_send(server: Recorder, stuck: Stuck) -> Non
     """A read that gives nothing for the write limit ends the send before anything has left, with the index."""
     async with leaving_nothing(server, timeouts=SHORT) as linq:
         error = await failed(send(linq, Upload.from_bytes(b"x", filename="a.txt"), stuck))  # type: ignore[arg-type]
-    assert (error.attempts, error.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (error.attempts, error.outcome, server.log) == (0, Outcome.NOT_SENT, [])
     assert error.message == "attachments[1] cannot be read: nothing came for 0.08 s"
 
 
@@ -94,7 +94,7 @@ async def test_stuck_reads_hold_up_no_other_send(server: Recorder, workshop: Wor
         for one in stuck:
             one.released.set()
         await asyncio.gather(*waiting)
-    assert [BIG in request.body for request in server.seen] == [True] * 6 + [False] * 40
+    assert [BIG in request.body for request in server.log] == [True] * 6 + [False] * 40
 
 
 @pytest.mark.asyncio
@@ -109,7 +109,7 @@ async def test_the_loop_keeps_its_own_threads(
     monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", refuse)
     async with client(server) as linq:
         await send(linq, workshop.file("a.bin"), workshop.opened("b.bin"))
-    assert server.seen[0].body.count(BIG) == 2
+    assert server.log[0].body.count(BIG) == 2
 
 
 @pytest.mark.asyncio
@@ -183,7 +183,7 @@ async def test_a_send_that_measures_can_be_cancelled(server: Recorder, stuck: St
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await send(linq, stuck)  # type: ignore[arg-type]
-    assert server.seen == []
+    assert server.log == []
 
 
 def _waits_for(writer: attachments.AttachmentWriter) -> Upload | None:

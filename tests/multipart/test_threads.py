@@ -15,7 +15,7 @@ from linq_async import Upload
 from linq_async.uploads import sources
 
 from .kinds import BIG, HANDLES, OFFSET, Workshop
-from .recorder import Recorder, Step
+from .recorder import BUSY, Recorder
 from .sending import client, send
 
 
@@ -61,12 +61,12 @@ async def test_files_are_read_in_other_threads(server: Recorder, workshop: Works
     attachment = (
         workshop.file("a.pdf") if kind == "Path" else Upload.from_file(HANDLES[kind](workshop), filename="a.pdf")
     )
-    server.script = [Step.BUSY]
+    server.script[:] = [BUSY]
     async with client(server) as linq:
         await send(linq, attachment)
     assert disk
     assert threading.get_ident() not in disk
-    assert server.seen[1].body.count(BIG[OFFSET:]) == 1
+    assert server.log[1].body.count(BIG[OFFSET:]) == 1
 
 
 @pytest.mark.asyncio
@@ -77,5 +77,5 @@ async def test_a_file_that_decodes_is_read_in_another_thread(server: Recorder, w
     handle: Any = workshop.enter_context(gzip.GzipFile(filename="a.pdf", fileobj=below))
     async with client(server) as linq:
         await send(linq, handle)
-    assert server.seen[0].body.count(BIG) == 1
+    assert server.log[0].body.count(BIG) == 1
     assert threading.get_ident() not in below.noted

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from linq_async import Attempt, LinqError, Outcome, Timeouts, Upload, UploadError
+from tests.support.script import Behaviour
 
 from .kinds import BIG, HANDLES, KINDS, Workshop, factory
-from .recorder import Recorder, Step
+from .recorder import BUSY, EARLY_CLOSE, EARLY_OPEN, EARLY_STALL, RESET, STALL, Recorder
 from .sending import KEY, PATIENCE, leaving_nothing, send, settled
 
 
@@ -82,7 +83,7 @@ async def test_a_path_that_cannot_be_read_sends_nothing(server: Recorder, worksh
         with pytest.raises(UploadError) as caught:
             await send(linq, Upload.from_bytes(BIG, filename="first.bin"), make(workshop))
     error = caught.value
-    assert (error.attempts, error.outcome, server.seen) == (0, Outcome.NOT_SENT, [])
+    assert (error.attempts, error.outcome, server.log) == (0, Outcome.NOT_SENT, [])
     assert (error.reason, error.index) == (reason, 1)
     assert_upload_error(error, "gone.pdf", workshop.folder)
 
@@ -141,7 +142,7 @@ async def test_a_file_that_changes_before_it_is_sent(server: Recorder, workshop:
             await send(linq, path)
     assert (caught.value.attempts, caught.value.reason) == (1, reason)
     assert_upload_error(caught.value, "scan.pdf", workshop.folder)
-    assert all(not request.body for request in server.seen)
+    assert server.seen == []
 
 
 @pytest.mark.asyncio
@@ -150,7 +151,7 @@ async def test_a_file_that_changes_between_attempts(server: Recorder, workshop: 
     """A retry that cannot read the file is the last attempt, and keeps the outcome of the first."""
     path = workshop.file("scan.pdf")
     act, reason = CHANGES[change]
-    server.script = [Step.BUSY]
+    server.script[:] = [BUSY]
     async with leaving_nothing(server, on_attempt=_at(True, lambda: act(path))) as linq:
         with pytest.raises(UploadError) as caught:
             await send(linq, path)
@@ -182,7 +183,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(
 async def test_a_handle_that_is_closed_between_attempts(server: Recorder, workshop: Workshop) -> None:
     """A file closed after the first attempt is an UploadError with the outcome of that attempt."""
     handle = workshop.opened("scan.pdf")
-    server.script = [Step.BUSY]
+    server.script[:] = [BUSY]
     async with leaving_nothing(server, on_attempt=_at(True, handle.close)) as linq:
         with pytest.raises(UploadError, match=r"attachments\[0\] is closed") as caught:
             await send(linq, handle)
@@ -233,7 +234,7 @@ async def test_a_stream_that_fails_is_not_repeated(server: Recorder, workshop: W
         with pytest.raises(UploadError) as caught:
             await send(linq, Upload.from_chunks(stream, filename="voice.caf", size=size))
     assert caught.value.attempts == 1
-    assert len(server.seen) <= 1
+    assert len(server.log) <= 1
     assert re.search(reason, caught.value.reason)
     assert_upload_error(caught.value, "voice.caf", workshop.folder)
 
@@ -246,7 +247,7 @@ async def test_a_spent_stream_is_rejected_before_anything_is_sent(server: Record
         await send(linq, upload)
         with pytest.raises(UploadError, match="can be read only once and has been read already") as caught:
             await send(linq, upload)
-    assert (caught.value.attempts, caught.value.outcome, len(server.seen)) == (0, Outcome.NOT_SENT, 1)
+    assert (caught.value.attempts, caught.value.outcome, len(server.log)) == (0, Outcome.NOT_SENT, 1)
 
 
 def _file_names(name: str) -> list[Callable[[Workshop], Any]]:
@@ -276,15 +277,13 @@ UNTIL_CANCELLED = [*KINDS, "one-shot stream"]
 @pytest.mark.parametrize("kind", UNTIL_CANCELLED)
 async def test_a_cancelled_upload_leaves_nothing(server: Recorder, workshop: Workshop, kind: str) -> None:
     """A send that is cancelled in the middle of its upload leaves no descriptor, task or closed handle."""
-    if kind == "one-shot stream":
-        attachment: Any = Upload.from_chunks(factory(BIG)(), filename="a.bin")
-    else:
-        attachment = KINDS[kind](workshop).attachment
+    stream = Upload.from_chunks(factory(BIG)(), filename="a.bin")
+    attachment: Any = stream if kind == "one-shot stream" else KINDS[kind](workshop).attachment
     filler = Upload.from_path(workshop.file("filler.bin", BIG * 8))
-    server.script = [Step.STALL]
+    server.script[:] = [STALL]
     async with leaving_nothing(server) as linq:
         sending = asyncio.create_task(send(linq, filler, attachment))
-        await server.stalled.wait()
+        await server.arrived(1)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
@@ -296,17 +295,17 @@ async def test_a_handle_survives_a_cancelled_upload(server: Recorder, workshop: 
     """A handle is open and unmoved after a send of it was cancelled, and can be sent again."""
     handle = HANDLES[kind](workshop)
     stood = handle.tell()
-    server.script = [Step.STALL]
+    server.script[:] = [STALL]
     async with leaving_nothing(server) as linq:
         sending = asyncio.create_task(send(linq, *[Upload.from_file(handle, filename="a.bin")] * 9))
-        await server.stalled.wait()
+        await server.arrived(1)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
         await send(linq, Upload.from_file(handle, filename="a.bin"), idempotency_key="another")
     assert not handle.closed
     assert handle.tell() == stood
-    assert server.seen[-1].body.count(BIG[stood:]) == 1
+    assert server.log[-1].body.count(BIG[stood:]) == 1
 
 
 def test_a_loop_that_ends_at_once_leaves_nothing(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +322,7 @@ def test_a_loop_that_ends_at_once_leaves_nothing(workshop: Workshop, monkeypatch
             return pread(descriptor, size, position)
 
         monkeypatch.setattr(os, "pread", slow)
-        async with Recorder([Step.STALL]) as server, leaving_nothing(server) as linq:
+        async with Recorder([STALL]) as server, leaving_nothing(server) as linq:
             with path.open("rb") as handle:
                 sending = asyncio.create_task(send(linq, handle))
                 await reading.wait()
@@ -337,19 +336,19 @@ def test_a_loop_that_ends_at_once_leaves_nothing(workshop: Workshop, monkeypatch
 
 @pytest.mark.asyncio
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [Step.EARLY_CLOSE, Step.EARLY_OPEN, Step.EARLY_STALL])
+@pytest.mark.parametrize("step", [EARLY_CLOSE, EARLY_OPEN, EARLY_STALL])
 @pytest.mark.parametrize(
     "kind", ["Path", "open file", "gzip file", "Upload.from_bytes, big", "Upload.from_chunks, no size"]
 )
-async def test_an_early_answer_leaves_nothing(server: Recorder, workshop: Workshop, kind: str, step: Step) -> None:
+async def test_an_early_answer_leaves_nothing(server: Recorder, workshop: Workshop, kind: str, step: Behaviour) -> None:
     """A 503 before the body is read, whatever becomes of the connection, is repeated, and nothing is left open."""
     filler, given = Upload.from_path(workshop.file("filler.bin", BIG * 8)), KINDS[kind](workshop)
-    server.script = [step]
-    limits = Timeouts(write=0.1 if step is Step.EARLY_STALL else PATIENCE)
+    server.script[:] = [step]
+    limits = Timeouts(write=0.1 if step is EARLY_STALL else PATIENCE)
     async with leaving_nothing(server, timeouts=limits) as linq:
         chat = await send(linq, filler, given.attachment)
-    assert chat.attempts == len(server.seen) == 2
-    assert server.seen[1].body.count(BIG * 8) == 1
+    assert chat.attempts == len(server.log) == 2
+    assert server.log[1].body.count(BIG * 8) == 1
 
 
 def _noting(closed: list[int]) -> Callable[[], AsyncIterator[bytes]]:
@@ -364,11 +363,11 @@ def _noting(closed: list[int]) -> Callable[[], AsyncIterator[bytes]]:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("step", [Step.BUSY, Step.RESET])
-async def test_streams_of_the_caller_are_closed(server: Recorder, step: Step) -> None:
+@pytest.mark.parametrize("step", [BUSY, RESET])
+async def test_streams_of_the_caller_are_closed(server: Recorder, step: Behaviour) -> None:
     """Each generator that a factory made is closed with its attempt, not left to the collector."""
     closed: list[int] = []
-    server.script = [step]
+    server.script[:] = [step]
     async with leaving_nothing(server) as linq:
         await send(linq, Upload.from_chunks(_noting(closed), filename="a.bin"))
         assert len(closed) == 2
@@ -378,10 +377,10 @@ async def test_streams_of_the_caller_are_closed(server: Recorder, step: Step) ->
 async def test_a_stream_of_a_cancelled_upload_is_closed(server: Recorder) -> None:
     """A generator is closed when its send is cancelled in the middle of the upload."""
     closed: list[int] = []
-    server.script = [Step.STALL]
+    server.script[:] = [STALL]
     async with leaving_nothing(server) as linq:
         sending = asyncio.create_task(send(linq, Upload.from_chunks(_noting(closed), filename="a.bin")))
-        await server.stalled.wait()
+        await server.arrived(1)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
@@ -397,4 +396,4 @@ async def test_a_bad_file_does_not_hold_up_others(server: Recorder, workshop: Wo
         results = await asyncio.gather(*sends, return_exceptions=True)
         await send(linq, good)
     assert [isinstance(result, LinqError) for result in results] == [bool(number % 2) for number in range(20)]
-    assert len(server.seen) == 11
+    assert len(server.log) == 11

@@ -104,6 +104,10 @@ class Exchange:
         await self.server.note(unprocessed)
         return True
 
+    async def read_body(self) -> None:
+        """Read the rest of the request into `seen`."""
+        await self.server.read_body(self.wire, self.seen)
+
     async def skip_body(self) -> bool:
         """Discard the rest of the body; False when the client left before its end."""
         size = int(self.seen.headers.get("content-length", "0"))

@@ -202,9 +202,10 @@ class ScriptedServer:
         seen.method, seen.path, seen.headers = parse_head(head)
         seen.head_complete = True
         if until > At.HEAD:
-            await self._read_body(wire, seen, careful=careful)
+            await self.read_body(wire, seen, careful=careful)
 
-    async def _read_body(self, wire: Wire, seen: Seen, *, careful: bool) -> None:
+    async def read_body(self, wire: Wire, seen: Seen, *, careful: bool = False) -> None:
+        """Read the body of a request; if careful, only the beginning."""
         if seen.headers.get("transfer-encoding", "").lower() == "chunked":
             await _read_chunks(wire, seen, careful=careful)
             return

@@ -27,6 +27,11 @@ class Seen:
     body_complete: bool = False
 
     @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        return self.headers.get("transfer-encoding", "").lower() == "chunked"
+
+    @property
     def json(self) -> Any:
         """The JSON value in the body."""
         return json.loads(self.body)
