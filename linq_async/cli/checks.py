@@ -100,7 +100,11 @@ def check_server(result: Result, url: str, *, has_token: bool) -> list[Check]:
         return [_server_ok(url), _check_access(result, has_token=has_token)]
     no_access = Check("access", Level.SKIPPED, "not checked, because the server check failed")
     if isinstance(result, LinqError):
-        return [Check("server", Level.FAILED, f"{result.message}{_via_proxy(url)}", _server_hint(result)), no_access]
+        hints = (hint for kind, hint in _HINTS_BY_ERROR if isinstance(result, kind))
+        hint = next(hints, "check the network, and try again")
+        if isinstance(result, ConnectError):
+            hint = _HINTS_BY_REASON.get(result.reason, "check the address and the network")
+        return [Check("server", Level.FAILED, f"{result.message}{_via_proxy(url)}", hint), no_access]
     data: object = result.data
     if not isinstance(data, dict) or not isinstance(cast("dict[str, object]", data).get("phone_numbers"), list):
         return [Check("server", Level.FAILED, "something responds, but not as Linq does", _DEFAULT_URL_HINT), no_access]
@@ -133,12 +137,6 @@ _HINTS_BY_ERROR: tuple[tuple[type[LinqError], str], ...] = (
     (DecodeError, _DEFAULT_URL_HINT),
     (APIError, "the problem is on the server's side: try again later"),
 )
-
-
-def _server_hint(error: LinqError) -> str:
-    if isinstance(error, ConnectError):
-        return _HINTS_BY_REASON.get(error.reason, "check the address and the network")
-    return next((hint for kind, hint in _HINTS_BY_ERROR if isinstance(error, kind)), "check the network, and try again")
 
 
 def _check_access(result: Result, *, has_token: bool) -> Check:

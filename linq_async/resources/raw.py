@@ -52,15 +52,13 @@ class RawCall:
         problems: list[Problem] = []
         if not isinstance(self.method, str) or self.method.upper() not in METHODS:
             problems.append(Problem("method", "must be one of " + ", ".join(sorted(METHODS))))
-        if not isinstance(self.path, str) or not _PATH.fullmatch(self.path) or _has_dot_segment(self.path):
+        # A server may decode a path, or ignore the parameters of its segments, before it resolves dot segments.
+        segments = re.split(r"[/\\]", unquote(self.path)) if isinstance(self.path, str) else [".."]
+        has_dots = any(segment.partition(";")[0] in {".", ".."} for segment in segments)
+        if has_dots or not _PATH.fullmatch(self.path):
             message = f"must look like {API}/chats, without host, query or dot segments"
             problems.append(Problem("path", message))
         return problems + _param_problems(self.params) + _key_problems(self.json, self.idempotency_key)
-
-
-def _has_dot_segment(path: str) -> bool:
-    """Return whether a path has a dot segment for a server that decodes it or ignores the parameters of segments."""
-    return any(part.partition(";")[0] in {".", ".."} for part in re.split(r"[/\\]", unquote(path)))
 
 
 def _param_problems(params: object) -> list[Problem]:

@@ -1,66 +1,54 @@
-"""How many private functions are called from one place only."""
+"""How many private functions are used in one place only."""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
 
 from .rooms import Module, modules
 
 SHARE = 0.10
-"""Of all functions: a helper with one caller must name a step, and most code reads better in its place."""
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+"""Of all functions: a helper used once must name a step, and most code reads better in its place."""
 
 
-def _functions(module: Module) -> Iterator[Function]:
-    return (node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+def _functions(module: Module) -> list[str]:
+    return [node.name for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-def _can_be_inlined(function: Function) -> bool:
-    """Return whether a function is private and neither decorated nor a generator."""
-    private = function.name.startswith("_") and not function.name.startswith("__")
-    yields = any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function))
-    return private and not function.decorator_list and not yields
+def _references(module: Module) -> Counter[str]:
+    """Count the uses of each name, as a name or as an attribute."""
+    found: Counter[str] = Counter()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Name):
+            found[node.id] += 1
+        elif isinstance(node, ast.Attribute):
+            found[node.attr] += 1
+    return found
 
 
-def _name(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Name):
-        return node.id
-    return node.attr if isinstance(node, ast.Attribute) else None
+def _used_once(source: tuple[Module, ...]) -> tuple[list[str], int]:
+    """Return the private functions with one reference, and the number of all functions."""
+    references: Counter[str] = Counter()
+    for module in source:
+        references.update(_references(module))
+    defined = [(module.name, name) for module in source for name in _functions(module)]
+    private = [(module, name) for module, name in defined if name.startswith("_") and not name.startswith("__")]
+    return [f"{module}: {name}" for module, name in private if references[name] == 1], len(defined)
 
 
-def _called_once(source: tuple[Module, ...]) -> tuple[list[str], int]:
-    """Return the functions whose only reference is one call, and the number of all functions.
-
-    A callback is referenced without a call, and needs its name.
-    """
-    nodes = [node for module in source for node in ast.walk(module.tree)]
-    references = Counter(map(_name, nodes))
-    calls = Counter(_name(node.func) for node in nodes if isinstance(node, ast.Call))
-    defined = [(module.name, function) for module in source for function in _functions(module)]
-    once = [
-        f"{name}: {function.name}"
-        for name, function in defined
-        if references[function.name] == calls[function.name] == 1 and _can_be_inlined(function)
-    ]
-    return once, len(defined)
-
-
-def test_few_helpers_have_one_caller() -> None:
-    """At most one function in ten is a private helper with a single call."""
-    once, total = _called_once(modules())
-    print(f"{len(once)} of {total} functions are private and called once: {len(once) / total:.1%}")
+def test_few_helpers_are_used_once() -> None:
+    """At most one function in ten is private and referenced once."""
+    once, total = _used_once(modules())
+    print(f"{len(once)} of {total} functions are private and used once: {len(once) / total:.1%}")
     assert len(once) <= SHARE * total, "\n".join(once)
 
 
-def test_calls_are_counted() -> None:
-    """A function or method called once is found, but not a callback, a generator, or one called twice."""
+def test_references_are_counted() -> None:
+    """A private function or method used once is found, but not one used twice, nor a public or special one."""
     text = (
-        "def _once(): ...\ndef _twice(): ...\ndef public(): ...\ndef _callback(): ...\ndef _all():\n    yield\n"
-        "@cache\ndef _cached(): ...\n"
+        "def _once(): ...\ndef _twice(): ...\ndef public(): ...\n"
         "class A:\n    def __len__(self): ...\n    def _method(self): ...\n"
-        "_once(); _twice(); _twice(); public(); A()._method(); call(_callback); _all(); _cached()\n"
+        "_once(); _twice(); call(_twice); public(); A()._method()\n"
     )
-    sample = Module("sample", modules()[0].path, ast.parse(text), 12)
-    assert _called_once((sample,)) == (["sample: _once", "sample: _method"], 8)
+    sample = Module("sample", modules()[0].path, ast.parse(text), 7)
+    assert _used_once((sample,)) == (["sample: _once", "sample: _method"], 5)
