@@ -42,6 +42,10 @@ def hurry(linq: LinqClient, then: Callable[[], Awaitable[None]] | None = None) -
             await then()
 
     clock.sleep = sleep
-    timing = clock.timing(settings.timing.random)
+
+    def time() -> float:  # attempts take real time, which counts towards max_elapsed
+        return settings.timing.clock() + sum(clock.sleeps)
+
+    timing = attrs.evolve(clock.timing(settings.timing.random), clock=time)
     linq._use(linq._pipeline.with_settings(attrs.evolve(settings, timing=timing)), owns_transport=True)
     return clock.sleeps
