@@ -20,6 +20,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, start: Callable[[], object]) -> bytes:
     """Show the version on an ASCII terminal, and then print a character that it cannot encode."""
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # nothing to configure there
     monkeypatch.setattr(sys, "argv", ["linq-async", "--version"])
     with pytest.raises(SystemExit) as caught:
         start()
@@ -36,6 +37,11 @@ def test_command_line_starts(monkeypatch: pytest.MonkeyPatch, start: Callable[[]
     output = _run(monkeypatch, start)
     assert output.startswith(f"linq-async {__version__}".encode())
     assert output.endswith(b"caf\\xe9\n")
+
+
+def test_import_runs_nothing() -> None:
+    """Importing the module does not run the command line."""
+    runpy.run_path(str(MODULE), run_name="linq_async.__main__")
 
 
 def test_missing_module_of_another_package_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Rare requests and settings of the sandbox."""
 
+import aiohttp
 import pytest
 
 from linq_async.sandbox import Sandbox
@@ -28,6 +29,20 @@ def test_contradicting_names_are_rejected(names: list[str], expected: str) -> No
     """A name that is first a value and then a container is malformed."""
     with pytest.raises(RefusalError, match=f"Expected an {expected} in a"):
         params_of_pairs((name, "1") for name in names)
+
+
+def test_deep_parameters_are_rejected() -> None:
+    """The depth of a bracketed name is limited."""
+    with pytest.raises(RefusalError, match="nested too deeply"):
+        params_of_pairs([("a" + "[b]" * 500, "1")])
+
+
+@pytest.mark.asyncio
+async def test_text_of_a_form_must_be_utf_8(api: Api) -> None:
+    """A text part with invalid UTF-8 is malformed."""
+    form = aiohttp.MultipartWriter("form-data")
+    form.append(b"\xff").set_content_disposition("form-data", name="message[text]")
+    assert (await api("POST", "/chats", data=form)).status == 400
 
 
 def test_names_without_letters_are_ignored() -> None:

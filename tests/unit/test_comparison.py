@@ -170,3 +170,9 @@ def test_hostile_participants_take_no_time() -> None:
     assert recipients_likeness([MIRA], LINE, [f"+4930{n}" for n in range(200_000)]) is Likeness.SAME
     assert recipients_likeness(people, LINE, [f"+33{n}3284472" for n in range(1_000, 2_000)]) is Likeness.OTHER
     assert time.process_time() - started < 0.25
+
+
+def test_too_many_participants_are_not_compared() -> None:
+    """A response with more participants than a chat can have does not prove another message."""
+    strangers = [f"+4930{n}" for n in range(10_000, 12_000)]
+    assert recipients_likeness([MIRA], LINE, strangers) is Likeness.SAME

@@ -137,3 +137,23 @@ def test_two_memories_have_no_digest_in_common() -> None:
     first, second = [_claimed(KeyMemory(), _request()) for _ in range(2)]
     assert (first.index, first.use.digest) != (second.index, second.use.digest)
     assert first.use.digest != second.use.digest
+
+
+def test_generated_key_without_a_message_is_not_remembered() -> None:
+    """A failed call without a message, or whose attachments were not measured, leaves no key."""
+    memory = KeyMemory()
+    memory.remember_generated(TOKEN, Request(operation="request", method="GET", path="/x"), Outcome.UNKNOWN)
+    unmeasured = _request(attachments=[Upload.from_bytes(b"x", filename="a.txt")])
+    unmeasured.sizes = None
+    memory.remember_generated(TOKEN, unmeasured, Outcome.UNKNOWN)
+    assert len(memory) == 0
+
+
+def test_generated_key_of_another_message_is_kept() -> None:
+    """A key that was used with another message is not remembered for a second one."""
+    memory = KeyMemory()
+    first = _claimed(memory, _request(text="first"))
+    memory.remember_generated(TOKEN, _request(text="second"), Outcome.UNKNOWN)
+    first.release(Outcome.SENT)
+    assert memory.claim(TOKEN, _request(text="second")) is None
+    assert memory.claim(TOKEN, _request(text="first")) is not None
