@@ -1,4 +1,11 @@
-"""A TCP server that follows a script, and so can misbehave at every byte."""
+"""A TCP server that follows a script, and so can misbehave at every byte.
+
+Example:
+    script = [refused(503), broken_wire.reset_mid_upload]
+    async with ScriptedServer(script) as server, LinqClient(TOKEN, base_url=server.url) as linq:
+        chat = await linq.chats.create(**MESSAGE)
+    assert (chat.attempts, len(server.log), len(server.stored)) == (3, 3, 1)
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +24,10 @@ CAREFUL_READ = 512
 
 
 class ScriptedServer:
-    """Takes a step of `script` for each request, then `default`; logs and stores what arrives."""
+    """Takes a step of `script` for each request, then `default`; logs and stores what arrives.
+
+    A request that breaks off before its step begins to act leaves the step to the next one.
+    """
 
     def __init__(
         self,
@@ -31,13 +41,18 @@ class ScriptedServer:
         self.log: list[Seen] = []
         """Every request, as far as it arrived."""
         self.visits: list[Behaviour] = []
+        """What has begun to act, in order."""
         self.store = Store()
         self.connections = 0
+        """How many connections were accepted so far."""
         self.open_connections = 0
         self.arrivals = asyncio.Condition()
         self.cue = asyncio.Event()
+        """Lets behaviours go on that act on an idle connection."""
         self.released = asyncio.Event()
+        """Lets behaviours go on that have stopped reading."""
         self.read_pause = 0.0
+        """Seconds to wait before each read of a body."""
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
         self._claimed: list[Step] = []
