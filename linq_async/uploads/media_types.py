@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import mimetypes
 import re
 from pathlib import PurePath
 
-_TYPES = mimetypes.MimeTypes(filenames=())  # without the system's tables, which differ between machines
 _OTHER_TYPES = {  # common on phones, but missing or outdated in Python's table
     ".amr": "audio/amr",
     ".caf": "audio/x-caf",
@@ -27,8 +27,14 @@ def content_type_of(filename: str) -> str:
     suffix = PurePath(filename).suffix.lower()
     if suffix in _OTHER_TYPES:
         return _OTHER_TYPES[suffix]
-    found, encoding = _TYPES.guess_type("name" + suffix)
+    found, encoding = _python_types().guess_type("name" + suffix)
     return found if found is not None and encoding is None else _ANY_TYPE
+
+
+@functools.cache
+def _python_types() -> mimetypes.MimeTypes:
+    """Return Python's table, without those of the system, which differ between machines. Made late: it reads files."""
+    return mimetypes.MimeTypes(filenames=())
 
 
 def is_media_type(value: object) -> bool:
