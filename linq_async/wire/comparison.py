@@ -12,7 +12,7 @@ import enum
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from linq_async.errors import Outcome
@@ -42,8 +42,8 @@ class Likeness(enum.IntEnum):
 def verdict(likeness: Likeness, *, replayed: bool, may_be_ours: bool) -> Outcome | None:
     """Return the outcome of a call whose key belongs to another message, or None if the response is its result.
 
-    ``replayed`` is whether the server had the message before the call. ``may_be_ours`` is whether an earlier attempt
-    or call may have stored it, in which case its age proves nothing.
+    ``replayed`` is whether the server had the message before the call. ``may_be_ours`` is whether an earlier call,
+    or an attempt of this one, may have stored it, in which case its being there proves nothing.
     """
     proven = replayed and not may_be_ours
     if likeness is Likeness.OTHER:
@@ -97,20 +97,20 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 
 def _plain_start(text: str) -> list[str]:
-    """Return the words before the first one that may be a rewriting: of a link, a symbol, an escape or a masked word.
-
-    A "?" is skipped, because a server puts it in the place of a character that it cannot store.
-    """
-    words: list[str] = []
+    """Return the tokens before the first that may be a rewriting: of a link, a symbol, an escape or a masked word."""
+    tokens: list[str] = []
     for token in text.split():
         if _ODD.search(token):
             break
-        word = "".join(_WORD.findall(token))
-        if word:
-            words.append(word)
+        tokens.append(token)
         if token.endswith("..."):  # truncated: any text may follow
             break
-    return words
+    return tokens
+
+
+def _word(token: str) -> str:
+    """Return the letters and digits of a token, without a "?" that replaces what the server cannot store."""
+    return "".join(_WORD.findall(token))
 
 
 _ADDED = frozenset(
@@ -120,31 +120,72 @@ _ADDED = frozenset(
 """Words that carriers and gateways add after a text."""
 
 
-def _may_be_rewritten(ours: list[str], theirs: list[str]) -> bool:
-    """Return whether the second text may be the first, truncated or with words before or after it."""
-    whole, shown = "".join(ours), "".join(theirs)
-    if not whole or not shown or whole in shown:
+def _may_be_rewritten(sent: list[str], shown: list[str]) -> bool:
+    """Return whether the second text may be the first: truncated, masked, or with words before or after it."""
+    ours, theirs = [word for word in map(_word, sent) if word], [word for word in map(_word, shown) if word]
+    whole, all_shown = "".join(ours), "".join(theirs)
+    if not whole or not all_shown or whole in all_shown:
         return True
-    if any(whole.startswith(end) for end in _ends(theirs)):
+    if len(whole) >= LONG_START and whole[:LONG_START] in all_shown:
         return True
-    if len(whole) >= LONG_START and whole[:LONG_START] in shown:
+    if any(whole.startswith("".join(theirs[start:])) for start in _starts(len(theirs))):
         return True
-    added = next((index for index, word in enumerate(theirs) if word in _ADDED), None)
-    if added is None or not _ADDED.isdisjoint(ours):
+    own = frozenset(sent)
+    if any(_breaks_off(whole, own, shown, start) for start in _starts(len(shown))):
+        return True
+    return _ADDED.isdisjoint(ours) and (theirs[0] in _ADDED or (ours[0] in theirs and not _ADDED.isdisjoint(theirs)))
+
+
+def _starts(count: int) -> set[int]:
+    """Return the indices of the first 100 and of the last 100 of so many tokens."""
+    return {*range(min(count, 100)), *range(max(count - 100, 0), count)}
+
+
+def _breaks_off(whole: str, own: frozenset[str], shown: list[str], start: int) -> bool:
+    """Return whether a text, read from one token on, follows ours up to a mask or up to what a carrier adds."""
+    position = 0
+    for index in range(start, len(shown)):
+        token, word = shown[index], _word(shown[index])
+        if token not in own and _MASKS.search(token):
+            following = _word(shown[index + 1]) if index + 1 < len(shown) else ""
+            if _is_masked(token, whole, position, following, first=index == 0):
+                return True
+        if not whole.startswith(word, position):
+            return position > 0 and word in _ADDED
+        position += len(word)
+    return False
+
+
+_MASKS = re.compile(r"[-?]|\.\.|xx|^[.x]$")
+_RUN = re.compile(r"[-.?]{2}|xx|^[-.?x]$")
+
+
+def _is_masked(token: str, whole: str, position: int, following: str, *, first: bool) -> bool:
+    """Return whether a token may hide the word that our text has at a position.
+
+    After a start that both texts share, a run of masks is enough. Without one, the rest of the token must be ours, or
+    the word that follows it.
+    """
+    token = token.rstrip(".") if token.endswith("...") else token
+    run = _RUN.search(token) is not None
+    if run and position:
+        return True
+    if not token.strip("-.?x"):
+        return following != "" and (whole.startswith(following, len(token)) or (first and following in whole))
+    hidden = "-.?x" if run else "-?"
+    chars = [char for char in token.rstrip(".,;:!?") if char.isalnum() or char in hidden]
+    if not any(char in hidden for char in chars) or len(chars) > len(whole) - position:
         return False
-    return not added or ours[0] in theirs or any(whole.startswith(end) for end in _ends(theirs[:added]))
-
-
-def _ends(words: list[str]) -> Iterator[str]:
-    """Yield the words joined, starting at each of the first 100 and of the last 100."""
-    count = len(words)
-    for index in {*range(min(count, 100)), *range(max(count - 100, 0), count)}:
-        yield "".join(words[index:])
+    return all(char in hidden or char == whole[position + at] for at, char in enumerate(chars))
 
 
 _FILLING = re.compile(r"\(0\)|[\s().\-/]")
 _DIGITS = re.compile(r"\+?[0-9]{3,20}", re.ASCII)
 _TEN_DIGITS = re.compile(r"[2-9][0-9]{9}", re.ASCII)
+_FULL_NANP = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
+_EMAIL = re.compile(r"(?!.*(?:\.\.|--|xxx))[^\s@*#?<>\u2022]+@[^\s@*#?<>\u2022]+")
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_EXTENSION = re.compile(r"[\s;,]{0,3}(?:ext(?:ension|n)?|[x#])[\s.:=]*[0-9]{1,7}\Z", re.ASCII)
 _LONGEST_ADDRESS = 320
 MOST_PARTICIPANTS = 1_000
 """Responses with more participants are not compared: no chat has as many."""
@@ -153,20 +194,42 @@ _SUBSCRIBER = 7
 
 
 def address(text: object) -> str | None:
-    """Return a phone number as digits with the country code, an email in lower case, or None for anything else."""
+    """Return a phone number as digits with the country code, an email in lower case, or None for anything else.
+
+    The extension of a number is left out: a text goes to the number.
+    """
     if not isinstance(text, str) or len(text) > _LONGEST_ADDRESS:
         return None
     if text[:1] == "+" and _DIGITS.fullmatch(text):  # the common case
         return text[1:]
-    text = unicodedata.normalize("NFKC", text).strip().casefold().removeprefix("tel:").removeprefix("mailto:")
-    if "@" in text:
-        return text
-    number = _FILLING.sub("", text)
-    if not _DIGITS.fullmatch(number):
+    plain = _visible(unicodedata.normalize("NFKC", text)[:_LONGEST_ADDRESS]).strip().casefold()
+    if named := _NAMED.fullmatch(plain):
+        plain = named.group(1).strip()
+    plain = plain.removeprefix("tel:").removeprefix("mailto:")
+    return (plain if _EMAIL.fullmatch(plain) else None) if "@" in plain else _digits(plain)
+
+
+def _digits(text: str) -> str | None:
+    """Return the digits of a phone number with its country code, or None if the text is not a number.
+
+    If the start of a number is masked, return the digits after the mask.
+    """
+    dashed = ("-" if char == "\u2212" or unicodedata.category(char) == "Pd" else char for char in text)
+    text = "".join(dashed).lstrip("-.")
+    found = _EXTENSION.search(text)
+    main = text[: found.start()] if found else text
+    number = _FILLING.sub("", main)
+    if "--" in main or ".." in main or not _DIGITS.fullmatch(number):  # repeated, they mask digits
         return None
+    if found and not (_FULL_NANP.fullmatch(number) or (len(number) >= _WITH_AREA and found[0][0] not in "x#")):
+        return None  # an "x" or "#" between digits may mask one
     if _TEN_DIGITS.fullmatch(number):
         return f"1{number}"
     return number.removeprefix("+") if number.startswith("+") else number.removeprefix("00")
+
+
+_WITH_AREA = 10
+"""The fewest digits of a number before an extension."""
 
 
 def missing_recipients(asked: Iterable[str], line: str, shown: Sequence[str | None]) -> tuple[str, ...]:
@@ -183,25 +246,36 @@ def missing_recipients(asked: Iterable[str], line: str, shown: Sequence[str | No
 def recipients_likeness(asked: Iterable[str], line: str, shown: Sequence[str | None]) -> Likeness:
     """Compare recipients with the participants of a chat, which may include the sender's number."""
     handles, own = _addresses(shown), address(line)
-    people = {found for text in asked if (found := address(text)) is not None} - {own}
-    if not handles or not people:
+    read = {address(text) for text in asked}
+    people, others = {found for found in read if found is not None} - {own}, handles - {own}
+    unread = None in read
+    if not handles or not (people or unread):
         return Likeness.SAME
-    others = handles - {own}
     if people & others:
         alike = people <= others and len(others - people) <= 1  # one more may be another number of the sender
-        return Likeness.SAME if alike else Likeness.ALIKE
+        return Likeness.SAME if alike and not unread else Likeness.ALIKE
     if _near(people, others):
         return Likeness.ALIKE
     comparable = others and {"@" in one for one in people} == {"@" in one for one in others}
-    return Likeness.OTHER if comparable else Likeness.UNLIKE
+    return Likeness.OTHER if comparable and not unread and not any(map(_is_short, others)) else Likeness.UNLIKE
 
 
 def _addresses(shown: Sequence[str | None]) -> set[str]:
     """Return the normalized participants; none if one cannot be read or there are too many."""
     if len(shown) > MOST_PARTICIPANTS:
         return set()
-    found = {address(text) for text in shown}
-    return set() if None in found else {one for one in found if one is not None}
+    found: set[str] = set()
+    for text in shown:
+        handle = address(text)
+        if handle is None:
+            return set()
+        found.add(handle)
+    return found
+
+
+def _is_short(handle: str) -> bool:
+    """Return whether a handle has too few digits to be compared: the others may be masked."""
+    return len(handle) < _SUBSCRIBER and "@" not in handle
 
 
 def _near(people: set[str], handles: set[str]) -> set[str]:
@@ -209,14 +283,32 @@ def _near(people: set[str], handles: set[str]) -> set[str]:
     by_end: dict[str, list[str]] = {}
     for handle in handles:
         by_end.setdefault(handle[-_SUBSCRIBER:], []).append(handle)
-    return {one for one in people if any(_are_near(one, other) for other in by_end.get(one[-_SUBSCRIBER:], ()))}
+    near = {one for one in people if any(_are_near(one, other) for other in by_end.get(one[-_SUBSCRIBER:], ()))}
+    parts = tuple(handle for handle in handles if "@" not in handle)  # the other digits may be masked
+    return near | {one for one in people if "@" not in one and (one.endswith(parts) or one.startswith(parts))}
 
 
 def _are_near(one: str, other: str) -> bool:
-    """Return whether two numbers with the same end may be one, without the country code or with an extra digit."""
+    """Return whether two numbers with the same end may be one, without the country code or with a known extra digit."""
     if "@" in one or "@" in other:
         return False
     if len(one) == len(other):
         return one[1:] == other[1:]
     short, long = sorted((one, other), key=len)
-    return len(short) >= _SUBSCRIBER and (long.endswith(short.lstrip("0")) or short[:2] == long[:2])
+    if len(short) < _SUBSCRIBER:
+        return False
+    national = short[1:] if len(short) == 11 and short[0] == "1" else short  # "1" was added to ten digits
+    return long.endswith((short.lstrip("0"), national)) or short in _without_extra_digit(long)
+
+
+def _without_extra_digit(number: str) -> set[str]:
+    """Return a number without the digit that some write: a trunk 0, or that of mobiles in Mexico, Argentina, Brazil."""
+    shorter = {number[:at] + number[at + 1 :] for at in (1, 2, 3) if number[at] == "0"}
+    if number.startswith(("521", "549")):
+        shorter.add(number[:2] + number[3:])
+    if _BRAZILIAN_MOBILE.fullmatch(number):
+        shorter.add(number[:4] + number[5:])
+    return shorter
+
+
+_BRAZILIAN_MOBILE = re.compile(r"55[0-9]{2}9[6-9][0-9]{7}")

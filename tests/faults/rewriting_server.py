@@ -34,6 +34,9 @@ REWRITINGS: dict[str, Callable[[str], str]] = {
     "opt out": lambda text: f"{text} Reply STOP to opt out.",
     "signed": lambda text: f"Rye: {text}",
     "masked": lambda text: re.sub(r"\d{3,}", "***", text),
+    "digits masked": lambda text: re.sub(r"\b\d+", lambda found: "-" * len(found[0]), text),  # not those of an escape
+    "words masked": lambda text: re.sub(r"\b([Ss]h|b|r)(op|ake|ye)\b", lambda word: word[1] + "-" * len(word[2]), text),
+    "cut, then opt out": lambda text: f"{text[:40]} Reply STOP to opt out",
 }
 
 
@@ -45,7 +48,7 @@ class Habits:
     keys: str = "kept"
     """``kept``, ``kept by recipient``, ``kept for a minute`` or ``ignored``."""
     handles: str = "people"
-    """``people``, ``people and line``, ``respelled`` or ``none``."""
+    """``people``, ``people and line``, ``respelled``, ``masked``, ``last digits`` or ``none``."""
     sent_at: bool = True
     date: bool = True
     skew: float = 0.0
@@ -147,7 +150,7 @@ class RewritingServer:
         return (EPOCH + timedelta(seconds=self.clock.now)).replace(microsecond=0)
 
     def _handles(self, kept: Kept) -> list[dict[str, Any]]:
-        spell = _respelled if self.habits.handles == "respelled" else "+{}".format
+        spell = SPELLINGS.get(self.habits.handles, "+{}".format)
         shown = [] if self.habits.handles == "none" else [spell(one) for one in sorted(kept.people)]
         shown += [LINE] if self.habits.handles == "people and line" else []
         return [{"id": number, "phone_number": text} for number, text in enumerate(shown)]
@@ -155,6 +158,13 @@ class RewritingServer:
 
 def _respelled(number: str) -> str:
     return f"{number[0]} ({number[1:4]}) {number[4:7]}-{number[7:]}"
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "respelled": _respelled,
+    "masked": lambda number: f"\u2026{number[-4:]}",
+    "last digits": lambda number: number[-4:],
+}
 
 
 def canonical(number: str) -> str:

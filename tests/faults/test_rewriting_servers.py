@@ -21,6 +21,7 @@ TEXTS = (
     "Orders & cakes: call 5551234, or come\0 to the shop before Friday evening, when the oven is cold",
     "We bake 'rye' today",
     "Closed",
+    "Could you help us pick a day for the message on the cake?",
 )
 PEOPLE = (("+13343284472",), ("3344713465",), ("+13343284472", "+13344713465"), ("2025550107", "+13344713465"))
 MISDEEDS = ("none", "none", "lose", "slow and lose", "fail", "refuse", "mix up")
@@ -55,7 +56,7 @@ HABITS = st.builds(
     Habits,
     rewritings=st.lists(st.sampled_from(sorted(REWRITINGS)), max_size=3, unique=True).map(tuple),
     keys=st.sampled_from(("kept", "kept", "kept by recipient", "kept for a minute", "ignored")),
-    handles=st.sampled_from(("people", "people and line", "respelled", "none")),
+    handles=st.sampled_from(("people", "people and line", "respelled", "masked", "last digits", "none")),
     sent_at=st.sampled_from((True, True, False)),
     date=st.sampled_from((True, True, False)),
     skew=st.sampled_from((-0.9, 0.0, 0.9)),
@@ -124,7 +125,7 @@ class Story:
         shown = {canonical_handle(handle.phone_number) for handle in ending.chat_handles} - {canonical(LINE)}
         texted = [kept for kept in under_key if kept.people & people]
         assert texted or not shown
-        assert not shown or shown & people
+        assert not shown or any(one.endswith(tuple(shown)) for one in people)
         if shown and _tells_texts_apart(self.server.habits):
             assert any(kept.original == send.text for kept in texted)
 
@@ -135,7 +136,7 @@ def _tells_texts_apart(habits: Habits) -> bool:
     A cut that leaves less, such as "It's o...", may have begun with words of the server's, and go on as another text.
     """
     plain = [habits.rewrite(text).replace("\u200b", "").casefold().removeprefix("rye: ") for text in TEXTS]
-    firsts = ("it", "orders", "we", "closed")
+    firsts = ("it", "orders", "we", "closed", "could")
     left = [shown.startswith(first) for shown, first in zip(plain, firsts, strict=True)]
     lengths = [len(shown.removesuffix("...")) for shown in plain]
     return all(left) and all(length >= min(len(text), 10) for length, text in zip(lengths, TEXTS, strict=True))

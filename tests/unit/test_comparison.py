@@ -54,12 +54,38 @@ LONG = "We thank all who came to the summer party on Saturday and look forward t
         (f"{LONG} nine.", f"{LONG} ten.", "ALIKE"),
         ("x" * 9_000, "x" * 9_001, "ALIKE"),
         ("\u041f\u0440\u0438\u0432\u0435\u0442", "??????", "ALIKE"),
+        ("Could you help us pick a day?", "Could you help us pi Reply STOP to opt out", "ALIKE"),
+        ("Text me at nine, or ten", "Acme: Text me at n Msg rates may apply", "ALIKE"),
+        ("Please reply to me", "Please Reply STOP to opt out", "ALIKE"),
+        ("Your code is 4711 enjoy", "Your code is ---- enjoy", "ALIKE"),
+        ("Your code is 4711 enjoy", "Your code is .... enjoy", "ALIKE"),
+        ("Your code is 4711 enjoy", "Your code is xxxx enjoy", "ALIKE"),
+        ("Your code is 4711 enjoy", "Your code is \u2022\u2022\u2022\u2022 enjoy", "ALIKE"),
+        ("4711 is your code", "---- is your code", "ALIKE"),
+        ("4711 is your code", "-- is your code", "ALIKE"),
+        ("4711 is your code", "Acme: ---- is your code", "ALIKE"),
+        ("Call at 9 sharp", "Call at - sharp", "ALIKE"),
+        ("Call at 9am sharp", "Call at -am sharp", "ALIKE"),
+        ("Call at 9:30 sharp", "Call at -:-- sharp", "ALIKE"),
+        ("That damn bus is late", "That d--- bus is late", "ALIKE"),
+        ("That damn bus is late", "That d??? bus is late", "ALIKE"),
+        ("That damn bus is late", "That d#mn bus is late", "ALIKE"),
+        ("That damn bus is late", "That d-mn bus is late", "ALIKE"),
+        ("Damn, the bus is late", "d---, the bus is late", "ALIKE"),
         ("One", "Two", "OTHER"),
         ("See you at nine.", "See you at ten.", "OTHER"),
         ("See you at nine \U0001f44d", "See you at ten \U0001f44d", "OTHER"),
         ("Your code is 4711", "Your code is 4712", "OTHER"),
         ("Reply STOP to end. Nine", "Reply STOP to end. Ten", "OTHER"),
         ("Hello!", "Bye!", "OTHER"),
+        ("Help us out at nine", "Help us out at ten", "OTHER"),
+        ("Could you help us pick a day?", "Text me at ten, not at nine", "OTHER"),
+        ("Open Monday-Friday", "Open Saturday-Sunday", "OTHER"),
+        ("Shall we meet at nine?", "Shall we meet at ten?", "OTHER"),
+        ("Well -- see you at nine", "Well -- see you at ten", "OTHER"),
+        ("Closed today", "Pre-order now", "OTHER"),
+        ("Closed at nine", "We open - at nine", "OTHER"),
+        ("d--- bus at nine", "d--- bus at ten", "OTHER"),
     ],
 )
 def test_texts(sent: str, shown: str | None, likeness: str) -> None:
@@ -79,16 +105,46 @@ def test_texts(sent: str, shown: str | None, likeness: str) -> None:
         ([MIRA, THEO], [MIRA, LINE], "ALIKE"),
         (["0711 1234567"], ["+497111234567"], "ALIKE"),
         (["+5215512345678"], ["+525512345678"], "ALIKE"),
+        (["+541112345678"], ["+5491112345678"], "ALIKE"),
+        (["+551181234567"], ["+5511981234567"], "ALIKE"),
+        (["+49301234567"], ["+490301234567"], "ALIKE"),
+        (["+447911123456"], ["7911123456"], "ALIKE"),
+        ([MIRA], ["\u20264472"], "ALIKE"),
+        ([MIRA], ["4472"], "ALIKE"),
+        ([MIRA], ["--------4472"], "ALIKE"),
+        ([MIRA], ["+1334"], "ALIKE"),
+        (["+49301234567 ext. 5", "someone"], ["+49301234567"], "ALIKE"),
+        (["bob@example.com"], ["Bob <bob@example.com>"], "SAME"),
+        ([MIRA], ["Mira <tel:+13343284472>"], "SAME"),
+        (["72345"], ["72345"], "SAME"),
+        (["\u202a+1 334 328 4472\u202c"], [MIRA], "SAME"),
+        (["+1\u2011334\u2013328\u22124472"], [MIRA], "SAME"),
+        (["+1334\u200b3284472"], [MIRA], "SAME"),
+        (["+13343284472 ext. 5"], [MIRA], "SAME"),
+        (["tel:+1-334-328-4472;ext=5"], [MIRA], "SAME"),
+        (["334-328-4472x5"], [MIRA], "SAME"),
         ([MIRA], [], "SAME"),
         ([MIRA], [THEO, None], "SAME"),
         ([MIRA], [THEO, "someone"], "SAME"),
+        ([MIRA], ["+1 334 328 ----"], "SAME"),
+        ([MIRA], ["1334328447x2"], "SAME"),
+        (["bob@example.com"], ["b--@example.com"], "SAME"),
         ([LINE], [THEO], "SAME"),
+        ([MIRA], ["3465"], "UNLIKE"),
+        (["someone"], [THEO], "UNLIKE"),
+        (["someone", MIRA], [THEO], "UNLIKE"),
         ([MIRA], [LINE], "UNLIKE"),
         ([MIRA], ["sam@example.com"], "UNLIKE"),
         ([MIRA], [THEO], "OTHER"),
         ([MIRA], [THEO, LINE], "OTHER"),
         (["+12025550101"], ["+13015550101"], "OTHER"),
         (["+4915112345678"], ["+4915212345678"], "OTHER"),
+        (["+49301234567"], ["+4915111234567"], "OTHER"),
+        (["+390612345678"], ["+3902912345678"], "OTHER"),
+        (["+551131234567"], ["+5511931234567"], "OTHER"),
+        (["\u202a+1 334 328 4472\u202c"], [THEO], "OTHER"),
+        (["+1\u2011334\u2013328\u22124472"], [THEO], "OTHER"),
+        (["+13343284472 ext. 5"], [THEO], "OTHER"),
         (["ann@example.com"], ["sam@example.com"], "OTHER"),
     ],
 )
@@ -97,7 +153,9 @@ def test_recipients(asked: list[str], shown: list[str | None], likeness: str) ->
     assert recipients_likeness(asked, LINE, shown).name == likeness
 
 
-@pytest.mark.parametrize("value", ["", "someone", "+1 *** 4472", "1" * 400, None, 5, "12", "\u0661\u0662\u0663"])
+@pytest.mark.parametrize(
+    "value", ["", "someone", "+1 *** 4472", "1" * 400, None, 5, "12", "\u0661\u0662\u0663", "+1334 x5"]
+)
 def test_what_is_no_address(value: object) -> None:
     """What is neither a number nor an email address cannot be compared."""
     assert address(value) is None
@@ -153,7 +211,20 @@ def test_anything_can_be_compared(sent: str, shown: str | None, number: str, dat
 
 @pytest.mark.timed
 @pytest.mark.parametrize(
-    "hostile", ["\u0315\u0300" * 400_000, "&" * 800_000, "a " * 400_000, "\ufdfa" * 400_000, "?" * 800_000]
+    "hostile",
+    [
+        "\u0315\u0300" * 400_000,
+        "&" * 800_000,
+        "a " * 400_000,
+        "\ufdfa" * 400_000,
+        "?" * 800_000,
+        "stop " * 160_000,
+        "- " * 400_000,
+        "-x" * 400_000,
+        "h-llo, you " * 80_000,
+        "Hello, you " * 49 + "- stop " * 9_000,
+        "Hello, you " * 49 + "h" * 9_000,
+    ],
 )
 def test_a_hostile_text_takes_no_time(hostile: str) -> None:
     """A text of the size of the cap, made to be slow to compare, does not hold up the loop."""
@@ -169,6 +240,20 @@ def test_hostile_participants_take_no_time() -> None:
     started = time.process_time()
     assert recipients_likeness([MIRA], LINE, [f"+4930{n}" for n in range(200_000)]) is Likeness.SAME
     assert recipients_likeness(people, LINE, [f"+33{n}3284472" for n in range(1_000, 2_000)]) is Likeness.OTHER
+    assert recipients_likeness(people, LINE, [f"{n}" for n in range(500, 1_500)]) is Likeness.UNLIKE
+    assert time.process_time() - started < 0.25
+
+
+@pytest.mark.timed
+@pytest.mark.parametrize(
+    "hostile",
+    ["; " * 160, ";ext" * 80, "<" * 320, "\ufdfa" * 320, "-@" * 160, "\u2010" * 300 + "+1334344", "a@" + "b" * 300],
+)
+def test_hostile_handles_take_no_time(hostile: str) -> None:
+    """As many participants as are compared, each as long as an address may be, do not hold up the loop."""
+    started = time.process_time()
+    likeness = recipients_likeness([MIRA], LINE, [f"{hostile}{n}"[-320:] for n in range(1_000, 2_000)])
+    assert likeness is not Likeness.ALIKE
     assert time.process_time() - started < 0.25
 
 
