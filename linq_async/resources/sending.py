@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TypeVar, cast
 
 from linq_async.errors import InvalidArgumentError, KeyReusedError, LinqError, Outcome, Problem
@@ -41,7 +42,8 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
     """
     given = message.idempotency_key
     request.idempotency_key = new_idempotency_key() if given is None else given
-    started = 0.0 if given is None else pipeline.timing.clock()
+    started = (0.0, 0.0) if given is None else (pipeline.timing.clock(), time.time())
+    older: bool | None = None
     claim = None if given is None or isinstance(given, DerivedKey) else await _claim(pipeline, request, message)
     try:
         call = await pipeline.send(request)
@@ -50,13 +52,15 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
         result.request_id = call.request_id
         if isinstance(result, SentMessage):
             result.replayed = call.raw.status == 200
-        elif given is not None:
-            elapsed = pipeline.timing.clock() - started
-            result.replayed = stored_before(result.message.sent_at, call.raw.headers.get("Date"), elapsed)
-        if given is not None and not (claim is not None and claim.use.generated):
-            _compare(result, request, message, repeats=claim is not None and claim.repeats)
-    except KeyReusedError as error:  # a replay means that this call has stored nothing
-        _end_claim(pipeline, request, claim, request.failed if error.result.replayed else error.outcome)
+        if given is not None:
+            shown = result if isinstance(result, SentMessage) else result.message
+            older = stored_before(shown.sent_at, call.raw.headers.get("Date"), _seconds_since(started, pipeline))
+            if isinstance(result, CreatedChat):
+                result.replayed = older
+            if claim is None or not claim.use.generated:
+                _compare(result, request, message, older=older, repeats=claim is not None and claim.repeats)
+    except KeyReusedError as error:
+        _end_claim(pipeline, request, claim, _outcome_of_replay(error, request, older))
         raise
     except LinqError as error:
         _end_claim(pipeline, request, claim, error.outcome)
@@ -104,15 +108,30 @@ def _end_claim(pipeline: Pipeline, request: Request, claim: Claim | None, outcom
         pipeline.keys.remember_generated(pipeline.settings.token, request, outcome)
 
 
-def _compare(result: CreatedChat | SentMessage, request: Request, message: NewMessage, *, repeats: bool) -> None:
-    """Compare the response with the message.
+def _seconds_since(started: tuple[float, float], pipeline: Pipeline) -> float:
+    """Return the seconds since two readings of the clocks. While the machine sleeps, only the second one goes on."""
+    return max(pipeline.timing.clock() - started[0], time.time() - started[1])
+
+
+def _outcome_of_replay(error: KeyReusedError, request: Request, older: bool | None) -> Outcome:
+    """Return what a call has stored under its key: nothing, if the key was taken before the call."""
+    if error.result.replayed is not True or older is False:
+        return error.outcome
+    return Outcome.NOT_SENT if older else request.failed
+
+
+def _compare(
+    result: CreatedChat | SentMessage, request: Request, message: NewMessage, *, older: bool | None, repeats: bool
+) -> None:
+    """Compare the response with the message; ``older`` is whether it was stored before the call, by its times.
 
     Raises:
         KeyReusedError: If the response shows another message.
     """
     likeness = _likeness(result, message)
-    may_be_ours = repeats or request.failed is not Outcome.NOT_SENT
-    outcome = verdict(likeness, replayed=result.replayed is True, may_be_ours=may_be_ours)
+    replayed = result.replayed is True and older is not False
+    may_be_ours = repeats or (older is not True and request.failed is not Outcome.NOT_SENT)
+    outcome = verdict(likeness, replayed=replayed, may_be_ours=may_be_ours)
     if outcome is None:
         return
     error = KeyReusedError(_REASONS[outcome], result=result, outcome=outcome)
