@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -14,7 +12,7 @@ from typer.core import TyperGroup
 
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.failure import Failure
-from linq_async.cli.render import show, show_json
+from linq_async.cli.render import discard_unwritable, show, show_json, write_error
 
 BROKEN_PIPE = 141
 """The exit code that shells report for a program killed by SIGPIPE: 128 + 13."""
@@ -56,27 +54,26 @@ class Commands(TyperGroup):
 
 @contextmanager
 def _errors_reported(*, as_json: bool) -> Generator[None]:
+    code = ExitCode.FAILED
     try:
-        yield
-    except _UsageError as error:
-        if as_json:
-            message = cast("typer.BadParameter", error).format_message()
-            show_json(Failure.of("UsageError", message, ExitCode.USAGE).as_dict())
-        raise
+        try:
+            yield
+        except _UsageError as error:
+            code = ExitCode.USAGE
+            _show_usage_error(cast("typer.BadParameter", error), as_json=as_json)
+            raise typer.Exit(code) from None
     except OSError as error:
         if error.errno not in _WRITE_ERRORS:
             raise
-        raise typer.Exit(_abandon_output(error)) from None
+        discard_unwritable()
+        if error.errno == errno.EPIPE:
+            raise typer.Exit(BROKEN_PIPE) from None
+        show(write_error(error), err=True)
+        raise typer.Exit(code) from None
 
 
-def _abandon_output(error: OSError) -> int:
-    """Discard output that cannot be written, and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # the interpreter flushes again at exit
-    if error.errno == errno.EPIPE:
-        return BROKEN_PIPE
-    show(f"cannot write the output: {error.strerror}", err=True)
-    return ExitCode.FAILED
+def _show_usage_error(error: typer.BadParameter, *, as_json: bool) -> None:
+    """Write a usage error to standard error, and then also in JSON to standard output, which may not take it."""
+    error.show()
+    if as_json:
+        show_json(Failure.of("UsageError", error.format_message(), ExitCode.USAGE).as_dict())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import Any, cast
 
 import typer
@@ -50,6 +52,20 @@ def show(line: str = "", *, err: bool = False) -> None:
 def show_json(value: dict[str, Any]) -> None:
     """Write one JSON object to standard output, in ASCII, which any terminal can encode."""
     typer.echo(json.dumps(value, indent=2))
+
+
+def discard_unwritable() -> None:
+    """Discard what standard output or standard error cannot take. The interpreter flushes both again at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def write_error(error: OSError) -> str:
+    """Return the line that says why the output cannot be written."""
+    return f"cannot write the output: {error.strerror or type(error).__name__}"
 
 
 def aligned(pairs: list[tuple[str, object]]) -> list[str]:

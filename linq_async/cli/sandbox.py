@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import re
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
+import attrs
 import typer
 
 from linq_async.arguments import is_loopback
@@ -51,19 +51,20 @@ def sandbox(
     from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, Sandbox
     from linq_async.sandbox.server import random_token
 
+    output = Output()
     try:
         server = Sandbox(
             host=host,
             port=port,
             token=random_token() if token is None else token,
             phone_numbers=number or DEFAULT_PHONE_NUMBERS,
-            on_request=show_request,
+            on_request=output.show_request,
             allow_hosts=allow_host or (),
         )
     except ValueError as error:
         raise typer.BadParameter(printable(error)) from None
     try:
-        reason = run(_serve(server, host))
+        reason = run(_serve(server, host, output))
     except KeyboardInterrupt:
         show("The sandbox has stopped. What it stored is gone.")
     else:
@@ -71,8 +72,29 @@ def sandbox(
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _serve(server: Sandbox, host: str) -> str:
-    """Serve until a signal cancels it. If it cannot listen, return the reason and what to try."""
+@attrs.define(eq=False)
+class Output:
+    """Where the sandbox shows requests. Ends it if nobody reads them any more."""
+
+    error: OSError | None = None
+    """Why the last line could not be written."""
+    failed: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def show_request(self, entry: LoggedRequest) -> None:
+        """Write one line for a request."""
+        try:
+            show(request_line(entry))
+        except OSError as error:
+            self.error = error
+            self.failed.set()
+
+
+async def _serve(server: Sandbox, host: str, output: Output) -> str:
+    """Serve until a signal cancels it. If it cannot listen, return the reason and what to try.
+
+    Raises:
+        OSError: If a line cannot be written.
+    """
     try:
         await server.start()
     except (OSError, UnicodeError) as error:
@@ -80,10 +102,11 @@ async def _serve(server: Sandbox, host: str) -> str:
     try:
         for line in greeting(server, host):
             show(line)
-        while True:
-            await asyncio.Event().wait()
+        await output.failed.wait()
     finally:
         await server.close()
+    assert output.error is not None
+    raise output.error
 
 
 def listen_error(error: OSError | UnicodeError) -> str:
@@ -94,12 +117,6 @@ def listen_error(error: OSError | UnicodeError) -> str:
     if error.errno in _PORT_ERRORS:
         return f"{reason}. Try another --port, or 0."
     return f"{reason}. Pass an address of this machine as --host, or 0.0.0.0 for all of them."
-
-
-def show_request(entry: LoggedRequest) -> None:
-    """Write one line for a request."""
-    with contextlib.suppress(OSError):  # keep running if nobody reads the output
-        show(request_line(entry))
 
 
 def greeting(server: Sandbox, host: str) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +12,15 @@ from linq_async.attempts import Attempt
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.failure import Failure, failure_from, interrupted
 from linq_async.cli.inputs import SEND_FROM_VARIABLE, check_required, read_recipients, read_text
-from linq_async.cli.render import aligned, describe_attempt, redact, show, show_json
+from linq_async.cli.render import (
+    aligned,
+    describe_attempt,
+    discard_unwritable,
+    redact,
+    show,
+    show_json,
+    write_error,
+)
 from linq_async.cli.runtime import AsJson, TokenFile, find_token, is_exposed, run
 from linq_async.client import LinqClient
 from linq_async.errors import LinqError
@@ -107,29 +113,31 @@ class Sending:
             show(f"attempt {record.number}: {describe_attempt(record)}; retrying in {record.wait:.1f} s", err=True)
 
     def report(self, result: CreatedChat | Failure) -> ExitCode:
-        """Write the result, and return the exit code."""
-        code = result.code if isinstance(result, Failure) else ExitCode.OK
+        """Write the result, and return the exit code. What standard output cannot take goes to standard error."""
+        code, errors = (
+            (result.code, result.lines()) if isinstance(result, Failure) else (ExitCode.OK, _warnings(result))
+        )
         try:
             self._write(result)
-        except OSError:  # nobody reads the output: a sent message must not look unsent
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ExitCode.SENT if code is ExitCode.OK else code
+        except OSError as error:
+            discard_unwritable()
+            if not isinstance(result, Failure):  # a sent message must not look unsent
+                code, errors = ExitCode.SENT, [*_lines(result), *errors]
+            errors.append(write_error(error))
+        try:
+            for line in errors:
+                show(redact(line, self.token), err=True)
+        except OSError:
+            discard_unwritable()
         return code
 
     def _write(self, result: CreatedChat | Failure) -> None:
+        """Write to standard output: the JSON object, or the lines of a sent message."""
         if self.as_json:
             show_json(redact(result.as_dict() if isinstance(result, Failure) else to_dict(result), self.token))
-        if isinstance(result, Failure):
-            for line in result.lines():
-                show(redact(line, self.token), err=True)
-            return
-        if not self.as_json:
+        elif not isinstance(result, Failure):
             for line in _lines(result):
                 show(redact(line, self.token))
-        missing = {"attachments": result.missing_attachments, "recipients": len(result.missing_recipients)}
-        for what, count in missing.items():
-            if count:
-                show(f"warning: the response does not show {count} of the {what}", err=True)
 
 
 async def _send(linq: LinqClient, new_chat: NewChat) -> CreatedChat:
@@ -149,3 +157,8 @@ def _lines(chat: CreatedChat) -> list[str]:
         ("request id", chat.request_id),
     ]
     return ["sent", *aligned(pairs)]
+
+
+def _warnings(chat: CreatedChat) -> list[str]:
+    missing = {"attachments": chat.missing_attachments, "recipients": len(chat.missing_recipients)}
+    return [f"warning: the response does not show {count} of the {what}" for what, count in missing.items() if count]

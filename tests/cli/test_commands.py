@@ -93,11 +93,41 @@ def test_closed_pipe(
     assert (exit_info.value.code, errors.getvalue()) == (141, "")
 
 
+@pytest.mark.parametrize("arguments", [("send", "--json"), ("nonsense", "--json")])
+def test_usage_error_and_a_closed_pipe(
+    closed_pipe: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """A usage error whose JSON cannot be written to a pipe is shown, and the exit code is that for SIGPIPE."""
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", closed_pipe)
+    monkeypatch.setattr(sys, "stderr", errors)
+    with pytest.raises(SystemExit) as exit_info:
+        app(arguments, prog_name="linq-async")
+    assert (exit_info.value.code, errors.getvalue().count("Error: ")) == (141, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="requires /dev/full")
-def test_full_device() -> None:
-    """A command whose output cannot be written fails with one line on standard error."""
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--help",), 1),
+        (("send", "--json"), 2),
+        (("nonsense", "--json"), 2),
+        (("send", "--from", SENDER, "--to", RECIPIENT, "--text", "Hello!", "--json"), 2),
+        (("send", "--from", SENDER, "--to", RECIPIENT, "--text", "Hello!", "--key", "bad key", "--json"), 2),
+    ],
+)
+def test_full_device(arguments: tuple[str, ...], code: int) -> None:
+    """A command whose output cannot be written says so in the last line on standard error, and keeps its exit code."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LINQ_")}
+    if "--key" in arguments:
+        environment["LINQ_INTEGRATION_TOKEN"] = "a-token"
     with FULL.open("w") as full:
-        command = (sys.executable, "-m", "linq_async", "--help")
-        completed = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (completed.returncode, completed.stderr) == (1, "cannot write the output: No space left on device\n")
+        command = (sys.executable, "-m", "linq_async", *arguments)
+        completed = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment
+        )
+    assert completed.returncode == code
+    assert completed.stderr.endswith("cannot write the output: No space left on device\n")
+    assert "Traceback" not in completed.stderr

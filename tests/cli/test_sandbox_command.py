@@ -220,11 +220,45 @@ def test_version(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (0, f"linq-async {__version__}\n")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="requires /dev/full")
-def test_unwritable_result_does_not_look_unsent(sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
-    """A send whose result cannot be written exits with 4, not with 1."""
-    arguments = ["send", "--from", "+12025550101", "--to", "+13343284472", "--text", "Hello!"]
-    with open("/dev/full", "w") as full:
-        sent = subprocess.run([*PROGRAM, *arguments], env={**os.environ, **sandbox_env}, stdout=full, check=False)
-    assert (sent.returncode, len(sandbox.messages)) == (4, 1)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_unwritable_result_does_not_look_unsent(
+    sandbox: Sandbox, sandbox_env: dict[str, str], *, as_json: bool
+) -> None:
+    """A send whose result nobody reads exits with 4, not with 1, and shows message and key on standard error."""
+    arguments = ["send", "--from", "+12025550101", "--to", "+13343284472", "--text", "Hello!", "--key", "order-1"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    sent = subprocess.run(
+        [*PROGRAM, *arguments, *(["--json"] if as_json else [])],
+        env={**os.environ, **sandbox_env},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    (message,) = sandbox.messages
+    lines = [line.split() for line in sent.stderr.splitlines()]
+    assert (sent.returncode, lines[0]) == (4, ["sent"])
+    assert ["message", str(message.id)] in lines
+    assert ["key", "order-1"] in lines
+    assert sent.stderr.endswith("cannot write the output: Broken pipe\n")
+
+
+@pytest.mark.parametrize("requested", [False, True])
+def test_ends_when_nobody_reads(*, requested: bool) -> None:
+    """A sandbox whose output is closed ends at the first line that it cannot write, with the code for SIGPIPE."""
+    with started() as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        if requested:
+            url = read_settings(process)["LINQ_BASE_URL"]
+            process.stdout.close()
+            requests.get(f"{url}/api/partner/v2/phone_numbers", timeout=5)
+        else:
+            process.stdout.close()
+        try:
+            assert process.wait(timeout=10) == 141
+        finally:
+            process.kill()
+        assert process.stderr.read() == ""
