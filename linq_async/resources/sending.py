@@ -42,7 +42,8 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
     """
     given = message.idempotency_key
     request.idempotency_key = new_idempotency_key() if given is None else given
-    started = (0.0, 0.0) if given is None else (pipeline.timing.clock(), time.time())
+    # While the machine sleeps, only the second clock goes on.
+    started, on_wall = (0.0, 0.0) if given is None else (pipeline.timing.clock(), time.time())
     older: bool | None = None
     claim = None if given is None or isinstance(given, DerivedKey) else await _claim(pipeline, request, message)
     try:
@@ -54,13 +55,17 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
             result.replayed = call.raw.status == 200
         if given is not None:
             shown = result if isinstance(result, SentMessage) else result.message
-            older = stored_before(shown.sent_at, call.raw.headers.get("Date"), _seconds_since(started, pipeline))
+            elapsed = max(pipeline.timing.clock() - started, time.time() - on_wall)
+            older = stored_before(shown.sent_at, call.raw.headers.get("Date"), elapsed)
             if isinstance(result, CreatedChat):
                 result.replayed = older
             if claim is None or not claim.use.generated:
                 _compare(result, request, message, older=older, repeats=claim is not None and claim.repeats)
     except KeyReusedError as error:
-        _end_claim(pipeline, request, claim, _outcome_of_replay(error, request, older))
+        outcome = error.outcome
+        if error.result.replayed and older is not False:  # the key was in use before: this call has stored nothing
+            outcome = Outcome.NOT_SENT if older else request.failed
+        _end_claim(pipeline, request, claim, outcome)
         raise
     except LinqError as error:
         _end_claim(pipeline, request, claim, error.outcome)
@@ -106,18 +111,6 @@ def _end_claim(pipeline: Pipeline, request: Request, claim: Claim | None, outcom
         claim.release(outcome)
     elif outcome is not Outcome.NOT_SENT and request.message is not None and request.message.idempotency_key is None:
         pipeline.keys.remember_generated(pipeline.settings.token, request, outcome)
-
-
-def _seconds_since(started: tuple[float, float], pipeline: Pipeline) -> float:
-    """Return the seconds since two readings of the clocks. While the machine sleeps, only the second one goes on."""
-    return max(pipeline.timing.clock() - started[0], time.time() - started[1])
-
-
-def _outcome_of_replay(error: KeyReusedError, request: Request, older: bool | None) -> Outcome:
-    """Return what a call has stored under its key: nothing, if the key was taken before the call."""
-    if error.result.replayed is not True or older is False:
-        return error.outcome
-    return Outcome.NOT_SENT if older else request.failed
 
 
 def _compare(

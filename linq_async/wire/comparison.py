@@ -206,18 +206,11 @@ def address(text: object) -> str | None:
     if named := _NAMED.fullmatch(plain):
         plain = named.group(1).strip()
     plain = plain.removeprefix("tel:").removeprefix("mailto:")
-    return (plain if _EMAIL.fullmatch(plain) else None) if "@" in plain else _digits(plain)
-
-
-def _digits(text: str) -> str | None:
-    """Return the digits of a phone number with its country code, or None if the text is not a number.
-
-    If the start of a number is masked, return the digits after the mask.
-    """
-    dashed = ("-" if char == "\u2212" or unicodedata.category(char) == "Pd" else char for char in text)
-    text = "".join(dashed).lstrip("-.")
-    found = _EXTENSION.search(text)
-    main = text[: found.start()] if found else text
+    if "@" in plain:
+        return plain if _EMAIL.fullmatch(plain) else None
+    dashed = "".join("-" if char == "\u2212" or unicodedata.category(char) == "Pd" else char for char in plain)
+    found = _EXTENSION.search(dashed)
+    main = (dashed[: found.start()] if found else dashed).lstrip("-.")  # what is left of a number with a masked start
     number = _FILLING.sub("", main)
     if "--" in main or ".." in main or not _DIGITS.fullmatch(number):  # repeated, they mask digits
         return None
@@ -257,7 +250,8 @@ def recipients_likeness(asked: Iterable[str], line: str, shown: Sequence[str | N
     if _near(people, others):
         return Likeness.ALIKE
     comparable = others and {"@" in one for one in people} == {"@" in one for one in others}
-    return Likeness.OTHER if comparable and not unread and not any(map(_is_short, others)) else Likeness.UNLIKE
+    masked = any(len(one) < _SUBSCRIBER for one in others if "@" not in one)
+    return Likeness.OTHER if comparable and not unread and not masked else Likeness.UNLIKE
 
 
 def _addresses(shown: Sequence[str | None]) -> set[str]:
@@ -271,11 +265,6 @@ def _addresses(shown: Sequence[str | None]) -> set[str]:
             return set()
         found.add(handle)
     return found
-
-
-def _is_short(handle: str) -> bool:
-    """Return whether a handle has too few digits to be compared: the others may be masked."""
-    return len(handle) < _SUBSCRIBER and "@" not in handle
 
 
 def _near(people: set[str], handles: set[str]) -> set[str]:
@@ -298,17 +287,12 @@ def _are_near(one: str, other: str) -> bool:
     if len(short) < _SUBSCRIBER:
         return False
     national = short[1:] if len(short) == 11 and short[0] == "1" else short  # "1" was added to ten digits
-    return long.endswith((short.lstrip("0"), national)) or short in _without_extra_digit(long)
-
-
-def _without_extra_digit(number: str) -> set[str]:
-    """Return a number without the digit that some write: a trunk 0, or that of mobiles in Mexico, Argentina, Brazil."""
-    shorter = {number[:at] + number[at + 1 :] for at in (1, 2, 3) if number[at] == "0"}
-    if number.startswith(("521", "549")):
-        shorter.add(number[:2] + number[3:])
-    if _BRAZILIAN_MOBILE.fullmatch(number):
-        shorter.add(number[:4] + number[5:])
-    return shorter
+    if long.endswith((short.lstrip("0"), national)):
+        return True
+    added = [at for at in (1, 2, 3) if long[at] == "0"]  # the trunk 0, after the country code
+    added += [2] if long.startswith(("521", "549")) else []
+    added += [4] if _BRAZILIAN_MOBILE.fullmatch(long) else []
+    return any(long[:at] + long[at + 1 :] == short for at in added)
 
 
 _BRAZILIAN_MOBILE = re.compile(r"55[0-9]{2}9[6-9][0-9]{7}")
