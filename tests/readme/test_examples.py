@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from linq_async import errors
 from linq_async.sandbox import LoggedRequest, Sandbox
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import error_class
@@ -122,6 +123,13 @@ def test_table_of_errors_has_every_status() -> None:
         found = [row for row in rows if re.search(rf"{name}( for)? ({status}|{family})", row)]
         found = found or [row for row in rows if f"{name} for 499 and any other {family} but 408" in row]
         assert [error.outcome.name in row.rpartition(" | ")[2] for row in found] == [True], status
+
+
+def test_table_of_errors_has_every_class() -> None:
+    """The table of errors names each public exception except for the base class."""
+    rows = "\n".join(row for row in README.read_text().splitlines() if row.startswith("| `"))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LinqError)]
+    assert [kind.__name__ for kind in kinds if f"`{kind.__name__}`" not in rows] == ["LinqError"]
 
 
 @pytest.mark.slow
