@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import shutil
+import textwrap
 
 from linq_async.errors import Outcome
 
@@ -21,12 +23,21 @@ _MEANINGS = {
     ExitCode.OK: "success",
     ExitCode.FAILED: "failed: nothing was sent, or a check failed",
     ExitCode.USAGE: "usage error, or no valid token or base URL: nothing was sent",
-    ExitCode.UNKNOWN: "may have been sent: retry with the same --key, and nobody is texted twice",
+    ExitCode.UNKNOWN: "may have been sent: retry with the same --key, unless the output says otherwise",
     ExitCode.SENT: "sent, but the response could not be read or shown: do not send it again",
 }
 
-# \b keeps click from wrapping the lines into a paragraph.
-HELP = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in _MEANINGS.items())
+
+def _help(width: int) -> str:
+    """Return the exit codes as a list that fits into this many columns."""
+    lines = [
+        textwrap.fill(f"{code.value}  {meaning}", width, initial_indent="  ", subsequent_indent=" " * 5)
+        for code, meaning in _MEANINGS.items()
+    ]
+    return "\b\nExit codes:\n" + "\n".join(lines)  # \b keeps click from wrapping the lines into a paragraph
+
+
+HELP: str = _help(min(shutil.get_terminal_size().columns, 80) - 4)
 
 _BY_OUTCOME = {
     Outcome.NOT_SENT: ExitCode.FAILED,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,3 +51,18 @@ def test_missing_module_of_another_package_is_raised(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "linq_async.cli.app", None)
     with pytest.raises(ModuleNotFoundError, match=r"linq_async\.cli\.app"):
         linq_async.cli.main()
+
+
+@pytest.mark.parametrize("columns", [60, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("command", [[], ["send"], ["doctor"], ["demo"]], ids=" ".join)
+def test_help_fits_into_the_terminal(columns: int, command: list[str]) -> None:
+    """No line of a help text is wider than the terminal."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "linq_async", *command, "--help"],
+        env={**os.environ, "COLUMNS": str(columns)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "Exit codes:" in shown
+    assert [line for line in shown.splitlines() if len(line) > columns] == []

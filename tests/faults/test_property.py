@@ -21,7 +21,8 @@ from .matrix import Kind
 
 KEY = "order-1017"
 NEVER = 1_000
-SLACK = 0.3
+SLACK = 0.55
+"""Seconds: decoding one hostile answer may hold up the loop for 0.25 s, and the machine may be busy."""
 SHORT = Timeouts(connect=0.04, write=0.04, read=0.04)
 LONG = Timeouts(connect=20, write=20, read=20)
 
@@ -138,7 +139,9 @@ def check_truth(ending: Ending, server: ScriptedServer, story: Story) -> None:
         assert not story.kind.creates or ending.result.message.id == server.stored[0].id
     if ending.outcome is Outcome.NOT_SENT and ending.result is None:
         assert kept == 0
-    if ending.outcome is Outcome.SENT:
+    # A 404 to a repeated DELETE is a success: the resource is gone, whether an earlier attempt deleted it or not.
+    is_gone = story.kind is Kind.DELETE and answers.status(404).name in {behaviour.name for behaviour in story.script}
+    if ending.outcome is Outcome.SENT and not is_gone:
         assert kept == 1
     assert ending.seconds <= story.max_elapsed + SLACK
     assert {attempt.idempotency_key for attempt in ending.attempts} <= {KEY if story.kind.creates else None}
