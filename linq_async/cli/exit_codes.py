@@ -27,17 +27,13 @@ _MEANINGS = {
     ExitCode.SENT: "sent, but the response could not be read or shown: do not send it again",
 }
 
-
-def _help(width: int) -> str:
-    """Return the exit codes as a list that fits into this many columns."""
-    lines = [
-        textwrap.fill(f"{code.value}  {meaning}", width, initial_indent="  ", subsequent_indent=" " * 5)
-        for code, meaning in _MEANINGS.items()
-    ]
-    return "\b\nExit codes:\n" + "\n".join(lines)  # \b keeps click from wrapping the lines into a paragraph
-
-
-HELP: str = _help(min(shutil.get_terminal_size().columns, 80) - 4)
+_WIDTH = min(shutil.get_terminal_size().columns, 80) - 4  # click indents the list, and uses 80 columns at most
+_LINES = [
+    textwrap.fill(f"{code.value}  {meaning}", _WIDTH, initial_indent="  ", subsequent_indent=" " * 5)
+    for code, meaning in _MEANINGS.items()
+]
+# \b keeps click from wrapping the lines into a paragraph.
+HELP: str = "\b\nExit codes:\n" + "\n".join(_LINES)
 
 _BY_OUTCOME = {
     Outcome.NOT_SENT: ExitCode.FAILED,
