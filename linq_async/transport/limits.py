@@ -26,7 +26,7 @@ class Turn:
     def __init__(self, pacer: Pacer, *, is_retry: bool) -> None:
         self._pacer = pacer
         self._sleeping: asyncio.Future[None] | None = None
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.is_retry = is_retry
 
     def remaining(self, now: float) -> float:
