@@ -42,4 +42,4 @@ def test_path_selects_the_response() -> None:
     head, _, content = response.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Status\r\n")
     assert content == body("errors", "one text", "20 KiB")
-    assert b"Content-Encoding: gzip" in build_response("/201/gzip/root/numbers/20%20KiB/x")
+    assert b"Content-Encoding: gzip" in build_response("/201/gzip/data/numbers/20%20KiB/x")
