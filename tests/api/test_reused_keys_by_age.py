@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
 
 import pytest
 
-from linq_async import CreatedChat, InvalidArgumentError, KeyReusedError, LinqClient, Outcome, RetryPolicy
+from linq_async import CreatedChat, InvalidArgumentError, KeyReusedError, LinqClient, Outcome, RetryPolicy, SentMessage
 from linq_async.timing import Timing
 from tests.support.clients import AT_ONCE, client_of, failure_of
 from tests.support.loopback import HANG_UP, Loopback, Reply, refused, replied
@@ -42,26 +42,26 @@ async def create(linq: LinqClient, text: str, to: str = MIRA) -> CreatedChat:
     return await linq.chats.create(send_from=LINE, phone_numbers=[to], text=text, idempotency_key="k-1")
 
 
-@pytest.mark.asyncio
-@pytest.mark.parametrize(("text", "outcome"), [("No", Outcome.UNKNOWN), ("See you", Outcome.NOT_SENT)])
-async def test_a_lost_attempt_did_not_store_an_older_chat(text: str, outcome: Outcome) -> None:
-    """A chat from before the call is not taken for the call's own after a lost attempt, however often it is called."""
-    async with Loopback(default=chat_of(OLD)) as server, client_of(server, retry=AT_ONCE) as linq:
-        for _ in range(2):
-            server.script.append(refused(503))
-            error = await failure_of(create(linq, text))
-            assert isinstance(error, KeyReusedError)
-            assert (error.outcome, error.attempts, error.result.replayed) == (outcome, 2, True)
+async def send_to_chat(linq: LinqClient, text: str) -> SentMessage:
+    """Send a message in a chat under the same key."""
+    return await linq.messages.send(1, text, idempotency_key="k-1")
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("text", "outcome"), [("No", Outcome.UNKNOWN), ("See you", Outcome.NOT_SENT)])
-async def test_a_lost_attempt_did_not_store_an_older_message(text: str, outcome: Outcome) -> None:
-    """For a message in a chat, its age proves the same as for a chat."""
-    async with Loopback(default=message_of(OLD)) as server, client_of(server, retry=AT_ONCE) as linq:
+@pytest.mark.parametrize(
+    ("stored", "send"),
+    [(chat_of(OLD), create), (message_of(OLD), send_to_chat)],
+    ids=["chat", "message"],
+)
+async def test_a_lost_attempt_did_not_store_an_older_message(
+    stored: Reply, send: Callable[[LinqClient, str], Awaitable[object]], text: str, outcome: Outcome
+) -> None:
+    """A message from before the call is not taken for the call's own after a lost attempt, however often it is sent."""
+    async with Loopback(default=stored) as server, client_of(server, retry=AT_ONCE) as linq:
         for _ in range(2):
             server.script.append(refused(503))
-            error = await failure_of(linq.messages.send(1, text, idempotency_key="k-1"))
+            error = await failure_of(send(linq, text))
             assert isinstance(error, KeyReusedError)
             assert (error.outcome, error.attempts, error.result.replayed) == (outcome, 2, True)
 
