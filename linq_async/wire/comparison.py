@@ -72,7 +72,16 @@ def text_likeness(sent: str, shown: str | None) -> Likeness:
     ours, theirs = _normalized(sent[:COMPARED]), _normalized(shown[:COMPARED])
     if "".join(ours.split()) == "".join(theirs.split()):
         return Likeness.SAME if max(len(sent), len(shown)) <= COMPARED else Likeness.ALIKE
-    return Likeness.ALIKE if _may_be_rewritten(_plain_start(ours), _plain_start(theirs)) else Likeness.OTHER
+    tokens = theirs.split()
+    start, shown_start = _plain_start(ours), _plain_start(theirs)
+    words, all_shown = [word for word in map(_word, start) if word], [word for word in map(_word, tokens) if word]
+    if _may_be_rewritten(start, shown_start) or any(
+        all_shown[at : at + len(words)] == words for at in _starts(len(all_shown))
+    ):
+        return Likeness.ALIKE
+    # A signature may precede a symbol: then our text may follow it, truncated or masked.
+    may_follow = len(shown_start) < len(tokens) and words[0] not in map(_word, shown_start)
+    return Likeness.UNLIKE if may_follow else Likeness.OTHER
 
 
 _QUOTES = str.maketrans("‘’‚‛′“”„‟″«»‐‑‒–—―−", "'" * 5 + '"' * 7 + "-" * 7)  # noqa: RUF001

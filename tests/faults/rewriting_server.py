@@ -33,6 +33,7 @@ REWRITINGS: dict[str, Callable[[str], str]] = {
     "cut to 12, with dots": lambda text: text[:12] + "...",
     "opt out": lambda text: f"{text} Reply STOP to opt out.",
     "signed": lambda text: f"Rye: {text}",
+    "signed, with a symbol": lambda text: f"Rye | {text}",
     "masked": lambda text: re.sub(r"\d{3,}", "***", text),
     "digits masked": lambda text: re.sub(r"\b\d+", lambda found: "-" * len(found[0]), text),  # not those of an escape
     "words masked": lambda text: re.sub(r"\b([Ss]h|b|r)(op|ake|ye)\b", lambda word: word[1] + "-" * len(word[2]), text),
