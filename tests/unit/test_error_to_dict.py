@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -12,49 +11,21 @@ import pytest
 from linq_async import (
     APIError,
     ConnectError,
-    CreatedChat,
-    CreatedChatMessage,
     DecodeError,
     DeliveryTimeoutError,
-    ErrorDetail,
     InvalidArgumentError,
     KeyReusedError,
     LinqError,
-    Outcome,
-    Problem,
     RequestTimeoutError,
     SentMessage,
     UploadError,
     error_to_dict,
 )
+from tests.support.errors import SECRET, error_classes, make_error
 
-SECRET = "+15550001111 see you at nine"
 COMMON = ["type", "message", "outcome", "operation", "idempotency_key", "attempts", "request_id"]
 OMITTED = {"body", "headers", "filename", "result"}
 """The attributes that the dict leaves out because they may contain what was sent."""
-DETAILS = [ErrorDetail(422, "missing_phone", SECRET, SECRET), ErrorDetail(400, SECRET), ErrorDetail()]
-
-
-def _chat() -> CreatedChat:
-    return CreatedChat(id=45, display_name=SECRET, message=CreatedChatMessage(id=7, text=SECRET))
-
-
-def _api_error(kind: type[APIError]) -> APIError:
-    secrets = {"location": SECRET}
-    return kind("no", status=422, errors=DETAILS, body=SECRET.encode(), headers=secrets, retry_after=7.0, hint="text")
-
-
-MAKERS: dict[type[LinqError], Callable[[], LinqError]] = {
-    InvalidArgumentError: lambda: InvalidArgumentError([Problem("text", "must not be empty")]),
-    UploadError: lambda: UploadError(SECRET, "is a directory", index=1),
-    ConnectError: lambda: ConnectError("no connection", reason="dns"),
-    RequestTimeoutError: lambda: RequestTimeoutError("write", 0.5),
-    DecodeError: lambda: DecodeError("no", paths=["$.data.id"], status=201, body=SECRET.encode()),
-    KeyReusedError: lambda: KeyReusedError("no", result=_chat()),
-    DeliveryTimeoutError: lambda: DeliveryTimeoutError(
-        "no", chat_id=1, message_id=2, seconds=3.0, delivery_status=SECRET
-    ),
-}
 EXTRA: dict[type[LinqError], dict[str, Any]] = {
     InvalidArgumentError: {"problems": [{"argument": "text", "message": "must not be empty"}]},
     UploadError: {"reason": "is a directory", "index": 1},
@@ -76,54 +47,39 @@ EXTRA: dict[type[LinqError], dict[str, Any]] = {
 }
 
 
-def _classes(kind: type[LinqError] = LinqError) -> Iterator[type[LinqError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        if child.__module__.startswith("linq_async."):
-            yield from _classes(child)
-
-
-def _make(kind: type[LinqError]) -> LinqError:
-    """Return an error of the class, with a secret in each attribute that may contain one."""
-    error = MAKERS[kind]() if kind in MAKERS else _api_error(kind) if issubclass(kind, APIError) else kind("no")
-    error.operation, error.idempotency_key, error.request_id = "chats.create", "key-1", "r-1"
-    error.outcome, error.attempts = Outcome.UNKNOWN, 2
-    return error
-
-
-@pytest.mark.parametrize("kind", [*_classes()])
+@pytest.mark.parametrize("kind", [*error_classes()])
 def test_an_error_is_ready_for_json(kind: type[LinqError]) -> None:
     """Both JSON libraries encode the dict of every class, and it comes back equal."""
-    found = error_to_dict(_make(kind))
+    found = error_to_dict(make_error(kind))
     assert json.loads(json.dumps(found)) == found == orjson.loads(orjson.dumps(found))
 
 
-@pytest.mark.parametrize("kind", [*_classes()])
+@pytest.mark.parametrize("kind", [*error_classes()])
 def test_an_error_has_the_common_keys_and_those_of_its_class(kind: type[LinqError]) -> None:
     """The values of every class are exactly those of the error."""
-    error = _make(kind)
+    error = make_error(kind)
     common = [kind.__name__, error.message, "unknown", "chats.create", "key-1", 2, "r-1"]
     extra = EXTRA.get(APIError if issubclass(kind, APIError) else kind, {})
     assert error_to_dict(error) == dict(zip(COMMON, common, strict=True)) | extra
 
 
-@pytest.mark.parametrize("kind", [*_classes()])
+@pytest.mark.parametrize("kind", [*error_classes()])
 def test_no_attribute_is_forgotten(kind: type[LinqError]) -> None:
     """Each attribute of every class is either in the dict or omitted on purpose."""
-    error = _make(kind)
+    error = make_error(kind)
     assert set(vars(error)) <= set(error_to_dict(error)) | OMITTED
 
 
-@pytest.mark.parametrize("kind", [*_classes()])
+@pytest.mark.parametrize("kind", [*error_classes()])
 def test_nothing_that_was_sent_is_in_the_dict(kind: type[LinqError]) -> None:
     """Phone numbers and texts in bodies, headers, details, file names and results are omitted."""
-    error = _make(kind)
+    error = make_error(kind)
     assert [part for part in ("5550001111", "nine") if part in json.dumps(error_to_dict(error))] == []
 
 
 def test_the_details_of_the_server_are_shown_on_request() -> None:
     """With ``show_details`` each error has the server's title and detail, and its code unchecked."""
-    errors = error_to_dict(_make(APIError), show_details=True)["errors"]
+    errors = error_to_dict(make_error(APIError), show_details=True)["errors"]
     assert errors[0] == {"status": 422, "code": "missing_phone", "title": SECRET, "detail": SECRET}
     assert errors[1] == {"status": 400, "code": SECRET, "title": None, "detail": None}
 

@@ -1,0 +1,1 @@
+"""Adapters for web frameworks: ``asgi``, ``fastapi`` and ``aiohttp``, and ``problems`` for error responses."""
