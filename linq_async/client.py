@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any, Never, Self, TypeVar, overload
 
 import aiohttp
+import attrs
 
 from linq_async.arguments import Arguments, is_unverified
 from linq_async.attempts import AttemptHook
-from linq_async.config import RetryPolicy, Timeouts
+from linq_async.config import KeySource, RetryPolicy, Settings, Timeouts
 from linq_async.errors import ClientStateError, Problem
 from linq_async.models.response import Response
 from linq_async.pipeline import Pipeline
@@ -170,11 +171,17 @@ class LinqClient:
             show_details=old.show_details if show_details is None else show_details,
         )
         token = retry = timeouts = headers = on_attempt = None  # as in the constructor
-        settings = given.settings_over(old)
+        return self._derive(given.settings_over(old))
+
+    def _derive(self, settings: Settings) -> Self:
         derived = object.__new__(type(self))
         derived.__dict__.update(self.__dict__)  # what the __init__ of a subclass has set
         derived._use(self._pipeline.with_settings(settings), owns_transport=False)
         return derived
+
+    def _with_key_source(self, key_source: KeySource) -> Self:
+        """Return a client on the same connections that derives the keys of messages which are sent without one."""
+        return self._derive(attrs.evolve(self._pipeline.settings, key_source=key_source))
 
     @overload
     def request(
@@ -229,7 +236,8 @@ class LinqClient:
 
     async def _request(self, call: RawCall, returns: type[Any] | None) -> Response[Any]:
         problem = None if returns is None else returns_problem(returns)
-        request = call.request([] if problem is None else [Problem("returns", problem)])
+        problems = [] if problem is None else [Problem("returns", problem)]
+        request = call.request(problems, self._pipeline.settings.key_source)
         answer = await self._pipeline.send(request)
         data = answer.any_json() if returns is None else answer.decode(None, returns)
         return Response(

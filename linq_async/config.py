@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ssl import SSLContext
-from typing import Never
+from typing import Never, TypeAlias
 
 import attrs
 from multidict import CIMultiDict
@@ -20,6 +20,9 @@ DEFAULT_BASE_URL = "https://api.linqapp.com"
 TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105  # the header's name, not a token
 TOKEN_VARIABLE = "LINQ_INTEGRATION_TOKEN"  # noqa: S105
 BASE_URL_VARIABLE = "LINQ_BASE_URL"
+
+KeySource: TypeAlias = Callable[[str], str]
+"""Returns the idempotency key of a message that is sent without one. Its argument is from ``wire.target``."""
 
 LARGEST = 1e9
 """The largest number of seconds, some thirty years, and of attempts. What is larger would overflow a clock."""
@@ -114,6 +117,8 @@ class Settings:
     max_response_bytes: int = 8 << 20
     show_details: bool = False
     timing: Timing = Timing()  # noqa: RUF009  # frozen
+    key_source: KeySource | None = attrs.field(default=None, repr=False)
+    """Derives the keys of messages that are sent without one. None generates random keys."""
 
     @functools.cached_property
     def request_headers(self) -> CIMultiDict[str]:

@@ -9,10 +9,12 @@ from urllib.parse import unquote
 
 import attrs
 
+from linq_async.config import KeySource
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.checks import is_field_name
-from linq_async.models.outgoing import key_problems
+from linq_async.models.outgoing import DerivedKey, key_problems
 from linq_async.wire.request import API, METHODS, Request
+from linq_async.wire.target import target_of
 
 _PATH = re.compile(r"/(?!/)[^\s\x00-\x1f\x7f?#\\\ud800-\udfff]*")
 
@@ -27,8 +29,8 @@ class RawCall:
     params: Mapping[str, Any] | None = attrs.field(repr=False)
     idempotency_key: str | None
 
-    def request(self, more: Sequence[Problem] = ()) -> Request:
-        """Validate the arguments and build a request.
+    def request(self, more: Sequence[Problem] = (), key_source: KeySource | None = None) -> Request:
+        """Validate the arguments and build a request. A message without a key gets one from the key source, if any.
 
         Raises:
             InvalidArgumentError: If an argument is refused, or there are ``more`` problems.
@@ -38,7 +40,7 @@ class RawCall:
             raise InvalidArgumentError(problems, operation="request")
         body, key = _with_key(self.json, self.idempotency_key)
         params = self.params or {}
-        return Request(
+        request = Request(
             operation="request",
             method=self.method.upper(),
             path=self.path,
@@ -46,6 +48,9 @@ class RawCall:
             params=tuple((name, str(one)) for name, value in params.items() for one in _each(value) if one is not None),
             idempotency_key=key,
         )
+        if key is None and key_source is not None and request.method == "POST" and _message_of(body) is not None:
+            request.body, request.idempotency_key = _with_key(body, DerivedKey(key_source(target_of(request))))
+        return request
 
     def problems(self) -> list[Problem]:
         """Check all arguments."""

@@ -22,6 +22,7 @@ from linq_async.wire.comparison import (
     verdict,
 )
 from linq_async.wire.request import Request
+from linq_async.wire.target import target_of
 
 logger: logging.Logger = logging.getLogger("linq_async")
 
@@ -31,9 +32,9 @@ Sent = TypeVar("Sent", CreatedChat, SentMessage)
 async def send_message(pipeline: Pipeline, request: Request, message: NewMessage, returns: type[Sent]) -> Sent:
     """Send a message, which is the body of the request, and return the server's view of it.
 
-    This is where a message without a key gets one. Nothing else can be stored under such a key, so nothing is checked
+    This is where a message without a key gets one. Nothing else can be stored under a random key, so nothing is checked
     or compared. A key of the caller's is checked against the messages that it was used with before, and the response
-    is compared with the message. For a DerivedKey the response is compared only.
+    is compared with the message. A DerivedKey is not checked, and a response with another message is only logged.
 
     Raises:
         InvalidArgumentError: If the client has already used the key with another message.
@@ -41,6 +42,9 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
         LinqError: If ``Pipeline.send`` fails.
     """
     given = message.idempotency_key
+    if given is None:
+        key_source = pipeline.settings.key_source
+        given = None if key_source is None else DerivedKey(key_source(target_of(request)))
     request.idempotency_key = new_idempotency_key() if given is None else given
     # While the machine sleeps, only the second clock goes on.
     started, on_wall = (0.0, 0.0) if given is None else (pipeline.timing.clock(), time.time())
@@ -59,8 +63,10 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
             older = stored_before(shown.sent_at, call.raw.headers.get("Date"), elapsed)
             if isinstance(result, CreatedChat):
                 result.replayed = older
-            if claim is None or not claim.use.generated:
-                _compare(result, request, message, older=older, repeats=claim is not None and claim.repeats)
+            if claim is None:
+                _note_held_back(result, request, message)
+            elif not claim.use.generated:
+                _compare(result, request, message, older=older, repeats=claim.repeats)
     except KeyReusedError as error:
         outcome = error.outcome
         if error.result.replayed and older is not False:  # the key was in use before: this call has stored nothing
@@ -109,8 +115,22 @@ def _end_claim(pipeline: Pipeline, request: Request, claim: Claim | None, outcom
     """Record how a call has failed. Its error hands a generated key to the caller, who may use it from now on."""
     if claim is not None:
         claim.release(outcome)
-    elif outcome is not Outcome.NOT_SENT and request.message is not None and request.message.idempotency_key is None:
+    elif outcome is not Outcome.NOT_SENT and not isinstance(request.idempotency_key, DerivedKey):
         pipeline.keys.remember_generated(pipeline.settings.token, request, outcome)
+
+
+def _note_held_back(result: CreatedChat | SentMessage, request: Request, message: NewMessage) -> None:
+    """Log if the server kept another message under a derived key: an earlier run has sent it in place of this one.
+
+    Not an error, because each further run would end in it, too. Not logged if the server may have rewritten the text.
+    """
+    if isinstance(result, SentMessage) and not result.replayed:
+        return
+    from_before = result.replayed and request.failed is Outcome.NOT_SENT  # not by an attempt of this call
+    if _likeness(result, message) >= (Likeness.UNLIKE if from_before else Likeness.OTHER):
+        result.replayed = True
+        text = "%s: held back: an earlier run has sent another message under key %s"
+        logger.warning(text, request.operation, request.idempotency_key)
 
 
 def _compare(
