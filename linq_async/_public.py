@@ -33,6 +33,7 @@ from linq_async.errors import (
     ServerError,
     UnprocessableEntityError,
     UploadError,
+    WebhookVerificationError,
 )
 from linq_async.models.chats import Chat, CreatedChat, CreatedChatMessage
 from linq_async.models.common import Attachment, ChatHandle, DeliveryStatus, Page, Service
@@ -104,6 +105,7 @@ __all__ = [  # noqa: RUF022  # as sorted() sorts
     "UploadError",
     "WebhookEventType",
     "WebhookSubscription",
+    "WebhookVerificationError",
     "__version__",
     "error_to_dict",
     "new_idempotency_key",

@@ -11,7 +11,7 @@ import inspect
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ssl import CERT_NONE, SSLContext
 from typing import TYPE_CHECKING, ParamSpec, cast
@@ -25,6 +25,7 @@ from linq_async.attempts import AttemptHook
 from linq_async.config import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
+    SECRET_VARIABLE,
     TOKEN_HEADER,
     TOKEN_VARIABLE,
     RetryPolicy,
@@ -206,6 +207,37 @@ def read_token(token: str | None) -> str:
     token = None
     del found
     raise ConfigurationError(message)
+
+
+def webhook_secrets(secret: str | bytes | Sequence[str | bytes] | None) -> tuple[bytes, ...]:
+    """Return the secrets of webhook subscriptions from the argument or the environment, as bytes.
+
+    Raises:
+        ConfigurationError: If there is none, or one of them is empty, since anybody could sign with that.
+    """
+    found = os.environ.get(SECRET_VARIABLE) if secret is None else secret
+    every: Sequence[object] = (found,) if isinstance(found, str | bytes) else found or ()
+    if isinstance(every, Sequence) and every:
+        secrets = tuple(_secret_bytes(one) for one in every)
+        if all(secrets):
+            return secrets
+        del secrets
+    message = "a webhook secret must be a str or bytes that is not blank"
+    if not found:
+        message = f"no webhook secret: pass secret=, or set {SECRET_VARIABLE}"
+    secret = None
+    del found, every
+    raise ConfigurationError(message)
+
+
+def _secret_bytes(secret: object) -> bytes:
+    """Return a secret as bytes, or no bytes if it cannot be one."""
+    if isinstance(secret, str):
+        try:
+            secret = secret.encode("utf-8", "surrogateescape")  # as os.environ decodes
+        except UnicodeEncodeError:
+            return b""
+    return secret if isinstance(secret, bytes) and secret.strip() else b""
 
 
 def read_base_url(base_url: str | None, *, allow_http: bool) -> str:

@@ -20,6 +20,7 @@ DEFAULT_BASE_URL = "https://api.linqapp.com"
 TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105  # the header's name, not a token
 TOKEN_VARIABLE = "LINQ_INTEGRATION_TOKEN"  # noqa: S105
 BASE_URL_VARIABLE = "LINQ_BASE_URL"
+SECRET_VARIABLE = "LINQ_WEBHOOK_SECRET"  # noqa: S105
 
 KeySource: TypeAlias = Callable[[str], str]
 """Returns the idempotency key of a message that is sent without one. Its argument is from ``wire.target``."""

@@ -22,6 +22,7 @@ The tree::
         ServerError                 5xx
         RedirectError               3xx
       DecodeError                   a body does not have the documented shape
+      WebhookVerificationError      an event is not signed with your secret, or too old
       KeyReusedError                2xx, but the response shows another message under the key
       DeliveryTimeoutError          wait_until_delivered timed out, the message itself was sent
 
@@ -42,6 +43,8 @@ ConnectReason = Literal["refused", "dns", "timeout", "tls", "certificate", "prox
 """The cause of a ConnectError."""
 TimeoutPhase = Literal["write", "read", "total"]
 """The time limit that a RequestTimeoutError reports."""
+VerificationReason = Literal["missing", "repeated", "malformed", "mismatch", "expired"]
+"""The cause of a WebhookVerificationError."""
 
 
 class Outcome(enum.StrEnum):
@@ -340,6 +343,18 @@ class DecodeError(LinqError):
 def _without_echoes(names: Iterable[str]) -> list[str]:
     """Omit what the server sent: cgitb prints every attribute that ``dir`` lists."""
     return sorted(set(names) - {"__dict__", "body", "errors", "headers"})
+
+
+class WebhookVerificationError(LinqError):
+    """A request is not an event of Linq's, as far as its signature shows. Respond with 401, and do not handle it.
+
+    The text shows neither the secret nor the signature.
+    """
+
+    def __init__(self, message: str = "", *, reason: VerificationReason = "mismatch") -> None:
+        super().__init__(message)
+        self.reason: VerificationReason = reason
+        """``missing``, ``repeated`` or ``malformed`` is a header, ``mismatch`` the signature, ``expired`` the time."""
 
 
 class KeyReusedError(LinqError):

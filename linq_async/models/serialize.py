@@ -18,6 +18,7 @@ from linq_async.errors import (
     LinqError,
     RequestTimeoutError,
     UploadError,
+    WebhookVerificationError,
 )
 from linq_async.models.chats import CreatedChat, CreatedChatMessage
 from linq_async.models.common import DeliveryStatus
@@ -31,6 +32,7 @@ _ERROR_FIELDS: dict[type[LinqError], tuple[str, ...]] = {
     RequestTimeoutError: ("phase", "seconds"),
     APIError: ("status", "retry_after", "hint"),
     DecodeError: ("status",),
+    WebhookVerificationError: ("reason",),
     DeliveryTimeoutError: ("chat_id", "message_id", "seconds"),
 }
 
@@ -68,6 +70,7 @@ def error_to_dict(error: LinqError, *, show_details: bool = False) -> dict[str, 
     - RequestTimeoutError: ``phase``, ``seconds``
     - APIError: ``status``, ``retry_after``, ``hint``, and ``errors``, each with ``status`` and ``code``
     - DecodeError: ``status``, ``paths``
+    - WebhookVerificationError: ``reason``
     - KeyReusedError: ``chat_id``, ``message_id`` of the message that the server shows
     - DeliveryTimeoutError: ``chat_id``, ``message_id``, ``seconds``, ``delivery_status``
 

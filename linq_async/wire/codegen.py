@@ -21,6 +21,11 @@ Hook = Callable[[Any, Any], Any]
 LEAVES: tuple[type, ...] = (str, int, bool, float)
 
 
+@attrs.frozen
+class _Frozen:
+    """A class to compare others with: all frozen classes share one ``__setattr__``."""
+
+
 def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
     """Return a hook for a plain class, or None if the class is not plain.
 
@@ -29,18 +34,20 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
     """
     fields = attrs.fields(attrs.resolve_types(kind))
     custom: Any = kind
+    frozen = custom.__setattr__ is _Frozen.__setattr__
     if (
         hasattr(kind, "__attrs_pre_init__")
         or hasattr(kind, "__attrs_post_init__")
-        or custom.__setattr__ is not object.__setattr__
+        or not (frozen or custom.__setattr__ is object.__setattr__)
         or any(field.converter or field.validator or not _is_null_if_missing(field) for field in fields)
     ):
         return None
-    scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, **{leaf.__name__: leaf for leaf in LEAVES}}
+    scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, "put": object.__setattr__}
+    scope |= {leaf.__name__: leaf for leaf in LEAVES}
     lines = ["def structure(data, _):", "get = data.get", "made = new(kind)"]
     for field in fields:
         scope |= _scope_of(field, hook_of)
-        lines += _lines(field)
+        lines += _lines(field, "put(made, {!r}, {})" if frozen else "made.{} = {}")
     source = "\n    ".join([*lines, "return made"])
     exec(compile(source, f"<linq_async structure {kind.__qualname__}>", "exec"), scope)  # noqa: S102  # our own names
     hook: Hook = scope["structure"]
@@ -67,14 +74,14 @@ def _scope_of(field: attrs.Attribute[Any], hook_of: Callable[[Any], Hook]) -> di
     return scope | {f"{name}_known": {member.value: member for member in _open_enum_of(kind) or ()}}
 
 
-def _lines(field: attrs.Attribute[Any]) -> Iterator[str]:
-    """Yield the lines that set a field."""
+def _lines(field: attrs.Attribute[Any], setting: str) -> Iterator[str]:
+    """Yield the lines that set a field. ``setting`` is the format of the last one."""
     if not field.init:
-        yield f"made.{field.name} = {field.name}_default"
+        yield setting.format(field.name, f"{field.name}_default")
         return
     required = field.default is attrs.NOTHING
     yield f"value = data[{wire_name(field)!r}]" if required else f"value = get({wire_name(field)!r})"
-    yield f"made.{field.name} = {_expression(field.name, field.type)}"
+    yield setting.format(field.name, _expression(field.name, field.type))
 
 
 def _expression(name: str, kind: Any) -> str:

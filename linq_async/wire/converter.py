@@ -2,8 +2,9 @@
 
 By default cattrs turns null into the text 'None', 'false' into True and a list into an empty object. This converter
 requires the exact type of each leaf, keeps an unknown enum value as the str that it is, reads a null list as empty, and
-reads both formats of a time. Models are made by code of ``codegen``, with the same hooks. cattrs is imported by
-``prepare``, because it takes a tenth of the time that it takes to import the package.
+reads both formats of a time. In events it also reads an int from a string of digits, as their ids are sent. Models are
+made by code of ``codegen``, with the same hooks. cattrs is imported by ``prepare``, because it takes a tenth of the
+time that it takes to import the package.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 
-from linq_async.models.decodable import DECODABLE, WIRE_NAME, wire_name
+from linq_async.models.decodable import DECODABLE, WIRE_NAME, from_digits, wire_name
 from linq_async.wire.codegen import LEAVES, Hook, generate_hook
 from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
 
@@ -40,12 +41,17 @@ def structure(data: Any, returns: type[T]) -> T:
     return model
 
 
-def shape_problems(data: Any, returns: Any, path: str) -> list[str]:
+def event_hook(kind: Any) -> Hook:
+    """Return the hook that makes an event of a class from JSON, for ``shape_problems`` to explain what it raises."""
+    return _hook(kind, False, True)
+
+
+def shape_problems(data: Any, returns: Any, path: str, *, digits: bool = False) -> list[str]:
     """Return the differences, such as ``$.data.chat_handles[1].joined_at: expected a time, got int``, without values.
 
-    At most 20 of them are returned.
+    At most 20 of them are returned. With ``digits``, as in events, a string of digits is an int.
     """
-    return diagnose(lambda: _hook(returns, True)(data, returns), path)
+    return diagnose(lambda: _hook(returns, True, digits)(data, returns), path)
 
 
 def returns_problem(returns: Any) -> str | None:
@@ -59,17 +65,18 @@ def returns_problem(returns: Any) -> str | None:
 
 
 @functools.cache
-def _hook(returns: Any, detailed: bool) -> Hook:  # positional: a name would cost the cache a bigger key
-    return _converter(detailed=detailed).get_structure_hook(returns)
+def _hook(returns: Any, detailed: bool, digits: bool = False) -> Hook:  # positional: names would make its key bigger
+    return _converter(detailed=detailed, digits=digits).get_structure_hook(returns)
 
 
 @functools.cache
-def _converter(*, detailed: bool) -> Converter:
+def _converter(*, detailed: bool, digits: bool = False) -> Converter:
     """Build the converter. With ``detailed`` its errors name their place, and it takes a quarter longer."""
     from cattrs import Converter
 
     converter = Converter(detailed_validation=detailed)
-    for leaf, hook in [*((leaf, _exactly(leaf)) for leaf in LEAVES), (datetime, _time)]:
+    leaves = {leaf: _exactly(leaf) for leaf in LEAVES} | ({int: _int_or_digits} if digits else {})
+    for leaf, hook in (leaves | {datetime: _time}).items():
         converter.register_structure_hook(leaf, counted(hook) if detailed else hook)
 
     def register(applies: Callable[[Any], bool], factory: Callable[[Any, Converter], Hook]) -> None:
@@ -79,18 +86,26 @@ def _converter(*, detailed: bool) -> Converter:
         converter.register_structure_hook_factory(applies, counted_factory if detailed else factory)
 
     register(attrs.has, _object_hook)
+    register(lambda kind: kind == dict[str, Any], lambda _, __: _exactly(dict, "an object"))
     register(lambda kind: get_origin(kind) is list, _list_hook)
     register(lambda kind: get_origin(kind) in {Union, types.UnionType}, _union_hook)
     return converter
 
 
-def _exactly(kind: type, *, optional: bool = False) -> Hook:
+def _exactly(kind: type, name: str | None = None, *, optional: bool = False) -> Hook:
     def hook(value: Any, _: Any) -> Any:
         if type(value) is kind or (optional and value is None):
             return value
-        raise expected(kind.__name__, value)
+        raise expected(name or kind.__name__, value)
 
     return hook
+
+
+def _int_or_digits(value: Any, _: Any) -> Any:
+    found = from_digits(value)
+    if type(found) is int:
+        return found
+    raise expected("int or digits", value)
 
 
 def _time(value: Any, _: Any) -> datetime:
@@ -169,7 +184,10 @@ def _list_hook(kind: Any, converter: Converter) -> Hook:
 
 
 def _union_hook(kind: Any, converter: Converter) -> Hook:
-    """Return one hook for ``X | None`` or ``SomeEnum | str | None``."""
+    """Return one hook for ``X | None``, ``SomeEnum | str | None`` or ``int | str | None``.
+
+    A string of digits is an int in ``int | str`` if it can be one, and a str in ``str | int``.
+    """
     members = get_args(kind)
     optional = type(None) in members
     enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.StrEnum)]
@@ -185,12 +203,28 @@ def _union_hook(kind: Any, converter: Converter) -> Hook:
             raise expected("str", value)
 
         return open_enum
-    if enums or len(rest) != 1 or not optional:
+    if enums or not optional:
+        raise TypeError(f"no rule for {kind}")
+    if set(rest) == {int, str}:
+        number = converter.get_structure_hook(int)
+
+        def int_or_str(value: Any, _: Any) -> Any:
+            if value is None or (type(value) is str and rest[0] is str):
+                return value
+            try:
+                return number(value, int)
+            except MismatchError:
+                if type(value) is str:
+                    return value
+                raise
+
+        return int_or_str
+    if len(rest) != 1:
         raise TypeError(f"no rule for {kind}")
     (inner,) = rest
-    if inner in LEAVES:
+    if inner in LEAVES and inner is not int:
         return _exactly(inner, optional=True)
     if inner is datetime:
         return _time_or_none
-    build = converter.get_structure_hook(inner)
+    build = converter.get_structure_hook(inner)  # a string of digits may be an int
     return lambda value, _: None if value is None else build(value, inner)

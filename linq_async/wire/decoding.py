@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -9,7 +10,7 @@ import orjson
 from linq_async.errors import DecodeError, Outcome
 from linq_async.models.decodable import DECODABLE
 from linq_async.wire.bounds import ERROR_BODY_BYTES, MAX_VALUES, UNCOUNTED_BYTES, has_too_many_values, value_count
-from linq_async.wire.converter import shape_problems, structure
+from linq_async.wire.converter import event_hook, shape_problems, structure
 
 _MAX_DIAGNOSED_BYTES = 256 << 10
 _MAX_DIAGNOSED_VALUES = 5_000  # for a caller's class, whose hooks may not count their failures
@@ -23,22 +24,47 @@ def decode_body(body: bytes, envelope: str | None, returns: type[T], outcome: Ou
     Raises:
         DecodeError: If the body does not have the documented shape, with ``outcome``.
     """
-    problems = too_large(body) if len(body) > UNCOUNTED_BYTES else None
+    data, problems = _loaded(body)
     if not problems:
         try:
-            data = orjson.loads(body)
-        except ValueError:
-            problems = ["$: not JSON" if body else "$: the body is empty"]
-        else:
-            try:
-                return structure(data if envelope is None else data[envelope], returns)
-            except Exception:  # noqa: BLE001, S110  # groups of cattrs, and anything that a hook of the caller's raises
-                pass
-            problems = _problems(body, data, envelope, returns)
-            del data
+            return structure(data if envelope is None else data[envelope], returns)
+        except Exception:  # noqa: BLE001, S110  # groups of cattrs, and anything that a hook of the caller's raises
+            pass
+        problems = _problems(body, data, envelope, returns)
     error = decode_error(body, problems, outcome)
-    del body  # a traceback with locals would show it
+    del body, data  # a traceback with locals would show them
     raise error
+
+
+def decode_event(body: bytes, kinds: Mapping[str, type[T]], otherwise: type[T]) -> T:
+    """Return the event in a body, of the class for its ``event_type``, or of another one if there is none.
+
+    Raises:
+        DecodeError: If the body does not have the documented shape, with the outcome NOT_SENT.
+    """
+    data, problems = _loaded(body)
+    if not problems:
+        name: Any = data.get("event_type") if data.__class__ is dict else None
+        kind = kinds.get(name, otherwise) if name.__class__ is str else otherwise
+        try:
+            event: T = event_hook(kind)(data, kind)
+        except Exception:  # noqa: BLE001  # as above
+            problems = _problems(body, data, None, kind, digits=True)
+        else:
+            return event
+    error = decode_error(body, problems, Outcome.NOT_SENT)
+    del body, data
+    raise error
+
+
+def _loaded(body: bytes) -> tuple[Any, list[str]]:
+    """Return the JSON value of a body, or why there is none."""
+    if len(body) > UNCOUNTED_BYTES and (problems := too_large(body)):
+        return None, problems
+    try:
+        return orjson.loads(body), []
+    except ValueError:
+        return None, ["$: not JSON" if body else "$: the body is empty"]
 
 
 def too_large(body: bytes) -> list[str]:
@@ -56,7 +82,7 @@ def decode_error(body: bytes, problems: list[str], outcome: Outcome) -> DecodeEr
     )
 
 
-def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> list[str]:
+def _problems(body: bytes, data: Any, envelope: str | None, returns: Any, *, digits: bool = False) -> list[str]:
     path = "$" if envelope is None else f"$.{envelope}"
     is_counted = returns in DECODABLE if isinstance(returns, type) else False
     if len(body) > _MAX_DIAGNOSED_BYTES or (not is_counted and value_count(body) > _MAX_DIAGNOSED_VALUES):
@@ -65,4 +91,4 @@ def _problems(body: bytes, data: Any, envelope: str | None, returns: Any) -> lis
         if data.__class__ is not dict or envelope not in data:
             return [f"{path}: required field missing"]
         data = data[envelope]
-    return shape_problems(data, returns, path) or [f"{path}: not accepted"]
+    return shape_problems(data, returns, path, digits=digits) or [f"{path}: not accepted"]

@@ -19,6 +19,7 @@ from linq_async import (
     Problem,
     RequestTimeoutError,
     UploadError,
+    WebhookVerificationError,
 )
 
 SECRET = "+15550001111 see you at nine"
@@ -40,6 +41,7 @@ _MAKERS: dict[type[LinqError], Callable[[], LinqError]] = {
     ConnectError: lambda: ConnectError("no connection", reason="dns"),
     RequestTimeoutError: lambda: RequestTimeoutError("write", 0.5),
     DecodeError: lambda: DecodeError("no", paths=["$.data.id"], status=201, body=SECRET.encode()),
+    WebhookVerificationError: lambda: WebhookVerificationError("no", reason="expired"),
     KeyReusedError: lambda: KeyReusedError("no", result=_chat()),
     DeliveryTimeoutError: lambda: DeliveryTimeoutError(
         "no", chat_id=1, message_id=2, seconds=3.0, delivery_status=SECRET

@@ -19,13 +19,20 @@ from linq_async.wire.converter import _hook, shape_problems, structure
 
 from .test_decode_fuzz import mutated, quick, values
 
-NEVER_DECODED = {"NewMessage", "NewChat", "ContactInput", "SubscriptionInput", "Page", "Receipt", "Response"}
+NEVER_DECODED = {
+    *("NewMessage", "NewChat", "ContactInput", "SubscriptionInput", "Page", "Receipt", "Response"),
+    *("Event", "_Undocumented"),
+}
+MODULES = [
+    *(module.name for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}.")),
+    *("linq_async.webhooks.data", "linq_async.webhooks.events"),
+]
 
 
 def _models() -> Iterator[type]:
-    for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
-        for name, found in inspect.getmembers(importlib.import_module(module.name), attrs.has):
-            if found.__module__ == module.name and name not in NEVER_DECODED:
+    for module in MODULES:
+        for name, found in inspect.getmembers(importlib.import_module(module), attrs.has):
+            if found.__module__ == module and name not in NEVER_DECODED:
                 yield found
 
 
@@ -97,6 +104,14 @@ class Frozen:
     """Attributes cannot be set."""
 
     count: int
+    fixed: str = attrs.field(default="x", init=False)
+
+
+@attrs.define(on_setattr=lambda _, __, value: value)
+class WithHook:
+    """Setting an attribute does more."""
+
+    count: int
 
 
 @attrs.define
@@ -139,7 +154,7 @@ def test_a_class_is_registered_by_a_decorator() -> None:
         DECODABLE.discard(Plain)
 
 
-@pytest.mark.parametrize("kind", [WithDefault, WithFactory, WithConverter, WithValidator, Frozen, WithMore])
+@pytest.mark.parametrize("kind", [WithDefault, WithFactory, WithConverter, WithValidator, WithHook, WithMore])
 def test_a_class_whose_init_does_more_is_left_to_cattrs(kind: type) -> None:
     """Nothing that ``__init__`` does is skipped."""
     assert generate_hook(kind, _hook_of) is None
@@ -169,6 +184,16 @@ def test_any_other_value_is_passed_to_its_hook(data: Any) -> None:
     assert hook is not None
     with pytest.raises((TypeError, KeyError)):
         hook(data, Plain)
+
+
+def test_a_frozen_class_is_made() -> None:
+    """The attributes of a frozen class are set once, and it stays frozen."""
+    hook = generate_hook(Frozen, _hook_of)
+    assert hook is not None
+    made = hook({"count": 1, "fixed": "y"}, Frozen)
+    assert made == Frozen(1)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        made.count = 2
 
 
 @pytest.mark.parametrize("data", [None, 5, "required", ["required"], True])

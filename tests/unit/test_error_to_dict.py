@@ -19,6 +19,7 @@ from linq_async import (
     RequestTimeoutError,
     SentMessage,
     UploadError,
+    WebhookVerificationError,
     error_to_dict,
 )
 from tests.support.errors import SECRET, error_classes, make_error
@@ -42,6 +43,7 @@ EXTRA: dict[type[LinqError], dict[str, Any]] = {
         ],
     },
     DecodeError: {"status": 201, "paths": ["$.data.id"]},
+    WebhookVerificationError: {"reason": "expired"},
     KeyReusedError: {"chat_id": 45, "message_id": 7},
     DeliveryTimeoutError: {"chat_id": 1, "message_id": 2, "seconds": 3.0, "delivery_status": None},
 }

@@ -1,0 +1,112 @@
+"""Signatures of webhook requests: HMAC-SHA256 of the body as it was sent, with the secret of the subscription."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+
+from linq_async.arguments import webhook_secrets
+from linq_async.errors import LinqError, VerificationReason, WebhookVerificationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Secret: TypeAlias = str | bytes | Sequence[str | bytes]
+"""One secret, or several while they are being replaced."""
+Headers: TypeAlias = Mapping[str, Any] | Iterable[tuple[str | bytes, Any]]
+"""The headers of a request: a mapping with names in any case, or pairs of str or bytes."""
+
+SIGNATURE_HEADER = "X-Webhook-Signature"
+_LOWERED = SIGNATURE_HEADER.lower()
+_SIGNATURE = re.compile(r"sha256=([0-9a-fA-F]{64})")
+_MESSAGES: dict[VerificationReason, str] = {
+    "missing": f"the request has no header {SIGNATURE_HEADER}",
+    "repeated": f"the request has more than one header {SIGNATURE_HEADER}",
+    "malformed": f"the header {SIGNATURE_HEADER} is not sha256= and 64 hexadecimal digits",
+    "mismatch": "the signature does not match the body: wrong secret, or not the body that was sent",
+    "expired": "the event is older than max_age",
+}
+
+
+def from_bare_frame(function: Callable[P, T]) -> Callable[P, T]:
+    """Raise the errors of a function from a frame that holds no argument: a body, a header or a secret."""
+
+    @functools.wraps(function)
+    def bare(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (LinqError, TypeError) as error:
+            failed: Exception = error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001  # a caller's headers may raise anything
+            failed = TypeError(f"an argument cannot be read: {type(error).__name__}")
+        failed.__context__ = None
+        del args, kwargs
+        raise failed
+
+    return bare
+
+
+def refusal(reason: VerificationReason) -> WebhookVerificationError:
+    """Return the error for a request that is not verified."""
+    return WebhookVerificationError(_MESSAGES[reason], reason=reason)
+
+
+def as_bytes(body: object) -> bytes:
+    """Return a body as the bytes that were sent.
+
+    Raises:
+        TypeError: If it is neither bytes nor str: JSON that is encoded again has other bytes.
+    """
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass")  # surrogates are refused as the JSON that they are not
+    raise TypeError(f"pass the raw body of the request as bytes or str, not {type(body).__name__}")
+
+
+@from_bare_frame
+def sign(body: bytes | str, secret: str | bytes) -> str:
+    """Return the value of the header ``X-Webhook-Signature`` for a body: ``sha256=`` and 64 digits.
+
+    Raises:
+        ConfigurationError: If the secret is empty.
+        TypeError: If the body is neither bytes nor str.
+    """
+    (key,) = webhook_secrets((secret,))
+    return f"sha256={hmac.digest(key, as_bytes(body), 'sha256').hex()}"
+
+
+def verify(body: bytes, headers: Headers, secrets: Sequence[bytes]) -> None:
+    """Check that a body was signed with one of the secrets.
+
+    Raises:
+        WebhookVerificationError: If the request has not exactly one signature, or a wrong one.
+    """
+    values = header_values(headers, _LOWERED)
+    if len(values) != 1:
+        raise refusal("repeated" if values else "missing")
+    match = _SIGNATURE.fullmatch(values[0])
+    if match is None:
+        raise refusal("malformed")
+    signature = bytes.fromhex(match[1])
+    verified = False
+    for secret in secrets:  # all of them, so that the time does not show which one it was
+        verified |= hmac.compare_digest(hmac.digest(secret, body, "sha256"), signature)
+    if not verified:
+        raise refusal("mismatch")
+
+
+def header_values(headers: Headers, name: str) -> list[str]:
+    """Return the values of a header, whose name is given in lower case. A value that is no text is an empty str."""
+    pairs = cast("Mapping[str, Any]", headers).items() if isinstance(headers, Mapping) else headers
+    size = len(name)
+    return [_text(value) for key, value in pairs if len(key) == size and _text(key).lower() == name]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else ""
