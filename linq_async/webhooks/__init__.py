@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from linq_async.errors import WebhookVerificationError as WebhookVerificationError
+    from linq_async.webhooks.context import Context as Context
     from linq_async.webhooks.data import AssociatedMessage as AssociatedMessage
     from linq_async.webhooks.data import CallData as CallData
     from linq_async.webhooks.data import ContactDeletedData as ContactDeletedData
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 else:  # with __getattr__ in sight, a type checker would accept any name
     _NAMES = {
         "linq_async.errors": "WebhookVerificationError",
+        "linq_async.webhooks.context": "Context",
         "linq_async.webhooks.data": (
             "AssociatedMessage CallData ContactDeletedData EventAttachment EventChatHandle MessageData MessageReadData "
             "ReactionData ReactionHandle RecordingData TypingIndicatorData"
