@@ -37,9 +37,16 @@ if TYPE_CHECKING:
     from linq_async.webhooks.events import UnknownEvent as UnknownEvent
     from linq_async.webhooks.events import WebhookEvent as WebhookEvent
     from linq_async.webhooks.events import event_key as event_key
+    from linq_async.webhooks.inbox import Accepted as Accepted
+    from linq_async.webhooks.inbox import HandlerFailedError as HandlerFailedError
+    from linq_async.webhooks.inbox import Inbox as Inbox
+    from linq_async.webhooks.inbox import InboxError as InboxError
+    from linq_async.webhooks.inbox import NotAcceptedError as NotAcceptedError
+    from linq_async.webhooks.memory_inbox import MemoryInbox as MemoryInbox
     from linq_async.webhooks.parsing import parse as parse
     from linq_async.webhooks.parsing import unwrap as unwrap
     from linq_async.webhooks.signature import sign as sign
+    from linq_async.webhooks.sqlite_inbox import SqliteInbox as SqliteInbox
 else:  # with __getattr__ in sight, a type checker would accept any name
     _NAMES = {
         "linq_async.errors": "WebhookVerificationError",
@@ -53,8 +60,11 @@ else:  # with __getattr__ in sight, a type checker would accept any name
             "MessageSent ParticipantAdded ParticipantRemoved ReactionReceived ReactionSent TypingIndicatorReceived "
             "TypingIndicatorRemoved UnknownEvent WebhookEvent event_key"
         ),
+        "linq_async.webhooks.inbox": "Accepted HandlerFailedError Inbox InboxError NotAcceptedError",
+        "linq_async.webhooks.memory_inbox": "MemoryInbox",
         "linq_async.webhooks.parsing": "parse unwrap",
         "linq_async.webhooks.signature": "sign",
+        "linq_async.webhooks.sqlite_inbox": "SqliteInbox",
     }
     _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
     __all__ = sorted(_MODULES)
