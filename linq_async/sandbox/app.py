@@ -59,7 +59,7 @@ async def _serve(context: AppContext, route: Route, request: web.Request) -> web
     finally:
         form.drop_files()
         entry.size = form.size
-        context.delivery_timer.update()
+        context.delivery_status_timer.update()
         context.log.finish(entry)
         context.call_listener(entry)
 

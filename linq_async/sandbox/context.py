@@ -6,7 +6,7 @@ from collections.abc import Callable
 import attrs
 from aiohttp import web
 
-from .delivery_timer import DeliveryTimer
+from .delivery_status_timer import DeliveryStatusTimer
 from .faults import Faults
 from .guard import Guard
 from .log import LoggedRequest, RequestLog
@@ -26,7 +26,7 @@ class AppContext:
     faults: Faults
     guard: Guard
     on_request: OnRequest | None
-    delivery_timer: DeliveryTimer
+    delivery_status_timer: DeliveryStatusTimer
 
     def refusal(self, request: web.Request, *, embeddable: bool = False) -> RefusalError | None:
         """Return why a request is refused: a foreign Host or Origin, or a target meant for a proxy."""

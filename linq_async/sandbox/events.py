@@ -50,7 +50,7 @@ class MessageStored:
 
 
 @attrs.frozen(kw_only=True)
-class DeliveryChanged:
+class DeliveryStatusChanged:
     """A message was delivered, or is pending again (`delivered_at` is None) because the sandbox's setting changed."""
 
     message_id: int
@@ -201,7 +201,7 @@ Event = (
     | TypingChanged
     | ContactCardShared
     | MessageStored
-    | DeliveryChanged
+    | DeliveryStatusChanged
     | MessageEdited
     | MessageRead
     | MessageDeleted

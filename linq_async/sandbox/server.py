@@ -14,7 +14,7 @@ from . import numbers
 from .app import make_app
 from .changes import Changes
 from .context import AppContext, OnRequest
-from .delivery_timer import DeliveryTimer
+from .delivery_status_timer import DeliveryStatusTimer
 from .faults import Faults
 from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback
 from .limits import Limits
@@ -99,20 +99,20 @@ class Sandbox:
         users = checked_users(user_emails)
         self._state = State(self.phone_numbers, users, clock, 0.0, self.limits, self.changes)
         self._state.normalise = normalise
-        self._delivery_timer = DeliveryTimer(self._state.deliveries)
+        self._delivery_status_timer = DeliveryStatusTimer(self._state.delivery_status)
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
 
     @property
     def deliver_after(self) -> float | None:
         """Seconds after which a message shows as delivered; None for never."""
-        return self._state.deliveries.after
+        return self._state.delivery_status.after
 
     @deliver_after.setter
     def deliver_after(self, seconds: float | None) -> None:
         after = None if seconds is None else checked_seconds("deliver_after", seconds)
-        self._state.deliveries.set_after(after, self._state.messages.values())
-        self._delivery_timer.update()
+        self._state.delivery_status.set_after(after, self._state.messages.values())
+        self._delivery_status_timer.update()
 
     @property
     def imessage_interval(self) -> float:
@@ -150,7 +150,9 @@ class Sandbox:
         if self._runner is not None:
             raise RuntimeError("the sandbox is already running")
         guard = Guard(self.token, self._hosts)
-        context = AppContext(self._state, self.requests, self.faults, guard, self._on_request, self._delivery_timer)
+        context = AppContext(
+            self._state, self.requests, self.faults, guard, self._on_request, self._delivery_status_timer
+        )
         runner = web.AppRunner(
             make_app(context),
             logger=http_logger,
@@ -167,7 +169,7 @@ class Sandbox:
             await runner.cleanup()
             raise
         self._runner = runner
-        self._delivery_timer.start()
+        self._delivery_status_timer.start()
         host = f"[{self._host}]" if ":" in self._host else self._host
         if self._host in {"", "0.0.0.0", "::"}:  # noqa: S104  # a server on all addresses is reached at one of them
             host = "127.0.0.1"
@@ -177,7 +179,7 @@ class Sandbox:
         """Stop at once, abort requests in progress, and delete the uploaded files."""
         runner, self._runner = self._runner, None
         self._state.base_url = ""
-        self._delivery_timer.stop()
+        self._delivery_status_timer.stop()
         if runner is not None:
             await runner.cleanup()
         self._state.close_files()

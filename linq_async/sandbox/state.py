@@ -10,7 +10,7 @@ from itertools import count
 import attrs
 
 from .changes import Changes
-from .deliveries import Deliveries
+from .delivery_status import DeliveryStatus
 from .events import (
     ChatCreated,
     ContactCardShared,
@@ -65,7 +65,7 @@ class State:
         self.without_imessage: set[str] = set()
         self.base_url = ""
         self.users: list[User] = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
-        self.deliveries: Deliveries = Deliveries(clock, changes)
+        self.delivery_status: DeliveryStatus = DeliveryStatus(clock, changes)
         self._phone_numbers = tuple(phone_numbers)
         self._start_empty()
 
@@ -84,7 +84,7 @@ class State:
         self.imessage_checked_at: datetime | None = None
         self._chats_by_people: dict[ChatKey, SandboxChat] = {}
         self._messages_by_key: dict[str, SandboxMessage] = {}
-        self.deliveries.clear()
+        self.delivery_status.clear()
         self._ids = {kind: count(first) for kind, first in FIRST_IDS.items()}
 
     def clear(self) -> None:
@@ -201,10 +201,10 @@ class State:
         if key is not None:
             self._messages_by_key[key] = message
         chat.messages.append(message)
-        self.deliveries.add(message)
+        self.delivery_status.add(message)
         self.changes.publish(_stored(message))
         self.set_typing(chat, typing=False)
-        self.deliveries.publish_due()
+        self.delivery_status.publish_due()
         return message
 
     def edit_message(self, message: SandboxMessage, text: str) -> None:

@@ -51,7 +51,7 @@ class ThreadedSandbox(Sandbox):
     @property
     def deliver_after(self) -> float | None:
         """Seconds after which a message is delivered, or None for never."""
-        return self._state.deliveries.after
+        return self._state.delivery_status.after
 
     @deliver_after.setter
     def deliver_after(self, seconds: float | None) -> None:

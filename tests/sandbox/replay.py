@@ -58,7 +58,7 @@ def _apply_to_message(messages: dict[Any, Row], event: Event) -> None:
         case happened.MessageStored():
             unset = {"edited_at": None, "is_read": False, "deleted": False, "reaction": None, "delivered_at": None}
             messages[event.message_id] = {**unset, **_taken(event, SENT_FIELDS)}
-        case happened.DeliveryChanged():
+        case happened.DeliveryStatusChanged():
             messages[event.message_id]["delivered_at"] = event.delivered_at
         case happened.MessageEdited():
             messages[event.message_id] |= _taken(event, ("text", "edited_at"))
@@ -86,7 +86,10 @@ def view_of(sandbox: Sandbox) -> View:
     return {
         "chats": {chat.id: _taken(chat, chat_fields) for chat in state.chats.values()},
         "messages": {
-            one.id: {**_taken(one, SENT_FIELDS + CHANGED_FIELDS), "delivered_at": state.deliveries.delivered_at(one)}
+            one.id: {
+                **_taken(one, SENT_FIELDS + CHANGED_FIELDS),
+                "delivered_at": state.delivery_status.delivered_at(one),
+            }
             for one in state.messages.values()
         },
         "contacts": {one.id: attrs.asdict(one) for one in state.contacts.values()},

@@ -24,7 +24,7 @@ SUBSCRIPTION = {
 }
 # Each operation that writes, in an order in which all succeed, with what it must publish.
 WRITES: list[tuple[str, str, str, Any, tuple[type, ...]]] = [
-    ("POST", "/chats", "", new_chat(), (happened.ChatCreated, happened.MessageStored, happened.DeliveryChanged)),
+    ("POST", "/chats", "", new_chat(), (happened.ChatCreated, happened.MessageStored, happened.DeliveryStatusChanged)),
     ("POST", "/chats/{chat_id}/start_typing", "", None, (happened.TypingChanged,)),
     ("DELETE", "/chats/{chat_id}/stop_typing", "", None, (happened.TypingChanged,)),
     ("PUT", "/chats/{chat_id}/mark_as_read", "", None, (happened.MessageRead,)),
@@ -34,7 +34,7 @@ WRITES: list[tuple[str, str, str, Any, tuple[type, ...]]] = [
         "/chats/{chat_id}/chat_messages",
         "",
         {"message": {"text": "Two"}},
-        (happened.MessageStored, happened.DeliveryChanged),
+        (happened.MessageStored, happened.DeliveryStatusChanged),
     ),
     ("POST", "/chats/{chat_id}/chat_messages/{id}/edit", "900001", {"text": "New"}, (happened.MessageEdited,)),
     (
@@ -163,12 +163,12 @@ async def test_a_delivery_is_published_when_it_is_due() -> None:
     async with Sandbox(deliver_after=0.05) as sandbox:
         chat = sandbox._state.add_chat(LINE, [MIRA], None)
         message = sandbox._state.add_message(chat, "Hello", None, ())
-        sandbox._delivery_timer.update()
+        sandbox._delivery_status_timer.update()
         before = sandbox.changes.number
         await asyncio.wait_for(sandbox.changes.wait(before), 5)
         (change,) = sandbox.changes.since(before)
     due = message.sent_at + timedelta(seconds=0.05)
-    assert change.event == happened.DeliveryChanged(message_id=message.id, chat_id=chat.id, delivered_at=due)
+    assert change.event == happened.DeliveryStatusChanged(message_id=message.id, chat_id=chat.id, delivered_at=due)
 
 
 def test_deliveries_follow_the_setting() -> None:
@@ -186,7 +186,7 @@ def test_deliveries_follow_the_setting() -> None:
     seen = [
         (change.event.message_id, change.event.delivered_at is not None)
         for change in sandbox.changes.since(before)
-        if isinstance(change.event, happened.DeliveryChanged)
+        if isinstance(change.event, happened.DeliveryStatusChanged)
     ]
     assert seen == [(first.id, False), (second.id, False), (first.id, True), (second.id, True)]
 

@@ -72,7 +72,7 @@ async def test_closing_cancels_the_next_delivery(api: Api, sandbox: Sandbox) -> 
     """Closing a sandbox cancels the timer of a delivery that is due later."""
     sandbox.deliver_after = 60.0
     await api.create_chat("one")
-    timer = sandbox._delivery_timer._timer
+    timer = sandbox._delivery_status_timer._timer
     assert timer is not None
     await sandbox.close()
     assert timer.cancelled()

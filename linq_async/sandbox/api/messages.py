@@ -153,7 +153,7 @@ def get_reaction(call: ApiCall) -> ApiResponse:
 
 def created_message_data(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
     """Return a message as the creation of a chat shows it; with `as_sent`, as it was at first: pending."""
-    delivered_at = None if as_sent else state.deliveries.delivered_at(message)
+    delivered_at = None if as_sent else state.delivery_status.delivered_at(message)
     return {
         "id": message.id,
         "text": message.text,

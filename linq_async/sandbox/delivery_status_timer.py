@@ -1,17 +1,17 @@
-"""Publish each delivery when it is due, while the server runs."""
+"""Publish the delivery status of each message when it is due, while the server runs."""
 
 import asyncio
 
-from .deliveries import Deliveries
+from .delivery_status import DeliveryStatus
 
 SHORTEST, LONGEST = 0.001, 3600.0
 
 
-class DeliveryTimer:
+class DeliveryStatusTimer:
     """One timer for the message that is delivered next."""
 
-    def __init__(self, deliveries: Deliveries) -> None:
-        self._deliveries = deliveries
+    def __init__(self, status: DeliveryStatus) -> None:
+        self._status = status
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -29,7 +29,7 @@ class DeliveryTimer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        seconds = self._deliveries.publish_due()
+        seconds = self._status.publish_due()
         if seconds is not None:
             self._timer = loop.call_later(min(max(seconds, SHORTEST), LONGEST), self.update)
 

@@ -1,15 +1,15 @@
-"""When messages are delivered, and the changes that say so."""
+"""The delivery status of messages, and the changes that show it."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from .changes import Changes
-from .events import DeliveryChanged
+from .events import DeliveryStatusChanged
 from .records import SandboxMessage
 
 
-class Deliveries:
-    """Delivers each message `after` seconds after it was sent, or never if that is None."""
+class DeliveryStatus:
+    """Shows each message as delivered `after` seconds after it was sent, or never if that is None."""
 
     def __init__(self, clock: Callable[[], datetime], changes: Changes) -> None:
         self._clock = clock
@@ -65,5 +65,5 @@ class Deliveries:
 
     def _publish(self, message: SandboxMessage, delivered_at: datetime | None) -> None:
         self._changes.publish(
-            DeliveryChanged(message_id=message.id, chat_id=message.chat_id, delivered_at=delivered_at)
+            DeliveryStatusChanged(message_id=message.id, chat_id=message.chat_id, delivered_at=delivered_at)
         )
