@@ -35,8 +35,9 @@ class DeliveryStatus:
         self.publish_due()
 
     def add(self, message: SandboxMessage) -> None:
-        """Add a message that was just sent."""
-        self._pending[message.id] = message
+        """Add a message that was just stored."""
+        if message.from_me:
+            self._pending[message.id] = message
 
     def clear(self) -> None:
         """Forget all messages."""
@@ -44,6 +45,8 @@ class DeliveryStatus:
 
     def delivered_at(self, message: SandboxMessage) -> datetime | None:
         """Return when a message was delivered, or None while it is pending."""
+        if not message.from_me:
+            return message.sent_at
         if self._after is None:
             return None
         due = message.sent_at + timedelta(seconds=self._after)

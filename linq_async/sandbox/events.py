@@ -17,6 +17,16 @@ class ChatCreated:
     display_name: str
     handles: tuple[Handle, ...]
     created_at: datetime
+    from_me: bool
+
+
+@attrs.frozen(kw_only=True)
+class RecipientTypingChanged:
+    """A recipient began to type, or stopped."""
+
+    chat_id: int
+    phone_number: str
+    typing: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +47,7 @@ class ContactCardShared:
 
 @attrs.frozen(kw_only=True)
 class MessageStored:
-    """A message was accepted and stored; it is pending at first."""
+    """A message was stored. One that was sent is pending at first; one that was received is delivered."""
 
     message_id: int
     chat_id: int
@@ -45,6 +55,7 @@ class MessageStored:
     idempotency_key: str | None
     send_from: str
     recipients: tuple[str, ...]
+    from_me: bool
     attachments: tuple[SandboxAttachment, ...]
     sent_at: datetime
 
@@ -199,6 +210,7 @@ class SandboxReset:
 Event = (
     ChatCreated
     | TypingChanged
+    | RecipientTypingChanged
     | ContactCardShared
     | MessageStored
     | DeliveryStatusChanged

@@ -22,12 +22,14 @@ class PhoneNumber:
 
 @attrs.frozen(kw_only=True)
 class Reaction:
-    """The organisation's reaction to a message."""
+    """A reaction to a message."""
 
     id: int
     message_id: int
     kind: str
     from_phone: str
+    from_me: bool
+    """Whether the organisation reacted, and not one of the recipients."""
     sent_at: datetime
 
 
@@ -41,20 +43,24 @@ class Handle:
 
 @attrs.define(kw_only=True)
 class SandboxMessage:
-    """A message that the sandbox accepted and stored."""
+    """A message that the sandbox stored, sent by the organisation or received by it."""
 
     id: int
     chat_id: int
     text: str
     idempotency_key: str | None
     send_from: str
+    """The number or address of the sender, which is not the organisation's in a received message."""
     recipients: tuple[str, ...]
+    from_me: bool = True
+    """Whether the organisation sent it."""
     attachments: tuple[SandboxAttachment, ...]
     sent_at: datetime
     edited_at: datetime | None = None
     is_read: bool = False
     deleted: bool = False
-    reaction: Reaction | None = None
+    reactions: dict[str, Reaction] = attrs.field(factory=dict[str, Reaction])
+    """The last reaction of each person, by number or address."""
 
 
 @attrs.define(kw_only=True)
@@ -67,7 +73,12 @@ class SandboxChat:
     handles: tuple[Handle, ...]
     line_handle_id: int
     created_at: datetime
+    from_me: bool = True
+    """Whether the organisation created it, and not a stranger who wrote first."""
     typing: bool = False
+    """Whether the organisation is typing."""
+    typing_recipients: set[str] = attrs.field(factory=set[str])
+    """The people who are typing."""
     contact_shared: int = 0
     messages: list[SandboxMessage] = attrs.field(factory=list[SandboxMessage], repr=False)
 
@@ -75,6 +86,11 @@ class SandboxChat:
     def recipients(self) -> tuple[str, ...]:
         """Numbers and addresses of the people in the chat."""
         return tuple(handle.phone_number for handle in self.handles)
+
+    def handle_id(self, number: str) -> int:
+        """Return the id of a participant, on either side."""
+        ids = {handle.phone_number: handle.id for handle in self.handles}
+        return ids.get(number, self.line_handle_id)
 
     @property
     def visible_messages(self) -> list[SandboxMessage]:
@@ -103,7 +119,7 @@ class Contact:
 
 @attrs.frozen(kw_only=True)
 class Subscription:
-    """A registered webhook endpoint; nothing is delivered to it."""
+    """A registered webhook endpoint."""
 
     id: int
     webhook_url: str
@@ -113,3 +129,6 @@ class Subscription:
     active: bool
     created_at: datetime
     updated_at: datetime
+    delivery_attempts: int = 0
+    last_delivered_at: datetime | None = None
+    """When an event was last delivered with success."""

@@ -9,7 +9,7 @@ from itertools import count
 
 import attrs
 
-from .changes import Changes
+from .changes import Changes, publish_nothing
 from .delivery_status import DeliveryStatus
 from .events import (
     ChatCreated,
@@ -17,6 +17,7 @@ from .events import (
     ContactCreated,
     ContactDeleted,
     ContactUpdated,
+    Event,
     MessageDeleted,
     MessageEdited,
     MessageRead,
@@ -24,6 +25,7 @@ from .events import (
     PhoneNumberUpdated,
     ReactionAdded,
     ReactionRemoved,
+    RecipientTypingChanged,
     SandboxReset,
     SubscriptionCreated,
     SubscriptionDeleted,
@@ -62,6 +64,7 @@ class State:
         self.limits = limits
         self.changes = changes
         self.normalise: Callable[[str], str] = str
+        self.on_change: Callable[[Event], object] = publish_nothing
         self.without_imessage: set[str] = set()
         self.base_url = ""
         self.users: list[User] = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
@@ -118,6 +121,10 @@ class State:
         moment = self.clock()
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
+    def _publish(self, event: Event) -> None:
+        self.changes.publish(event)
+        self.on_change(event)
+
     def has_phone_number(self, number: str) -> bool:
         """Return whether a number is one of the organisation's own."""
         return any(own.phone_number == number for own in self.phone_numbers.values())
@@ -126,7 +133,7 @@ class State:
         """Set or clear the forwarding number of a phone number."""
         changed = attrs.evolve(self.phone_numbers[phone_number_id], forwarding_number=forwarding_number)
         self.phone_numbers[phone_number_id] = changed
-        self.changes.publish(PhoneNumberUpdated(changed))
+        self._publish(PhoneNumberUpdated(changed))
         return changed
 
     def record_imessage_check(self, moment: datetime) -> None:
@@ -137,8 +144,10 @@ class State:
         """Return the chat of a phone number with exactly these people, or None if there is none."""
         return self._chats_by_people.get((send_from, frozenset(recipients)))
 
-    def add_chat(self, send_from: str, recipients: Iterable[str], display_name: str | None) -> SandboxChat:
-        """Create a chat."""
+    def add_chat(
+        self, send_from: str, recipients: Iterable[str], display_name: str | None, *, from_me: bool = True
+    ) -> SandboxChat:
+        """Create a chat, which the organisation or a stranger begins."""
         people = tuple(dict.fromkeys(recipients))
         chat = SandboxChat(
             id=self.next_id("chat"),
@@ -147,16 +156,18 @@ class State:
             handles=tuple(Handle(id=self.next_id("handle"), phone_number=number) for number in people),
             line_handle_id=self.next_id("handle"),
             created_at=self.now(),
+            from_me=from_me,
         )
         self.chats[chat.id] = chat
         self._chats_by_people[send_from, frozenset(people)] = chat
-        self.changes.publish(
+        self._publish(
             ChatCreated(
                 chat_id=chat.id,
                 send_from=send_from,
                 display_name=chat.display_name,
                 handles=chat.handles,
                 created_at=chat.created_at,
+                from_me=from_me,
             )
         )
         return chat
@@ -171,28 +182,42 @@ class State:
         """Show or hide the typing indicator of a chat."""
         if chat.typing != typing:
             chat.typing = typing
-            self.changes.publish(TypingChanged(chat_id=chat.id, typing=typing))
+            self._publish(TypingChanged(chat_id=chat.id, typing=typing))
+
+    def set_recipient_typing(self, chat: SandboxChat, phone_number: str, typing: bool) -> None:
+        """Note that a recipient began to type, or stopped."""
+        if (phone_number in chat.typing_recipients) != typing:
+            (chat.typing_recipients.add if typing else chat.typing_recipients.remove)(phone_number)
+            self._publish(RecipientTypingChanged(chat_id=chat.id, phone_number=phone_number, typing=typing))
 
     def share_contact_card(self, chat: SandboxChat) -> None:
         """Count that the contact card was shared in a chat."""
         chat.contact_shared += 1
-        self.changes.publish(ContactCardShared(chat_id=chat.id, count=chat.contact_shared))
+        self._publish(ContactCardShared(chat_id=chat.id, count=chat.contact_shared))
 
     def message_with_key(self, key: str | None) -> SandboxMessage | None:
         """Return the message that was stored under an idempotency key, or None if there is none."""
         return None if key is None else self._messages_by_key.get(key)
 
     def add_message(
-        self, chat: SandboxChat, text: str, key: str | None, attachments: tuple[SandboxAttachment, ...]
+        self,
+        chat: SandboxChat,
+        text: str,
+        key: str | None,
+        attachments: tuple[SandboxAttachment, ...],
+        sender: str | None = None,
     ) -> SandboxMessage:
-        """Store a message, which also ends the typing indicator."""
+        """Store a message of the organisation or of a recipient, which also ends the typing indicator of its sender."""
+        people = (chat.send_from, *chat.recipients)
+        send_from = sender or chat.send_from
         message = SandboxMessage(
             id=self.next_id("message"),
             chat_id=chat.id,
             text=self.normalise(text),
             idempotency_key=key,
-            send_from=chat.send_from,
-            recipients=chat.recipients,
+            send_from=send_from,
+            recipients=tuple(number for number in people if number != send_from),
+            from_me=sender is None,
             attachments=attachments,
             sent_at=self.now(),
         )
@@ -202,15 +227,18 @@ class State:
             self._messages_by_key[key] = message
         chat.messages.append(message)
         self.delivery_status.add(message)
-        self.changes.publish(_stored(message))
-        self.set_typing(chat, typing=False)
+        self._publish(_stored(message))
+        if sender is None:
+            self.set_typing(chat, typing=False)
+        else:
+            self.set_recipient_typing(chat, sender, typing=False)
         self.delivery_status.publish_due()
         return message
 
     def edit_message(self, message: SandboxMessage, text: str) -> None:
         """Replace the text of a message."""
         message.text, message.edited_at = text, self.now()
-        self.changes.publish(
+        self._publish(
             MessageEdited(message_id=message.id, chat_id=message.chat_id, text=text, edited_at=message.edited_at)
         )
 
@@ -219,16 +247,20 @@ class State:
         for message in chat.messages:
             if not message.is_read:
                 message.is_read = True
-                self.changes.publish(MessageRead(message_id=message.id, chat_id=chat.id))
+                self._publish(MessageRead(message_id=message.id, chat_id=chat.id))
 
     def delete_message(self, message: SandboxMessage) -> None:
         """Hide a message."""
         message.deleted = True
-        self.changes.publish(MessageDeleted(message_id=message.id, chat_id=message.chat_id))
+        self._publish(MessageDeleted(message_id=message.id, chat_id=message.chat_id))
 
-    def add_reaction(self, message: SandboxMessage, kind: str) -> Reaction:
-        """Replace the reaction to a message; adding the same one again changes nothing."""
-        earlier = message.reaction
+    def reaction_of(self, message: SandboxMessage, number: str | None = None) -> Reaction | None:
+        """Return the reaction of the organisation, or of a recipient, to a message."""
+        return message.reactions.get(number or self.chats[message.chat_id].send_from)
+
+    def add_reaction(self, message: SandboxMessage, kind: str, sender: str | None = None) -> Reaction:
+        """Replace the reaction of the organisation, or of a recipient; adding the same one again changes nothing."""
+        earlier = self.reaction_of(message, sender)
         if earlier is not None and earlier.kind == kind:
             return earlier
         if earlier is not None:
@@ -237,38 +269,39 @@ class State:
             id=self.next_id("reaction"),
             message_id=message.id,
             kind=kind,
-            from_phone=message.send_from,
+            from_phone=sender or self.chats[message.chat_id].send_from,
+            from_me=sender is None,
             sent_at=self.now(),
         )
-        message.reaction = self.reactions[reaction.id] = reaction
-        self.changes.publish(ReactionAdded(reaction))
+        message.reactions[reaction.from_phone] = self.reactions[reaction.id] = reaction
+        self._publish(ReactionAdded(reaction))
         return reaction
 
     def remove_reaction(self, message: SandboxMessage, reaction: Reaction) -> None:
-        """Remove the reaction to a message."""
+        """Remove a reaction from its message."""
         del self.reactions[reaction.id]
-        message.reaction = None
-        self.changes.publish(ReactionRemoved(reaction))
+        del message.reactions[reaction.from_phone]
+        self._publish(ReactionRemoved(reaction))
 
     def add_contact(self, fields: dict[str, str], owner: User) -> Contact:
         """Store a contact."""
         now = self.now()
         contact = Contact(id=self.next_id("contact"), fields=fields, owner=owner, created_at=now, updated_at=now)
         self.contacts[contact.id] = contact
-        self.changes.publish(ContactCreated(contact))
+        self._publish(ContactCreated(contact))
         return contact
 
     def update_contact(self, contact: Contact, fields: dict[str, str], owner: User) -> Contact:
         """Replace the fields and the owner of a contact."""
         changed = attrs.evolve(contact, fields=fields, owner=owner, updated_at=self.now())
         self.contacts[contact.id] = changed
-        self.changes.publish(ContactUpdated(changed))
+        self._publish(ContactUpdated(changed))
         return changed
 
     def delete_contact(self, contact: Contact) -> None:
         """Delete a contact."""
         del self.contacts[contact.id]
-        self.changes.publish(ContactDeleted(contact))
+        self._publish(ContactDeleted(contact))
 
     def add_subscription(
         self, webhook_url: str, events: tuple[str, ...], version: int, secret: str | None, *, active: bool
@@ -286,20 +319,20 @@ class State:
             updated_at=now,
         )
         self.subscriptions[subscription.id] = subscription
-        self.changes.publish(SubscriptionCreated(subscription))
+        self._publish(SubscriptionCreated(subscription))
         return subscription
 
     def update_subscription(self, changed: Subscription) -> Subscription:
         """Replace a webhook subscription by a newer version of it."""
         changed = attrs.evolve(changed, updated_at=self.now())
         self.subscriptions[changed.id] = changed
-        self.changes.publish(SubscriptionUpdated(changed))
+        self._publish(SubscriptionUpdated(changed))
         return changed
 
     def delete_subscription(self, subscription: Subscription) -> None:
         """Delete a webhook subscription."""
         del self.subscriptions[subscription.id]
-        self.changes.publish(SubscriptionDeleted(subscription))
+        self._publish(SubscriptionDeleted(subscription))
 
 
 def _stored(message: SandboxMessage) -> MessageStored:
@@ -310,6 +343,7 @@ def _stored(message: SandboxMessage) -> MessageStored:
         idempotency_key=message.idempotency_key,
         send_from=message.send_from,
         recipients=message.recipients,
+        from_me=message.from_me,
         attachments=message.attachments,
         sent_at=message.sent_at,
     )

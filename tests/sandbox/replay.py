@@ -25,16 +25,20 @@ def apply(view: View, event: Event) -> None:
             view.clear()
             view.update(empty_view())
         case happened.ChatCreated():
-            fields = ("send_from", "display_name", "handles", "created_at")
-            view["chats"][event.chat_id] = {"typing": False, "contact_shared": 0, **_taken(event, fields)}
+            fields = ("send_from", "display_name", "handles", "created_at", "from_me")
+            unset = {"typing": False, "typing_recipients": set[str](), "contact_shared": 0}
+            view["chats"][event.chat_id] = {**unset, **_taken(event, fields)}
         case happened.TypingChanged():
             view["chats"][event.chat_id]["typing"] = event.typing
+        case happened.RecipientTypingChanged():
+            typing: set[str] = view["chats"][event.chat_id]["typing_recipients"]
+            (typing.add if event.typing else typing.remove)(event.phone_number)
         case happened.ContactCardShared():
             view["chats"][event.chat_id]["contact_shared"] = event.count
         case happened.ReactionAdded():
-            view["messages"][event.reaction.message_id]["reaction"] = event.reaction
+            view["messages"][event.reaction.message_id]["reactions"][event.reaction.from_phone] = event.reaction
         case happened.ReactionRemoved():
-            view["messages"][event.reaction.message_id]["reaction"] = None
+            del view["messages"][event.reaction.message_id]["reactions"][event.reaction.from_phone]
         case happened.ContactCreated() | happened.ContactUpdated():
             view["contacts"][event.contact.id] = attrs.asdict(event.contact)
         case happened.ContactDeleted():
@@ -56,8 +60,9 @@ def apply(view: View, event: Event) -> None:
 def _apply_to_message(messages: dict[Any, Row], event: Event) -> None:
     match event:
         case happened.MessageStored():
-            unset = {"edited_at": None, "is_read": False, "deleted": False, "reaction": None, "delivered_at": None}
-            messages[event.message_id] = {**unset, **_taken(event, SENT_FIELDS)}
+            unset = {"edited_at": None, "is_read": False, "deleted": False, "reactions": dict[str, Any]()}
+            delivered_at = None if event.from_me else event.sent_at
+            messages[event.message_id] = {**unset, "delivered_at": delivered_at, **_taken(event, STORED_FIELDS)}
         case happened.DeliveryStatusChanged():
             messages[event.message_id]["delivered_at"] = event.delivered_at
         case happened.MessageEdited():
@@ -70,8 +75,8 @@ def _apply_to_message(messages: dict[Any, Row], event: Event) -> None:
             pass
 
 
-SENT_FIELDS = ("chat_id", "text", "idempotency_key", "send_from", "recipients", "attachments", "sent_at")
-CHANGED_FIELDS = ("edited_at", "is_read", "deleted", "reaction")
+STORED_FIELDS = ("chat_id", "text", "idempotency_key", "send_from", "recipients", "from_me", "attachments", "sent_at")
+CHANGED_FIELDS = ("edited_at", "is_read", "deleted", "reactions")
 REQUEST_FIELDS = ("status", "idempotency_key", "attempt", "replayed", "size", "fault")
 
 
@@ -82,12 +87,13 @@ def _taken(source: object, fields: tuple[str, ...]) -> Row:
 def view_of(sandbox: Sandbox) -> View:
     """Read the same view from the sandbox itself."""
     state = sandbox._state
-    chat_fields = ("send_from", "display_name", "handles", "created_at", "typing", "contact_shared")
+    chat_fields = ("send_from", "display_name", "handles", "created_at", "from_me")
+    chat_fields += ("typing", "typing_recipients", "contact_shared")
     return {
         "chats": {chat.id: _taken(chat, chat_fields) for chat in state.chats.values()},
         "messages": {
             one.id: {
-                **_taken(one, SENT_FIELDS + CHANGED_FIELDS),
+                **_taken(one, STORED_FIELDS + CHANGED_FIELDS),
                 "delivered_at": state.delivery_status.delivered_at(one),
             }
             for one in state.messages.values()

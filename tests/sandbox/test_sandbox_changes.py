@@ -116,7 +116,7 @@ async def test_what_changes_nothing_publishes_only_its_request(api: Api, sandbox
 
 def test_only_the_state_changes_what_it_stores() -> None:
     """No module besides the state assigns to a field of a chat or a message, or to one of the state's tables."""
-    fields = {"typing", "contact_shared", "text", "edited_at", "is_read", "deleted", "reaction"}
+    fields = {"typing", "contact_shared", "text", "edited_at", "is_read", "deleted", "reactions"}
     tables = {"chats", "messages", "reactions", "contacts", "subscriptions", "phone_numbers", "attachments"}
     found: list[str] = []
     for path in SOURCE.rglob("*.py"):
@@ -294,7 +294,7 @@ def test_a_reader_on_another_loop_follows() -> None:
 def test_events_are_frozen() -> None:
     """No reader can alter an event for the others."""
     kinds = get_args(Event)
-    assert len(kinds) == 23
+    assert len(kinds) == 24
     for kind in kinds:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             object.__new__(kind).anything = 1

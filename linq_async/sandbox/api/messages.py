@@ -126,7 +126,7 @@ def react(call: ApiCall) -> ApiResponse:
     operation = _one_of(call.params, "operation", ("add", "remove"))
     if operation == "add":
         return json_response(201, {"data": reaction_data(call.state.add_reaction(message, kind))})
-    reaction = message.reaction
+    reaction = call.state.reaction_of(message)
     if reaction is None or reaction.kind != kind:
         raise not_found("Reaction")
     call.state.remove_reaction(message, reaction)
@@ -171,8 +171,8 @@ def message_data(state: State, message: SandboxMessage, *, as_sent: bool = False
         **created_message_data(state, message, as_sent=as_sent),
         "edited_at": api_time_or_none(message.edited_at),
         "sent_from": message.send_from,
-        "chat_handle_id": state.chats[message.chat_id].line_handle_id,
-        "reactions": [reaction_data(message.reaction)] if message.reaction else [],
+        "chat_handle_id": state.chats[message.chat_id].handle_id(message.send_from),
+        "reactions": [reaction_data(reaction) for reaction in message.reactions.values()],
     }
 
 
@@ -194,7 +194,7 @@ def reaction_data(reaction: Reaction) -> Params:
         "id": reaction.id,
         "chat_message_id": reaction.message_id,
         "reaction": reaction.kind,
-        "is_from_me": True,
+        "is_from_me": reaction.from_me,
         "from_phone": reaction.from_phone,
         "sent_at": moment,
         "created_at": moment,
