@@ -7,8 +7,9 @@ from .files import SandboxAttachment
 from .limits import Limits
 from .log import LoggedRequest, RequestLog
 from .observers import ObservedExchange, ObservedResponse, observe
-from .records import SandboxChat, SandboxMessage
+from .records import SandboxChat, SandboxDelivery, SandboxMessage, SandboxReaction, SandboxSubscription
 from .server import DEFAULT_PHONE_NUMBERS, DEFAULT_TOKEN, Sandbox
+from .webhooks.log import Deliveries
 
 __all__ = [
     "DEFAULT_PHONE_NUMBERS",
@@ -16,6 +17,7 @@ __all__ = [
     "Change",
     "Changes",
     "ChangesLostError",
+    "Deliveries",
     "Event",
     "Faults",
     "Limits",
@@ -26,6 +28,9 @@ __all__ = [
     "Sandbox",
     "SandboxAttachment",
     "SandboxChat",
+    "SandboxDelivery",
     "SandboxMessage",
+    "SandboxReaction",
+    "SandboxSubscription",
     "observe",
 ]

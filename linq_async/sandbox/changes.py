@@ -125,7 +125,7 @@ def _finish(future: "asyncio.Future[None]") -> None:
 
 def _size(value: object) -> int:
     """Estimate the bytes that an event keeps alive."""
-    if isinstance(value, str):
+    if isinstance(value, str | bytes):
         return sys.getsizeof(value)
     if isinstance(value, tuple):
         return OVERHEAD + sum(_size(item) for item in cast("tuple[object, ...]", value))

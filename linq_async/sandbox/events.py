@@ -5,7 +5,7 @@ from datetime import datetime
 import attrs
 
 from .files import SandboxAttachment
-from .records import Contact, Handle, PhoneNumber, Reaction, Subscription
+from .records import Contact, Handle, PhoneNumber, SandboxDelivery, SandboxReaction, SandboxSubscription
 
 
 @attrs.frozen(kw_only=True)
@@ -99,14 +99,14 @@ class MessageDeleted:
 class ReactionAdded:
     """A reaction was added to a message."""
 
-    reaction: Reaction
+    reaction: SandboxReaction
 
 
 @attrs.frozen
 class ReactionRemoved:
     """A reaction was removed from its message."""
 
-    reaction: Reaction
+    reaction: SandboxReaction
 
 
 @attrs.frozen
@@ -141,21 +141,28 @@ class PhoneNumberUpdated:
 class SubscriptionCreated:
     """A webhook subscription was created."""
 
-    subscription: Subscription
+    subscription: SandboxSubscription
 
 
 @attrs.frozen
 class SubscriptionUpdated:
     """A webhook subscription was replaced by a newer version."""
 
-    subscription: Subscription
+    subscription: SandboxSubscription
 
 
 @attrs.frozen
 class SubscriptionDeleted:
     """A webhook subscription was deleted."""
 
-    subscription: Subscription
+    subscription: SandboxSubscription
+
+
+@attrs.frozen
+class DeliveryAttempted:
+    """An attempt to deliver an event to a subscription ended, with or without an answer."""
+
+    delivery: SandboxDelivery
 
 
 @attrs.frozen(kw_only=True)
@@ -226,6 +233,7 @@ Event = (
     | SubscriptionCreated
     | SubscriptionUpdated
     | SubscriptionDeleted
+    | DeliveryAttempted
     | RequestReceived
     | RequestFinished
     | FaultScripted

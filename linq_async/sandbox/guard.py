@@ -93,18 +93,24 @@ def is_loopback(name: str) -> bool:
         return name == "localhost"
 
 
-def allowed_hosts(listening: str, given: Iterable[str]) -> frozenset[str]:
-    """Return the names that a sandbox accepts as Host.
+def checked_hosts(argument: str, given: Iterable[str]) -> frozenset[str]:
+    """Return the names and addresses in an argument as `host_name` writes them.
 
     Raises:
         ValueError: If one of them is not a name or an address.
     """
     if isinstance(given, str):
-        raise ValueError("allow_hosts must be several strings, not one")
-    found = {host_name(bracketed(listening))}
+        raise ValueError(f"{argument} must be several strings, not one")
+    found: set[str] = set()
     for host in given:
         name = host_name(bracketed(host) if host.count(":") > 1 and not host.startswith("[") else host)
         if name is None:
-            raise ValueError(f"allow_hosts must be names or addresses, such as sandbox.internal, not {host!r}")
+            raise ValueError(f"{argument} must be names or addresses, such as sandbox.internal, not {host!r}")
         found.add(name)
-    return frozenset(name for name in found if name is not None)
+    return frozenset(found)
+
+
+def allowed_hosts(listening: str, given: Iterable[str]) -> frozenset[str]:
+    """Return the names that a sandbox accepts as Host: the one that it listens on, and the given ones."""
+    own = host_name(bracketed(listening))
+    return checked_hosts("allow_hosts", given) | (frozenset[str]() if own is None else {own})

@@ -42,6 +42,12 @@ class Limits:
     """How many files over 1 MiB are kept; each one takes a file descriptor."""
     logged_requests: int = attrs.field(default=10_000, validator=checked_limit)
     """How many requests the log keeps: the latest ones."""
+    logged_deliveries: int = attrs.field(default=10_000, validator=checked_limit)
+    """How many attempts to deliver a webhook the log keeps: the latest ones."""
+    waiting_deliveries: int = attrs.field(default=10_000, validator=checked_limit)
+    """How many deliveries may wait, for all subscriptions together. Those beyond are dropped, and logged as such."""
+    delivery_bytes: int = attrs.field(default=64 * MIB, validator=checked_limit)
+    """The bodies of the deliveries that wait, in bytes, and separately those of the log."""
 
 
 class StorageFullError(Exception):

@@ -3,8 +3,10 @@
 They are frozen, and replaced when they change, except for chats and messages, which `State` alone changes in place.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -21,7 +23,7 @@ class PhoneNumber:
 
 
 @attrs.frozen(kw_only=True)
-class Reaction:
+class SandboxReaction:
     """A reaction to a message."""
 
     id: int
@@ -59,7 +61,7 @@ class SandboxMessage:
     edited_at: datetime | None = None
     is_read: bool = False
     deleted: bool = False
-    reactions: dict[str, Reaction] = attrs.field(factory=dict[str, Reaction])
+    reactions: dict[str, SandboxReaction] = attrs.field(factory=dict[str, SandboxReaction])
     """The last reaction of each person, by number or address."""
 
 
@@ -118,7 +120,7 @@ class Contact:
 
 
 @attrs.frozen(kw_only=True)
-class Subscription:
+class SandboxSubscription:
     """A registered webhook endpoint."""
 
     id: int
@@ -132,3 +134,40 @@ class Subscription:
     delivery_attempts: int = 0
     last_delivered_at: datetime | None = None
     """When an event was last delivered with success."""
+
+
+@attrs.frozen(kw_only=True)
+class SandboxDelivery:
+    """One attempt to deliver an event to a subscription."""
+
+    number: int
+    """Counted from 1, in the order in which attempts ended."""
+    subscription_id: int
+    event_type: str
+    event_id: str
+    subject: str
+    """The chat or contact that it is about: `chat 8101`. The deliveries of one subject are made in order."""
+    body: bytes = attrs.field(repr=False)
+    """The body, byte for byte."""
+    attempt: int
+    """Counted from 1 for each event and subscription; 0 if it was dropped before it was attempted."""
+    status: int | None
+    """The status of the answer, or None if there was none. Only 200 is success."""
+    seconds: float
+    """How long the answer took."""
+    ended_at: datetime
+    error: str | None = None
+    """Why there was no answer."""
+    fault: str | None = None
+    """The scripted fault that applied to it."""
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The event, decoded from the body."""
+        event: dict[str, Any] = json.loads(self.body)
+        return event
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver acknowledged the event."""
+        return self.status == 200

@@ -72,6 +72,21 @@ def utc_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def utc_time_or_none(moment: datetime | None) -> str | None:
+    """Write a time as the subscriptions do, or null if there is none."""
+    return None if moment is None else utc_time(moment)
+
+
+def event_time(moment: datetime) -> str:
+    """Write a time as most members of events do, such as `2025-10-23T13:07:55-05:00`."""
+    return moment.astimezone(API_OFFSET).isoformat(timespec="seconds")
+
+
+def spaced_time(moment: datetime) -> str:
+    """Write a time as events do about messages, reactions and typing, such as `2025-10-23 13:07:55 -0500`."""
+    return moment.astimezone(API_OFFSET).strftime("%Y-%m-%d %H:%M:%S %z")
+
+
 @attrs.frozen
 class Page(Generic[T]):
     """One page of a list, with the counts that both paging formats show."""

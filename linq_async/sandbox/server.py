@@ -5,23 +5,31 @@ import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from . import numbers
+from . import numbers, people
+from .api.webhook_subscriptions import EVENTS, add_subscription, remove_subscription
 from .app import make_app
 from .changes import Changes
+from .clock import SandboxClock
 from .context import AppContext, OnRequest
 from .delivery_status_timer import DeliveryStatusTimer
 from .faults import Faults
 from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback
 from .limits import Limits
 from .log import RequestLog
-from .records import SandboxChat, SandboxMessage
+from .people import FileOrURL
+from .rack.params import Params
+from .records import SandboxChat, SandboxDelivery, SandboxMessage, SandboxReaction, SandboxSubscription
+from .refusals import RefusalError
 from .state import State
+from .webhooks.log import Deliveries
+from .webhooks.outbox import Outbox
 
+T = TypeVar("T")
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
 DEFAULT_PHONE_NUMBERS = ("+15175269229", "+12025550101")
 DEFAULT_USERS = ("sam.reyes@example.com",)
@@ -63,6 +71,9 @@ class Sandbox:
     bound what a request may carry and what is kept. Times in answers have the offset -05:00, those of webhook
     subscriptions are in UTC, as in the documentation of the API; they are the same moments.
 
+    Events are delivered to the webhook subscriptions whose URL is on this machine, or on one of `webhook_hosts`.
+    `deliveries` logs the attempts, and scripts their faults.
+
     Readers can follow everything that happens in `changes`: see `Changes`.
 
     Raises:
@@ -84,6 +95,7 @@ class Sandbox:
         allow_hosts: Iterable[str] = (),
         limits: Limits | None = None,
         normalise: Callable[[str], str] = str,
+        webhook_hosts: Iterable[str] = (),
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
         self.token: str = default_token(host) if token is None else checked_token(token)
@@ -97,8 +109,12 @@ class Sandbox:
         self._on_request = on_request
         self._runner: web.AppRunner | None = None
         users = checked_users(user_emails)
-        self._state = State(self.phone_numbers, users, clock, 0.0, self.limits, self.changes)
+        self._clock = SandboxClock(clock)
+        self._state = State(self.phone_numbers, users, self._clock, 0.0, self.limits, self.changes)
         self._state.normalise = normalise
+        self._outbox = Outbox(self._state, self._clock, webhook_hosts)
+        self._state.on_change = self._outbox.emit
+        self.deliveries: Deliveries = self._outbox.deliveries
         self._delivery_status_timer = DeliveryStatusTimer(self._state.delivery_status)
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
@@ -145,6 +161,100 @@ class Sandbox:
         """Numbers without iMessage. Add to it to change checks and the service of chats."""
         return self._state.without_imessage
 
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock forward: messages become delivered, and failed deliveries are repeated.
+
+        Raises:
+            ValueError: If `seconds` is negative or too large.
+        """
+        self._clock.advance(checked_seconds("seconds", seconds))
+        self._delivery_status_timer.update()
+
+    async def subscribe(
+        self, url: str, *, secret: str | None = None, events: Iterable[str] = tuple(sorted(EVENTS))
+    ) -> SandboxSubscription:
+        """Create a webhook subscription, by default to all events. Its `secret` is random if none is given.
+
+        Raises:
+            ValueError: If the URL or the events cannot be used.
+        """
+        given: Params = {"webhook_url": url, "events": [*events], "version": 2}
+        given["secret"] = secrets.token_hex(16) if secret is None else secret
+        try:
+            return await self._act(lambda: add_subscription(self._state, given))
+        except RefusalError as error:
+            raise ValueError(error.detail) from None
+
+    async def unsubscribe(self, subscription: SandboxSubscription) -> None:
+        """Delete a webhook subscription, if it still exists. Its deliveries end after the attempt under way."""
+
+        def delete() -> None:
+            found = self._state.subscriptions.get(subscription.id)
+            if found is not None:
+                remove_subscription(self._state, found)
+
+        await self._act(delete)
+
+    async def receive(
+        self, *, from_: str, to: str | None = None, text: str = "", attachments: Iterable[FileOrURL] = ()
+    ) -> SandboxMessage:
+        """Receive a message from anybody. It starts a chat, unless there is one with the number.
+
+        `to` is one of the sandbox's own numbers, by default the first. An attachment is a URL, or the name and
+        the content of a file. The message is stored, and its event delivered: this returns after the first attempt
+        for each subscription, or at once if that has to wait, because deliveries are held or an earlier one failed.
+
+        Raises:
+            ValueError: If a number, the text or an attachment cannot be used.
+        """
+        return await self._act(lambda: people.receive(self._state, from_, to, text, attachments))
+
+    async def reply(
+        self, chat_id: int, text: str = "", attachments: Iterable[FileOrURL] = (), *, from_: str | None = None
+    ) -> SandboxMessage:
+        """Receive a message from a recipient of a chat, by default the first; see `receive`.
+
+        Raises:
+            LookupError: If there is no such chat.
+            ValueError: If the text, an attachment or `from_` cannot be used.
+        """
+        return await self._act(lambda: people.reply(self._state, chat_id, text, attachments, from_))
+
+    async def react(self, message_id: int, reaction: str, *, from_: str | None = None) -> SandboxReaction:
+        """Receive a reaction to a message, such as `love`, from a recipient of its chat, by default the first.
+
+        Raises:
+            LookupError: If there is no such message.
+            ValueError: If `reaction` or `from_` cannot be used.
+        """
+        return await self._act(lambda: people.react(self._state, message_id, reaction, from_))
+
+    async def typing(self, chat_id: int, *, display: bool = True, from_: str | None = None) -> None:
+        """Show, or without `display` hide, the typing indicator of a recipient of a chat, by default the first.
+
+        Raises:
+            LookupError: If there is no such chat.
+            ValueError: If `from_` is not a recipient.
+        """
+        await self._act(lambda: people.show_typing(self._state, chat_id, display, from_))
+
+    async def delivered(self) -> None:
+        """Wait until every event is delivered or given up. What `deliveries` holds is not waited for."""
+        await self._outbox.delivered()
+
+    async def redeliver(self, delivery: SandboxDelivery) -> None:
+        """Deliver the event of an earlier delivery again, with the same id and body; returns as `receive` does."""
+        await self._act(lambda: self._outbox.deliver_again(delivery))
+
+    async def _act(self, act: Callable[[], T]) -> T:
+        """Do something, and wait for the first attempts to deliver its events."""
+        if not self._state.base_url:
+            raise RuntimeError("the sandbox is not running: use `async with Sandbox()`")
+        before = self._outbox.total
+        result = act()
+        await self._outbox.attempted(before)
+        return result
+
     async def start(self) -> None:
         """Start listening. What an earlier run stored is kept, except uploaded files."""
         if self._runner is not None:
@@ -170,6 +280,7 @@ class Sandbox:
             raise
         self._runner = runner
         self._delivery_status_timer.start()
+        self._outbox.start()
         host = f"[{self._host}]" if ":" in self._host else self._host
         if self._host in {"", "0.0.0.0", "::"}:  # noqa: S104  # a server on all addresses is reached at one of them
             host = "127.0.0.1"
@@ -180,12 +291,15 @@ class Sandbox:
         runner, self._runner = self._runner, None
         self._state.base_url = ""
         self._delivery_status_timer.stop()
+        await self._outbox.close()
         if runner is not None:
             await runner.cleanup()
         self._state.close_files()
 
     def reset(self) -> None:
-        """Drop all messages, chats, contacts, requests and faults; the server keeps running."""
+        """Drop all messages, chats, contacts, requests, deliveries and faults; the server keeps running."""
+        self._outbox.drop()
+        self.deliveries.clear()
         self.requests.clear()
         self.faults.clear()
         self._state.clear()

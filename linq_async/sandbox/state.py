@@ -17,6 +17,7 @@ from .events import (
     ContactCreated,
     ContactDeleted,
     ContactUpdated,
+    DeliveryAttempted,
     Event,
     MessageDeleted,
     MessageEdited,
@@ -34,7 +35,17 @@ from .events import (
 )
 from .files import SandboxAttachment
 from .limits import Limits, Storage, cost
-from .records import Contact, Handle, PhoneNumber, Reaction, SandboxChat, SandboxMessage, Subscription, User
+from .records import (
+    Contact,
+    Handle,
+    PhoneNumber,
+    SandboxChat,
+    SandboxDelivery,
+    SandboxMessage,
+    SandboxReaction,
+    SandboxSubscription,
+    User,
+)
 
 ChatKey = tuple[str, frozenset[str]]
 FIRST_IDS = {
@@ -81,9 +92,9 @@ class State:
         }
         self.chats: dict[int, SandboxChat] = {}
         self.messages: dict[int, SandboxMessage] = {}
-        self.reactions: dict[int, Reaction] = {}
+        self.reactions: dict[int, SandboxReaction] = {}
         self.contacts: dict[int, Contact] = {}
-        self.subscriptions: dict[int, Subscription] = {}
+        self.subscriptions: dict[int, SandboxSubscription] = {}
         self.imessage_checked_at: datetime | None = None
         self._chats_by_people: dict[ChatKey, SandboxChat] = {}
         self._messages_by_key: dict[str, SandboxMessage] = {}
@@ -254,18 +265,18 @@ class State:
         message.deleted = True
         self._publish(MessageDeleted(message_id=message.id, chat_id=message.chat_id))
 
-    def reaction_of(self, message: SandboxMessage, number: str | None = None) -> Reaction | None:
+    def reaction_of(self, message: SandboxMessage, number: str | None = None) -> SandboxReaction | None:
         """Return the reaction of the organisation, or of a recipient, to a message."""
         return message.reactions.get(number or self.chats[message.chat_id].send_from)
 
-    def add_reaction(self, message: SandboxMessage, kind: str, sender: str | None = None) -> Reaction:
+    def add_reaction(self, message: SandboxMessage, kind: str, sender: str | None = None) -> SandboxReaction:
         """Replace the reaction of the organisation, or of a recipient; adding the same one again changes nothing."""
         earlier = self.reaction_of(message, sender)
         if earlier is not None and earlier.kind == kind:
             return earlier
         if earlier is not None:
             self.remove_reaction(message, earlier)
-        reaction = Reaction(
+        reaction = SandboxReaction(
             id=self.next_id("reaction"),
             message_id=message.id,
             kind=kind,
@@ -277,7 +288,7 @@ class State:
         self._publish(ReactionAdded(reaction))
         return reaction
 
-    def remove_reaction(self, message: SandboxMessage, reaction: Reaction) -> None:
+    def remove_reaction(self, message: SandboxMessage, reaction: SandboxReaction) -> None:
         """Remove a reaction from its message."""
         del self.reactions[reaction.id]
         del message.reactions[reaction.from_phone]
@@ -305,10 +316,10 @@ class State:
 
     def add_subscription(
         self, webhook_url: str, events: tuple[str, ...], version: int, secret: str | None, *, active: bool
-    ) -> Subscription:
+    ) -> SandboxSubscription:
         """Store a webhook subscription."""
         now = self.now()
-        subscription = Subscription(
+        subscription = SandboxSubscription(
             id=self.next_id("subscription"),
             webhook_url=webhook_url,
             events=events,
@@ -322,17 +333,28 @@ class State:
         self._publish(SubscriptionCreated(subscription))
         return subscription
 
-    def update_subscription(self, changed: Subscription) -> Subscription:
+    def update_subscription(self, changed: SandboxSubscription) -> SandboxSubscription:
         """Replace a webhook subscription by a newer version of it."""
         changed = attrs.evolve(changed, updated_at=self.now())
         self.subscriptions[changed.id] = changed
         self._publish(SubscriptionUpdated(changed))
         return changed
 
-    def delete_subscription(self, subscription: Subscription) -> None:
+    def delete_subscription(self, subscription: SandboxSubscription) -> None:
         """Delete a webhook subscription."""
         del self.subscriptions[subscription.id]
         self._publish(SubscriptionDeleted(subscription))
+
+    def count_delivery(self, delivery: SandboxDelivery) -> None:
+        """Count an attempt to deliver an event, if its subscription still exists."""
+        subscription = self.subscriptions.get(delivery.subscription_id)
+        if subscription is not None and delivery.attempt:
+            self.subscriptions[subscription.id] = attrs.evolve(
+                subscription,
+                delivery_attempts=subscription.delivery_attempts + 1,
+                last_delivered_at=delivery.ended_at if delivery.delivered else subscription.last_delivered_at,
+            )
+        self._publish(DeliveryAttempted(delivery))
 
 
 def _stored(message: SandboxMessage) -> MessageStored:

@@ -1,11 +1,11 @@
 """A sandbox that runs on its own thread, so that callers need no event loop, or may use one for each test."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from threading import Thread
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from .records import SandboxChat, SandboxMessage
 from .server import Sandbox
@@ -45,7 +45,7 @@ class ThreadedSandbox(Sandbox):
         self._stop()
 
     def reset(self) -> None:
-        """Drop all messages, chats, contacts, requests and faults; the server keeps running."""
+        """Drop all messages, chats, contacts, requests, deliveries and faults; the server keeps running."""
         self._call_on_thread(super().reset)
 
     @property
@@ -66,6 +66,24 @@ class ThreadedSandbox(Sandbox):
     def chats(self) -> list[SandboxChat]:
         """Every chat, in order."""
         return self._call_on_thread(lambda: super(ThreadedSandbox, self).chats)
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock forward: messages become delivered, and failed deliveries are repeated."""
+        self._call_on_thread(lambda: super(ThreadedSandbox, self).advance(seconds))
+
+    async def delivered(self) -> None:
+        """Wait until every event is delivered or given up. What `deliveries` holds is not waited for."""
+        await self._await_on_thread(super().delivered())
+
+    async def _act(self, act: Callable[[], T]) -> T:
+        return await self._await_on_thread(super()._act(act))
+
+    async def _await_on_thread(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await on the sandbox's thread, while the caller's loop goes on: it may run the receiver of a webhook."""
+        loop = self._loop
+        if loop is None or loop is _running_loop():
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
     def _open(self) -> None:
         if self._thread is not None:

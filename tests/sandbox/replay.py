@@ -49,6 +49,10 @@ def apply(view: View, event: Event) -> None:
             view["subscriptions"][event.subscription.id] = attrs.asdict(event.subscription)
         case happened.SubscriptionDeleted():
             del view["subscriptions"][event.subscription.id]
+        case happened.DeliveryAttempted(delivery):
+            row = view["subscriptions"][delivery.subscription_id]
+            row["delivery_attempts"] += 1
+            row["last_delivered_at"] = delivery.ended_at if delivery.delivered else row["last_delivered_at"]
         case happened.RequestReceived():
             view["requests"][event.request_id] = {"status": None, "method": event.method, "path": event.path}
         case happened.RequestFinished():
@@ -76,6 +80,16 @@ def _apply_to_message(messages: dict[Any, Row], event: Event) -> None:
 
 
 STORED_FIELDS = ("chat_id", "text", "idempotency_key", "send_from", "recipients", "from_me", "attachments", "sent_at")
+CHAT_FIELDS = (
+    "send_from",
+    "display_name",
+    "handles",
+    "created_at",
+    "from_me",
+    "typing",
+    "typing_recipients",
+    "contact_shared",
+)
 CHANGED_FIELDS = ("edited_at", "is_read", "deleted", "reactions")
 REQUEST_FIELDS = ("status", "idempotency_key", "attempt", "replayed", "size", "fault")
 
@@ -87,10 +101,8 @@ def _taken(source: object, fields: tuple[str, ...]) -> Row:
 def view_of(sandbox: Sandbox) -> View:
     """Read the same view from the sandbox itself."""
     state = sandbox._state
-    chat_fields = ("send_from", "display_name", "handles", "created_at", "from_me")
-    chat_fields += ("typing", "typing_recipients", "contact_shared")
     return {
-        "chats": {chat.id: _taken(chat, chat_fields) for chat in state.chats.values()},
+        "chats": {chat.id: _taken(chat, CHAT_FIELDS) for chat in state.chats.values()},
         "messages": {
             one.id: {
                 **_taken(one, STORED_FIELDS + CHANGED_FIELDS),

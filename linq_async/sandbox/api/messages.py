@@ -6,7 +6,7 @@ import attrs
 
 from linq_async.sandbox.files import SandboxAttachment, UploadedFile, linked_attachment, stored_attachment
 from linq_async.sandbox.rack.params import Params
-from linq_async.sandbox.records import Reaction, SandboxChat, SandboxMessage
+from linq_async.sandbox.records import SandboxChat, SandboxMessage, SandboxReaction
 from linq_async.sandbox.refusals import invalid, malformed, missing, not_found
 from linq_async.sandbox.responses import ApiResponse, api_time, api_time_or_none, json_response, page_of
 from linq_async.sandbox.state import State
@@ -187,7 +187,7 @@ def attachment_data(attachment: SandboxAttachment) -> Params:
     }
 
 
-def reaction_data(reaction: Reaction) -> Params:
+def reaction_data(reaction: SandboxReaction) -> Params:
     """Return a reaction as responses show it."""
     moment = api_time(reaction.sent_at)
     return {

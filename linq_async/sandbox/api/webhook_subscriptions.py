@@ -1,11 +1,12 @@
-"""Operations on webhook subscriptions, which are stored; nothing is delivered."""
+"""Operations on webhook subscriptions."""
 
 import attrs
 
 from linq_async.sandbox.rack.params import Params
-from linq_async.sandbox.records import Subscription
+from linq_async.sandbox.records import SandboxSubscription
 from linq_async.sandbox.refusals import RefusalError, invalid, missing
-from linq_async.sandbox.responses import ApiResponse, json_response, utc_time
+from linq_async.sandbox.responses import ApiResponse, json_response, utc_time, utc_time_or_none
+from linq_async.sandbox.state import State
 
 from .call import ApiCall
 from .fields import optional_text, optional_texts, required_object, required_text, web_url
@@ -38,12 +39,16 @@ def list_subscriptions(call: ApiCall) -> ApiResponse:
 
 def create_subscription(call: ApiCall) -> ApiResponse:
     """Store a subscription; equal ones are not merged."""
-    given = required_object(call.params, "webhook_subscription")
+    subscription = add_subscription(call.state, required_object(call.params, "webhook_subscription"))
+    return json_response(201, {"webhook_subscription": subscription_data(subscription)})
+
+
+def add_subscription(state: State, given: Params) -> SandboxSubscription:
+    """Check and store a subscription."""
     url, events, version = _required_members(given)
     secret, active = optional_text(given, "secret"), _active(given)
-    call.state.replace_texts((), (url, secret, *events), things=1)
-    subscription = call.state.add_subscription(url, events, version, secret, active=active is not False)
-    return json_response(201, {"webhook_subscription": subscription_data(subscription)})
+    state.replace_texts((), (url, secret, *events), things=1)
+    return state.add_subscription(url, events, version, secret, active=active is not False)
 
 
 def update_subscription(call: ApiCall) -> ApiResponse:
@@ -67,13 +72,17 @@ def update_subscription(call: ApiCall) -> ApiResponse:
 
 def delete_subscription(call: ApiCall) -> ApiResponse:
     """Delete a subscription."""
-    subscription = _subscription(call)
-    call.state.delete_subscription(subscription)
-    call.state.replace_texts(_texts(subscription), (), things=-1)
+    remove_subscription(call.state, _subscription(call))
     return ApiResponse(204)
 
 
-def _subscription(call: ApiCall) -> Subscription:
+def remove_subscription(state: State, subscription: SandboxSubscription) -> None:
+    """Delete a subscription, and give back its memory."""
+    state.delete_subscription(subscription)
+    state.replace_texts(_texts(subscription), (), things=-1)
+
+
+def _subscription(call: ApiCall) -> SandboxSubscription:
     refusal = RefusalError(404, "subscription_not_found", "Webhook subscription not found")
     subscription = call.state.subscriptions.get(call.id("webhook_subscription_id", refusal))
     if subscription is None:
@@ -81,7 +90,7 @@ def _subscription(call: ApiCall) -> Subscription:
     return subscription
 
 
-def _texts(subscription: Subscription) -> tuple[str | None, ...]:
+def _texts(subscription: SandboxSubscription) -> tuple[str | None, ...]:
     return (subscription.webhook_url, subscription.secret, *subscription.events)
 
 
@@ -105,7 +114,7 @@ def _active(given: Params) -> bool | None:
     return active
 
 
-def subscription_data(subscription: Subscription) -> Params:
+def subscription_data(subscription: SandboxSubscription) -> Params:
     """Return a subscription as responses show it, without the secret."""
     return {
         "id": subscription.id,
@@ -114,8 +123,8 @@ def subscription_data(subscription: Subscription) -> Params:
         "events": subscription.events,
         "active": subscription.active,
         "secret_configured": bool(subscription.secret),
-        "last_delivered_at": None,
-        "delivery_attempts": 0,
+        "last_delivered_at": utc_time_or_none(subscription.last_delivered_at),
+        "delivery_attempts": subscription.delivery_attempts,
         "created_at": utc_time(subscription.created_at),
         "updated_at": utc_time(subscription.updated_at),
     }

@@ -1,0 +1,1 @@
+"""Deliver events to the webhook subscriptions of a sandbox."""
