@@ -80,7 +80,7 @@ class Context(Generic[State]):
         self.state = state
         self.attempt = attempt
         self._client = linq
-        self._keys = ReplyKeys(name, subject_of(event))
+        self._name = name
         self._lane = lane
 
     def __repr__(self) -> str:
@@ -96,6 +96,10 @@ class Context(Generic[State]):
         one is kept, and ``replayed`` is true.
         """
         return self._client._with_key_source(self._keys)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+    @functools.cached_property
+    def _keys(self) -> ReplyKeys:  # most events are not answered
+        return ReplyKeys(self._name, subject_of(self.event))
 
     @property
     def waiting(self) -> int:

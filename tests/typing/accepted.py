@@ -61,6 +61,7 @@ from linq_async import (
     new_idempotency_key,
     to_dict,
 )
+from linq_async.webhooks import Context, MessageReceived, WebhookEvent
 
 
 class Own(LinqClient):
@@ -276,6 +277,21 @@ def uploads(path: Path, file: BytesIO) -> None:
     assert_type(Upload.from_file(file, filename="a.png"), Upload)
     assert_type(Upload.from_chunks(chunks, filename="a.png", size=4), Upload)
     assert_type(Upload.from_chunks(chunks(), filename="a.png"), Upload)
+
+
+async def context(ctx: Context[dict[str, int]], linq: LinqClient, event: MessageReceived, file: Path) -> None:
+    """What a handler is given, and how a test makes it."""
+    assert_type(Context(event, linq, state=5), Context[int])
+    assert_type(ctx.state, dict[str, int])
+    assert_type(ctx.event, WebhookEvent)
+    assert_type(ctx.linq, LinqClient)
+    assert_type((ctx.attempt, ctx.waiting), tuple[int, int])
+    assert_type(ctx.take_waiting(MessageReceived), list[MessageReceived])
+    assert_type(await ctx.reply("Hi", attachments=[file], attachment_urls=["https://a.example"], step="a"), SentMessage)
+    assert_type(await ctx.react("like"), Reaction)
+    assert_type(await ctx.mark_as_read(), None)
+    async with ctx.typing() as nothing:
+        assert_type(nothing, None)
 
 
 def label(service: Service | str | None) -> str:

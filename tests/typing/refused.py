@@ -15,6 +15,7 @@ from linq_async import (
     Upload,
 )
 from linq_async import LinqClinet  # refused: attr-defined, reportAttributeAccessIssue
+from linq_async.webhooks import Context
 
 
 async def misspelled(linq: LinqClient) -> None:
@@ -52,6 +53,14 @@ async def missing(linq: LinqClient) -> None:
     linq.chats.list("+1")  # refused: call-arg, reportCallIssue
     NewChat(text="Hello!")  # refused: call-arg, reportCallIssue
     Upload.from_bytes(b"data")  # refused: call-arg, reportCallIssue
+
+
+async def context(ctx: Context[None]) -> None:
+    """Mistakes in a handler."""
+    ctx.reply("Hi")  # refused: unused-coroutine, reportUnusedCoroutine
+    await ctx.reply()  # refused: call-arg, reportCallIssue
+    await ctx.reply("Hi", step=1)  # refused: arg-type, reportArgumentType
+    ctx.take_waiting(str)  # refused: type-var, reportArgumentType
 
 
 async def misused(linq: LinqClient) -> None:

@@ -6,16 +6,13 @@ import asyncio
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import attrs
 import pytest
-import pytest_asyncio
 
-from linq_async import InvalidArgumentError, LinqClient, LinqError, Outcome, RetryPolicy, Upload
-from linq_async.sandbox import Sandbox
+from linq_async import InvalidArgumentError, LinqError, Outcome, Upload
 from linq_async.webhooks import (
     CallCompleted,
     ContactCreated,
@@ -33,54 +30,13 @@ from linq_async.webhooks import (
 )
 from tests.support.world import failure_of
 
-from .samples import LINE, PERSON, SAMPLES, envelope
+from .desk import Desk
+from .samples import LINE, PERSON, envelope
 
-Handler: TypeAlias = Callable[[Context[None]], Awaitable[object]]
-
-
-@attrs.define
-class Desk:
-    """A sandbox with a chat that somebody has written to."""
-
-    sandbox: Sandbox
-    linq: LinqClient
-    chat_id: int
-    message_id: int
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts that were stored after the first message."""
-        return [message.text for message in self.sandbox.messages[1:]]
-
-    def client(self) -> LinqClient:
-        """Return a client that shares nothing with others, as in another process."""
-        return LinqClient(self.sandbox.token, base_url=self.sandbox.base_url, retry=RetryPolicy.none())
-
-    def event(self, kind: type[WebhookEvent] = MessageReceived, event_id: str = "evt-1", **data: Any) -> WebhookEvent:
-        """Return an event of the chat and its message."""
-        event_type, sample = SAMPLES[kind]
-        changes = {"chat_id": self.chat_id} if "chat_id" in sample else {}
-        changes |= {"chat_message_id": self.message_id} if "chat_message_id" in sample else {}
-        body = envelope(event_type, {**sample, **changes, **data}, event_id=event_id)
-        return parse(json.dumps(body))
-
-    def context(self, kind: type[WebhookEvent] = MessageReceived, **more: Any) -> Context[None]:
-        """Return the context of a new run of an event."""
-        return Context(self.event(kind, **more), self.linq, state=None)
+Send: TypeAlias = Callable[[Context[None]], Awaitable[object]]
 
 
-@pytest_asyncio.fixture
-async def desk() -> AsyncIterator[Desk]:
-    """Run a sandbox that has one chat."""
-    async with (
-        Sandbox() as sandbox,
-        LinqClient(sandbox.token, base_url=sandbox.base_url, retry=RetryPolicy.none()) as linq,
-    ):
-        chat = await linq.chats.create(send_from=LINE, phone_numbers=[PERSON], text="Write to us!")
-        yield Desk(sandbox, linq, chat.id, chat.message.id)
-
-
-ANSWERS: dict[str, Handler] = {
+ANSWERS: dict[str, Send] = {
     "We open at nine.": lambda ctx: ctx.reply(
         "We open at nine.", attachments=[Upload.from_bytes(b"x", filename="menu.txt")]
     ),
@@ -200,7 +156,7 @@ async def test_the_example_of_the_documentation(desk: Desk) -> None:
     assert desk.texts == ["Thank you! We look at your order.", "There is a new order."]
 
 
-REFUSED: dict[str, tuple[type[WebhookEvent], Handler, str]] = {
+REFUSED: dict[str, tuple[type[WebhookEvent], Send, str]] = {
     "a reply to oneself": (MessageSent, lambda ctx: ctx.reply("Hi"), "is a MessageSent"),
     "a reaction to one's own": (ReactionSent, lambda ctx: ctx.react("like"), "is a ReactionSent"),
     "a reply without a chat": (CallCompleted, lambda ctx: ctx.reply("Hi"), "belongs to no chat"),
