@@ -133,6 +133,31 @@ def test_replies_are_counted_for_each_target() -> None:
     assert "8102" not in repr(keys)
 
 
+TARGETS = [CHAT, "chat:9", "people:+12025550101:+12025550111"]
+plans = st.lists(st.tuples(st.sampled_from(TARGETS), st.none() | st.sampled_from(["receipt", "menu"])), max_size=12)
+
+
+def _run(plan: list[tuple[str, str | None]]) -> list[str]:
+    """Return the keys of a run that sends to each target of a plan, with or without a step."""
+    keys, made = _keys(), list[str]()
+    for target, step in plan:
+        if step is None:
+            made.append(keys(target))
+        else:
+            with keys.step(target, step) as key:
+                made.append(key)
+    return made
+
+
+@given(plans.map(lambda plan: [entry for n, entry in enumerate(plan) if entry[1] is None or entry not in plan[:n]]))
+def test_a_run_that_was_cut_short_is_continued(plan: list[tuple[str, str | None]]) -> None:
+    """Each send has a key of its own; a run that ends early has made the first ones, whatever order its targets had."""
+    made = _run(plan)
+    assert len(set(made)) == len(plan)
+    assert [_run(plan[:end]) for end in range(len(plan))] == [made[:end] for end in range(len(plan))]
+    assert set(_run(sorted(plan, key=lambda entry: entry[0]))) == set(made)
+
+
 def _first_two() -> list[str]:
     return [VECTORS["bot", MESSAGE, CHAT, step] for step in "12"]
 
