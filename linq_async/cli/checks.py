@@ -17,7 +17,7 @@ from linq_async._version import __version__
 from linq_async.arguments import read_base_url, read_proxy
 from linq_async.cli.render import reworded
 from linq_async.cli.runtime import find_token, is_exposed
-from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE
+from linq_async.config import BASE_URL_VARIABLE, DEFAULT_BASE_URL, SECRET_VARIABLE, TOKEN_VARIABLE
 from linq_async.errors import (
     APIError,
     AuthenticationError,
@@ -154,6 +154,32 @@ def _check_access(result: Result, *, has_token: bool) -> Check:
     return Check("access", Level.OK, f"the token is accepted; it has {count} number{'s' * (count != 1)} to send from")
 
 
+def check_webhook_secret(secret: str | None, subscriptions: Result | None) -> Check | None:
+    """Check the secret in the environment. Without one, return a check only if there are active subscriptions."""
+    name = "webhooks"
+    if secret is None:
+        count = _active_subscriptions(subscriptions)
+        if not count:
+            return None
+        detail = f"{count} active subscription{'s' * (count != 1)}, but {SECRET_VARIABLE} is not set"
+        return Check(name, Level.WARNING, detail, "set it where events are received; to send, it is not needed")
+    if not secret.strip():
+        return Check(name, Level.WARNING, f"{SECRET_VARIABLE} is blank", "set it to the secret of the subscription")
+    if secret != secret.strip():
+        return Check(name, Level.WARNING, f"{SECRET_VARIABLE} begins or ends with whitespace", "remove it")
+    if secret.startswith("whsec_"):
+        hint = "API v2 signs with the secret as it is: set the secret with which the subscription was created"
+        return Check(name, Level.WARNING, f"{SECRET_VARIABLE} begins with whsec_, as the secrets of other APIs", hint)
+    return Check(name, Level.OK, f"{SECRET_VARIABLE} is set")
+
+
+def _active_subscriptions(result: Result | None) -> int:
+    data: object = result.data if isinstance(result, Response) else None
+    found = cast("dict[str, object]", data).get("webhook_subscriptions") if isinstance(data, dict) else None
+    rows = cast("list[object]", found) if isinstance(found, list) else []
+    return sum(isinstance(row, dict) and cast("dict[str, object]", row).get("active") is True for row in rows)
+
+
 def check_clock(result: Result, now: float | None = None) -> Check:
     """Compare the clock of this machine with the ``Date`` header of the response."""
     date = result.headers.get("date") if isinstance(result, APIError | Response) else None
@@ -167,7 +193,7 @@ def check_clock(result: Result, now: float | None = None) -> Check:
     if abs(skew) <= MAX_CLOCK_SKEW:
         return Check("clock", Level.OK, "agrees with the server's")
     direction = "ahead of" if skew > 0 else "behind"
-    hint = "synchronize the clock, for example by NTP: otherwise signed webhooks are rejected"
+    hint = "synchronize the clock, for example by NTP"
     return Check("clock", Level.WARNING, f"{abs(skew):.0f} s {direction} the server's", hint)
 
 

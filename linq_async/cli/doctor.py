@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,26 @@ import typer
 from linq_async.cli.checks import (
     Check,
     Level,
+    Result,
     check_base_url,
     check_clock,
     check_proxy,
     check_server,
     check_token,
+    check_webhook_secret,
     versions,
 )
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import printable, redact, show, show_json
 from linq_async.cli.runtime import AsJson, TokenFile, run
 from linq_async.client import LinqClient
-from linq_async.config import RetryPolicy, Timeouts
+from linq_async.config import SECRET_VARIABLE, RetryPolicy, Timeouts
 from linq_async.errors import LinqError
-from linq_async.models.response import Response
 from linq_async.wire.request import API
 
-HELP = """Check the token, the server, the clock and the installed versions. Sends no message.
+HELP = """Check the token, the server, the clock, the webhook secret and the versions. Sends no message.
 
-Makes one request: it lists your phone numbers. Exits with 1 if a check failed.
+Lists your phone numbers and, without LINQ_WEBHOOK_SECRET, your webhook subscriptions. Exits with 1 if a check failed.
 """
 
 _TIMEOUTS = Timeouts(connect=5.0, read=10.0)
@@ -66,15 +68,26 @@ def run_checks(token_file: Path | None) -> tuple[str | None, list[Check]]:
     if proxy_check is not None:
         return token, [*checks, proxy_check]
 
-    async def list_phone_numbers() -> Response[Any] | LinqError:
-        async with LinqClient(token or _NO_TOKEN, base_url=url, retry=RetryPolicy.none(), timeouts=_TIMEOUTS) as linq:
-            try:
-                return await linq.request("GET", f"{API}/phone_numbers")
-            except LinqError as error:
-                return error
+    secret = os.environ.get(SECRET_VARIABLE)
 
-    result = run(list_phone_numbers())
-    return token, [*checks, *check_server(result, url, has_token=token is not None), check_clock(result)]
+    async def request() -> tuple[Result, Result | None]:
+        async with LinqClient(token or _NO_TOKEN, base_url=url, retry=RetryPolicy.none(), timeouts=_TIMEOUTS) as linq:
+            numbers = await _get(linq, "phone_numbers")
+            if secret is not None or isinstance(numbers, LinqError):
+                return numbers, None
+            return numbers, await _get(linq, "webhook_subscriptions")
+
+    result, subscriptions = run(request())
+    checks += [*check_server(result, url, has_token=token is not None), check_clock(result)]
+    webhooks = check_webhook_secret(secret, subscriptions)
+    return token, checks if webhooks is None else [*checks, webhooks]
+
+
+async def _get(linq: LinqClient, resource: str) -> Result:
+    try:
+        return await linq.request("GET", f"{API}/{resource}")
+    except LinqError as error:
+        return error
 
 
 def _lines(report: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import errno
 import re
 import shlex
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import attrs
 import typer
@@ -15,10 +16,10 @@ from linq_async.arguments import is_loopback
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import printable, show
 from linq_async.cli.runtime import run
-from linq_async.config import BASE_URL_VARIABLE, TOKEN_VARIABLE
+from linq_async.config import BASE_URL_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
-    from linq_async.sandbox import LoggedRequest, Sandbox
+    from linq_async.sandbox import LoggedRequest, Sandbox, SandboxDelivery, SandboxSubscription
 
 _PHONE_OR_EMAIL = re.compile(r"\+?\d(?:[\s().-]{0,3}\d){6,}|[^/\s]+@[^/\s]+")
 _MAX_CHARS = 200
@@ -37,6 +38,13 @@ def sandbox(
         typer.Option(metavar="+1…", help="A number to send from, such as +12223334444. Can be repeated."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Deliver all events to this URL, and show each attempt.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="The secret to sign events with; random by default. Never use a real one."),
+    ] = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,12 +67,14 @@ def sandbox(
             token=random_token() if token is None else token,
             phone_numbers=number or DEFAULT_PHONE_NUMBERS,
             on_request=output.show_request,
+            on_delivery=output.show_delivery,
             allow_hosts=allow_host or (),
+            webhook_hosts=webhook_hosts(webhook),
         )
     except ValueError as error:
         raise typer.BadParameter(printable(error)) from None
     try:
-        reason = run(_serve(server, host, output))
+        reason = run(_serve(server, host, output, webhook, webhook_secret or None))
     except KeyboardInterrupt:
         show("The sandbox has stopped. What it stored is gone.")
     else:
@@ -82,14 +92,21 @@ class Output:
 
     def show_request(self, entry: LoggedRequest) -> None:
         """Write one line for a request."""
+        self._show(request_line(entry))
+
+    def show_delivery(self, entry: SandboxDelivery) -> None:
+        """Write one line for an attempt to deliver a webhook."""
+        self._show(delivery_line(entry))
+
+    def _show(self, line: str) -> None:
         try:
-            show(request_line(entry))
+            show(line)
         except OSError as error:
             self.error = error
             self.failed.set()
 
 
-async def _serve(server: Sandbox, host: str, output: Output) -> str:
+async def _serve(server: Sandbox, host: str, output: Output, webhook: str | None, secret: str | None) -> str:
     """Serve until a signal cancels it. If it cannot listen, return the reason and what to try.
 
     Raises:
@@ -100,7 +117,8 @@ async def _serve(server: Sandbox, host: str, output: Output) -> str:
     except (OSError, UnicodeError) as error:
         return listen_error(error)
     try:
-        for line in greeting(server, host):
+        subscription = None if webhook is None else await server.subscribe(webhook, secret=secret)
+        for line in greeting(server, host, subscription):
             show(line)
         await output.failed.wait()
     finally:
@@ -119,7 +137,21 @@ def listen_error(error: OSError | UnicodeError) -> str:
     return f"{reason}. Pass an address of this machine as --host, or 0.0.0.0 for all of them."
 
 
-def greeting(server: Sandbox, host: str) -> list[str]:
+def webhook_hosts(webhook: str | None) -> list[str]:
+    """Return the host of the URL, to which events may then be delivered, wherever it is.
+
+    Raises:
+        ValueError: If the URL has none.
+    """
+    if webhook is None:
+        return []
+    parts = urlsplit(webhook)
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", webhook):
+        raise ValueError("--webhook must be an http or https URL")
+    return [parts.hostname]
+
+
+def greeting(server: Sandbox, host: str, subscription: SandboxSubscription | None = None) -> list[str]:
     """Return the lines to show at the start: the address, and the variables to set."""
     url, sender = server.base_url, server.phone_numbers[0]
     lines = [
@@ -128,6 +160,7 @@ def greeting(server: Sandbox, host: str) -> list[str]:
         "",
         f"  export {BASE_URL_VARIABLE}={shlex.quote(url)}",
         f"  export {TOKEN_VARIABLE}={shlex.quote(server.token)}",
+        *([] if subscription is None else [f"  export {SECRET_VARIABLE}={shlex.quote(subscription.secret or '')}"]),
         f"  linq-async send --from {sender} --to +12025550123 --text Hello",
         "",
     ]
@@ -136,6 +169,12 @@ def greeting(server: Sandbox, host: str) -> list[str]:
         lines.append("warning: from another machine, the client accepts an http URL only with allow_http=True.")
         lines.append("warning: requests for a name other than its address are rejected without --allow-host NAME.")
     return lines
+
+
+def delivery_line(entry: SandboxDelivery) -> str:
+    """Return a line that describes an attempt to deliver a webhook, without its contents."""
+    result = f"failed ({entry.error})" if entry.status is None else entry.status
+    return f"webhook {entry.event_type} {result} attempt={entry.attempt}"
 
 
 def request_line(entry: LoggedRequest) -> str:

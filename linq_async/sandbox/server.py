@@ -27,7 +27,7 @@ from .records import SandboxChat, SandboxDelivery, SandboxMessage, SandboxReacti
 from .refusals import RefusalError
 from .state import State
 from .webhooks.log import Deliveries
-from .webhooks.outbox import Outbox
+from .webhooks.outbox import OnDelivery, Outbox
 
 T = TypeVar("T")
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
@@ -72,7 +72,7 @@ class Sandbox:
     subscriptions are in UTC, as in the documentation of the API; they are the same moments.
 
     Events are delivered to the webhook subscriptions whose URL is on this machine, or on one of `webhook_hosts`.
-    `deliveries` logs the attempts, and scripts their faults.
+    `deliveries` logs the attempts, and scripts their faults; `on_delivery` is called with each of them.
 
     Readers can follow everything that happens in `changes`: see `Changes`.
 
@@ -96,6 +96,7 @@ class Sandbox:
         limits: Limits | None = None,
         normalise: Callable[[str], str] = str,
         webhook_hosts: Iterable[str] = (),
+        on_delivery: OnDelivery | None = None,
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
         self.token: str = default_token(host) if token is None else checked_token(token)
@@ -112,7 +113,7 @@ class Sandbox:
         self._clock = SandboxClock(clock)
         self._state = State(self.phone_numbers, users, self._clock, 0.0, self.limits, self.changes)
         self._state.normalise = normalise
-        self._outbox = Outbox(self._state, self._clock, webhook_hosts)
+        self._outbox = Outbox(self._state, self._clock, webhook_hosts, on_delivery)
         self._state.on_change = self._outbox.emit
         self.deliveries: Deliveries = self._outbox.deliveries
         self._delivery_status_timer = DeliveryStatusTimer(self._state.delivery_status)

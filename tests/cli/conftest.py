@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process, without settings in its environment, and check that it shows no token."""
-    for name in ("LINQ_BASE_URL", "LINQ_INTEGRATION_TOKEN", "LINQ_SEND_FROM"):
+    for name in ("LINQ_BASE_URL", "LINQ_INTEGRATION_TOKEN", "LINQ_SEND_FROM", "LINQ_WEBHOOK_SECRET"):
         monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:

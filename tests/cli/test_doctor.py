@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -126,7 +127,45 @@ def test_other_responses(
     assert checks[check]["level"] == level
     assert checks[check]["hint"]
     assert code == (1 if level == "failed" else 0)
-    assert len(sandbox.requests) == 1
+    assert len(sandbox.requests) == (2 if status == 200 else 1)
+
+
+@pytest.mark.parametrize(
+    ("secret", "level", "words"),
+    [
+        ("a-long-random-string", "ok", "is set"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "warning", "begins with whsec_"),
+        (" a-long-random-string", "warning", "whitespace"),
+        ("", "warning", "is blank"),
+    ],
+)
+def test_webhook_secret(run: Run, sandbox_env: dict[str, str], secret: str, level: str, words: str) -> None:
+    """A secret that cannot be right is a warning with a hint, and is not shown."""
+    code, checks = run_doctor(run, {**sandbox_env, "LINQ_WEBHOOK_SECRET": secret})
+    check = checks["webhooks"]
+    assert (code, check["level"], check["hint"] is None) == (0, level, level == "ok")
+    assert words in check["detail"]
+    assert len(secret) < 10 or secret.strip() not in str(checks)
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_missing_webhook_secret(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], *, active: bool) -> None:
+    """A missing secret is a warning if the account has an active subscription, and not mentioned otherwise."""
+    subscription = asyncio.run(sandbox.subscribe("https://hooks.example.com/linq"))
+    if not active:
+        asyncio.run(sandbox.unsubscribe(subscription))
+    code, checks = run_doctor(run, sandbox_env)
+    assert (code, "webhooks" in checks) == (0, active)
+    if active:
+        assert checks["webhooks"]["detail"] == "1 active subscription, but LINQ_WEBHOOK_SECRET is not set"
+
+
+@pytest.mark.parametrize("body", [[], {"webhook_subscriptions": {}}, {"webhook_subscriptions": [1, {"active": "x"}]}])
+def test_odd_subscriptions(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], body: object) -> None:
+    """A list of subscriptions that is none is not mentioned."""
+    sandbox.faults.answer(200, json=body, path="/webhook_subscriptions")
+    code, checks = run_doctor(run, sandbox_env)
+    assert (code, "webhooks" in checks) == (0, False)
 
 
 @pytest.mark.parametrize(

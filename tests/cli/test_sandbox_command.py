@@ -9,14 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 
-from linq_async.cli.sandbox import greeting, request_line
-from linq_async.sandbox import DEFAULT_TOKEN, LoggedRequest, Sandbox
+from linq_async.cli.sandbox import delivery_line, greeting, request_line
+from linq_async.sandbox import DEFAULT_TOKEN, LoggedRequest, Sandbox, SandboxDelivery
+from linq_async.webhooks import ContactCreated, unwrap
 
 from .conftest import TOKEN, Run
 
@@ -108,6 +112,76 @@ def test_random_token_and_allowed_hosts() -> None:
     assert statuses == [200, 421, 401]
 
 
+@pytest.fixture
+def receiver() -> Iterator[WebhookServer]:
+    """Run a receiver of webhooks in a thread."""
+    with WebhookServer() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class WebhookServer(ThreadingHTTPServer):
+    """Answers 200, and keeps the headers and the body of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), WebhookHandler)
+        self.received: list[tuple[dict[str, str], bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class WebhookHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert isinstance(self.server, WebhookServer)
+        self.server.received.append((dict(self.headers.items()), body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+@pytest.mark.parametrize("arguments", [(), pytest.param(("--webhook-secret", "a-secret"), marks=pytest.mark.slow)])
+def test_webhooks(receiver: WebhookServer, arguments: tuple[str, ...]) -> None:
+    """--webhook delivers each event to the URL, signed with the secret that is printed, and shows each attempt."""
+    with started("--webhook", receiver.url, *arguments) as process:
+        settings = read_settings(process)
+        secret = settings["LINQ_WEBHOOK_SECRET"]
+        assert secret == arguments[-1] if arguments else re.fullmatch("[0-9a-f]{32}", secret)
+        url = f"{settings['LINQ_BASE_URL']}/api/partner/v2/contacts"
+        headers = {"X-LINQ-INTEGRATION-TOKEN": settings["LINQ_INTEGRATION_TOKEN"]}
+        for status in (201, 422):
+            contact = {"first_name": "Mira"} if status == 201 else {}
+            assert requests.post(url, json={"contact": contact}, headers=headers, timeout=5).status_code == status
+        assert process.stdout is not None
+        lines = {process.stdout.readline() for _ in range(3)}
+        process.kill()
+    assert "webhook contact.created 200 attempt=1\n" in lines
+    ((given, body),) = receiver.received
+    assert isinstance(unwrap(body, given, secret), ContactCreated)
+
+
+def test_delivery_line() -> None:
+    """An attempt without an answer says why, and shows no contents."""
+    entry = SandboxDelivery(
+        number=1,
+        subscription_id=640,
+        event_type="message.sent",
+        event_id="one",
+        subject="chat 8101",
+        body=b"{}",
+        attempt=2,
+        status=None,
+        seconds=0.1,
+        ended_at=datetime.now(UTC),
+        error="cannot connect",
+    )
+    assert delivery_line(entry) == "webhook message.sent failed (cannot connect) attempt=2"
+
+
 def test_port_in_use(run: Run) -> None:
     """A port in use is reported with what to try, and exit code 1."""
     with socket.socket() as taken:
@@ -138,6 +212,9 @@ def test_host_of_another_machine(run: Run, host: str) -> None:
         ("--port", "70000"),
         ("--host", "http://localhost"),
         ("--allow-host", "*"),
+        ("--webhook", "localhost:8000/hook"),
+        ("--webhook", "http://[::1/hook"),
+        ("--webhook", "http://localhost/ hook"),
     ],
 )
 def test_invalid_arguments(run: Run, arguments: tuple[str, str]) -> None:

@@ -333,6 +333,22 @@ async def test_close_in_the_middle() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_listener(caplog: pytest.LogCaptureFixture) -> None:
+    """`on_delivery` is called with each attempt, and what it raises is logged and changes nothing."""
+    seen: list[SandboxDelivery] = []
+
+    def note(delivery: SandboxDelivery) -> None:
+        seen.append(delivery)
+        raise KeyError
+
+    async with Sandbox(on_delivery=note) as sandbox, receiving() as receiver:
+        await subscribed(sandbox, receiver.url)
+        await sandbox.receive(from_=MIRA, text="One")
+        assert seen == list(sandbox.deliveries)
+    assert "on_delivery failed" in caplog.text
+
+
+@pytest.mark.asyncio
 async def test_too_many_wait(caplog: pytest.LogCaptureFixture) -> None:
     """Deliveries beyond the limits are dropped, logged as such, and do not count as attempts."""
     limits = Limits(waiting_deliveries=2, delivery_bytes=4_000)

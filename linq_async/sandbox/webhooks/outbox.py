@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -21,6 +21,7 @@ from .post import MAX_CONNECTIONS, Poster, PostResult
 
 REPEAT_AFTER = (1.0, 5.0, 30.0)
 """Seconds from the end of a failed attempt to the next one. Linq's are not documented."""
+OnDelivery = Callable[[SandboxDelivery], object]
 logger: logging.Logger = logging.getLogger("linq_async.sandbox")
 
 
@@ -69,12 +70,13 @@ class Lane:
 class Outbox:
     """Delivers the events of a sandbox to its subscriptions."""
 
-    def __init__(self, state: State, clock: SandboxClock, hosts: Iterable[str]) -> None:
+    def __init__(self, state: State, clock: SandboxClock, hosts: Iterable[str], on_delivery: OnDelivery | None) -> None:
         limits = state.limits
         self.deliveries: Deliveries = Deliveries(limits.logged_deliveries, limits.delivery_bytes, self.wake)
         self.poster: Poster = Poster(hosts)
         self._state = state
         self._clock = clock
+        self._on_delivery = on_delivery
         self._waiting = 0
         self._waiting_bytes = 0
         self._lanes: dict[tuple[int, str], Lane] = {}
@@ -243,3 +245,8 @@ class Outbox:
         )
         self.deliveries.add(entry)
         self._state.count_delivery(entry)
+        if self._on_delivery is not None:
+            try:
+                self._on_delivery(entry)
+            except Exception:
+                logger.exception("on_delivery failed")
