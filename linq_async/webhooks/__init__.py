@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from linq_async.webhooks.memory_inbox import MemoryInbox as MemoryInbox
     from linq_async.webhooks.parsing import parse as parse
     from linq_async.webhooks.parsing import unwrap as unwrap
+    from linq_async.webhooks.receiver import Answer as Answer
+    from linq_async.webhooks.receiver import Receiver as Receiver
     from linq_async.webhooks.signature import sign as sign
     from linq_async.webhooks.sqlite_inbox import SqliteInbox as SqliteInbox
 else:  # with __getattr__ in sight, a type checker would accept any name
@@ -63,6 +65,7 @@ else:  # with __getattr__ in sight, a type checker would accept any name
         "linq_async.webhooks.inbox": "Accepted HandlerFailedError Inbox InboxError NotAcceptedError",
         "linq_async.webhooks.memory_inbox": "MemoryInbox",
         "linq_async.webhooks.parsing": "parse unwrap",
+        "linq_async.webhooks.receiver": "Answer Receiver",
         "linq_async.webhooks.signature": "sign",
         "linq_async.webhooks.sqlite_inbox": "SqliteInbox",
     }
