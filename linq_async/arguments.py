@@ -217,8 +217,8 @@ def webhook_secrets(secret: str | bytes | Sequence[str | bytes] | None) -> tuple
     """
     found = os.environ.get(SECRET_VARIABLE) if secret is None else secret
     every: Sequence[object] = (found,) if isinstance(found, str | bytes) else found or ()
-    if isinstance(every, Sequence) and every:
-        secrets = tuple(_secret_bytes(one) for one in every)
+    if isinstance(every, (tuple, Sequence)) and every:
+        secrets = tuple([_secret_bytes(one) for one in every])
         if all(secrets):
             return secrets
         del secrets

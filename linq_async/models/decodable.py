@@ -11,7 +11,8 @@ T = TypeVar("T")
 WIRE_NAME = "linq_async.wire_name"
 """The metadata key of a field whose name in JSON differs: ``attrs.field(metadata={WIRE_NAME: "pagination"})``."""
 
-_MAX_DIGITS = 20  # of a 64-bit number
+MAX_DIGITS = 20
+"""The longest string of digits that is read as an int: a 64-bit number has no more."""
 
 DECODABLE: set[Any] = set()
 """The registered classes."""
@@ -21,13 +22,6 @@ def decodable(kind: type[T]) -> type[T]:
     """Register an attrs class as a model that is decoded from JSON, by code generated for it."""
     DECODABLE.add(kind)
     return kind
-
-
-def from_digits(value: object) -> object:
-    """Return the int that a string of digits stands for, as ids in events do, and any other value unchanged."""
-    if type(value) is str and len(value) <= _MAX_DIGITS and value.isascii() and value.isdecimal():
-        return int(value)
-    return value
 
 
 def wire_name(field: attrs.Attribute[Any]) -> str:

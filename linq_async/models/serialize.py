@@ -38,7 +38,7 @@ _ERROR_FIELDS: dict[type[LinqError], tuple[str, ...]] = {
 
 
 def to_dict(result: Any) -> dict[str, Any]:
-    """Return a result as plain dicts and lists, ready for JSON.
+    """Return a result, or an event without its body, as plain dicts and lists, ready for JSON.
 
     The keys are the field names of the class, times are in ISO 8601, and enums are their values.
 
@@ -47,7 +47,7 @@ def to_dict(result: Any) -> dict[str, Any]:
     """
     if result.__class__ is Response or not attrs.has(result.__class__):
         raise TypeError(f"expected a result, got {type(result).__name__}")
-    return attrs.asdict(result, value_serializer=_plain)
+    return attrs.asdict(result, filter=lambda _, value: value.__class__ is not bytes, value_serializer=_plain)
 
 
 def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:

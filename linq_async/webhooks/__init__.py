@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from linq_async.webhooks.events import UnknownEvent as UnknownEvent
     from linq_async.webhooks.events import WebhookEvent as WebhookEvent
     from linq_async.webhooks.events import event_key as event_key
+    from linq_async.webhooks.explanation import explain as explain
     from linq_async.webhooks.inbox import Accepted as Accepted
     from linq_async.webhooks.inbox import HandlerFailedError as HandlerFailedError
     from linq_async.webhooks.inbox import Inbox as Inbox
@@ -62,6 +63,7 @@ else:  # with __getattr__ in sight, a type checker would accept any name
             "MessageSent ParticipantAdded ParticipantRemoved ReactionReceived ReactionSent TypingIndicatorReceived "
             "TypingIndicatorRemoved UnknownEvent WebhookEvent event_key"
         ),
+        "linq_async.webhooks.explanation": "explain",
         "linq_async.webhooks.inbox": "Accepted HandlerFailedError Inbox InboxError NotAcceptedError",
         "linq_async.webhooks.memory_inbox": "MemoryInbox",
         "linq_async.webhooks.parsing": "parse unwrap",

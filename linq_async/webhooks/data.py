@@ -16,7 +16,7 @@ from linq_async.models.messages import ReactionType
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class EventChatHandle:
     """A participant of a chat, as events describe it: without an id."""
 
@@ -29,7 +29,7 @@ class EventChatHandle:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class EventAttachment:
     """A file attached to a message."""
 
@@ -62,7 +62,7 @@ class _InChat:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class MessageData(_InChat):
     """The message of ``message.sent`` and ``message.received``."""
 
@@ -81,7 +81,7 @@ class MessageData(_InChat):
     service: Service | str | None = None
     """The service that carried the message."""
     reaction_id: int | str | None = None
-    """The documentation shows null only."""
+    """As it was sent: the documentation shows null only."""
     chat_handles: list[EventChatHandle] = attrs.field(factory=list[EventChatHandle])
     """The participants of the chat, your own line among them."""
     attachments: list[EventAttachment] = attrs.field(factory=list[EventAttachment])
@@ -89,7 +89,7 @@ class MessageData(_InChat):
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class MessageReadData:
     """The message of ``message.read``."""
 
@@ -102,7 +102,7 @@ class MessageReadData:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class RecordingData:
     """The recording of a call."""
 
@@ -123,7 +123,7 @@ class RecordingData:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class CallData:
     """The call of ``call.completed``."""
 
@@ -145,8 +145,8 @@ class CallData:
     """The duration, presumably in seconds."""
     call_type: str | None = None
     """The documentation shows ``normal`` only."""
-    forwarded_from: str | int | None = attrs.field(default=None, repr=False)
-    """The documentation shows null only."""
+    forwarded_from: int | str | None = attrs.field(default=None, repr=False)
+    """As it was sent: the documentation shows null only."""
     answered_by: str | None = attrs.field(default=None, repr=False)
     """The number that answered."""
     voicemail: bool | None = None
@@ -158,7 +158,7 @@ class CallData:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class ReactionHandle:
     """Who reacted to a message."""
 
@@ -169,7 +169,7 @@ class ReactionHandle:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class AssociatedMessage:
     """The message that somebody reacted to."""
 
@@ -182,7 +182,7 @@ class AssociatedMessage:
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class ReactionData(_InChat):
     """The reaction of ``reaction.sent`` and ``reaction.received``."""
 
@@ -209,7 +209,7 @@ class ReactionData(_InChat):
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class TypingIndicatorData(_InChat):
     """The chat of ``typing_indicator.received`` and ``typing_indicator.removed``."""
 
@@ -224,7 +224,7 @@ class TypingIndicatorData(_InChat):
 
 
 @decodable
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class ContactDeletedData:
     """The contact of ``contact.deleted``, of which only the id is left."""
 

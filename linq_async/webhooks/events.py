@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from linq_async.models.contacts import Contact
-from linq_async.models.decodable import decodable, from_digits
+from linq_async.models.decodable import decodable
 from linq_async.webhooks.data import (
     CallData,
     ContactDeletedData,
@@ -18,6 +18,8 @@ from linq_async.webhooks.data import (
     ReactionData,
     TypingIndicatorData,
 )
+from linq_async.wire.converter import int_or_digits
+from linq_async.wire.diagnosis import MismatchError
 
 
 @attrs.frozen(kw_only=True)
@@ -173,8 +175,10 @@ class _Undocumented(Event):
     @property
     def chat_id(self) -> int | None:
         """The id of the chat that the payload names as ``chat_id``, or None."""
-        found = from_digits(self.data.get("chat_id"))
-        return found if type(found) is int else None
+        try:
+            return int_or_digits(self.data.get("chat_id"))
+        except MismatchError:
+            return None
 
 
 @decodable

@@ -10,21 +10,20 @@ import attrs
 from linq_async.arguments import webhook_secrets
 from linq_async.errors import Outcome
 from linq_async.webhooks.events import UnknownEvent, WebhookEvent
-from linq_async.webhooks.signature import Headers, Secret, as_bytes, from_bare_frame, refusal, verify
+from linq_async.webhooks.signature import Headers, Secret, as_bytes, refusal, verify, without_frames
 from linq_async.wire.converter import event_hook
 from linq_async.wire.decoding import decode_error, decode_event
 
 MAX_BODY_BYTES = 1 << 20
 """The longest body that is decoded."""
 MAX_NAME_CHARS = 256
-"""The longest ``event_id`` and ``event_type``. They are kept as keys after the event was handled."""
+"""The longest ``event_id`` and ``event_type``, which are logged, and kept as keys after the event was handled."""
 
 _CLASSES: dict[str, type[WebhookEvent]] = {
     str(attrs.fields(kind).event_type.default): kind for kind in get_args(WebhookEvent) if kind is not UnknownEvent
 }
 
 
-@from_bare_frame
 def parse(body: bytes | str) -> WebhookEvent:
     """Return the event in a body without verifying it: for stored events and tests. In a server, use ``unwrap``.
 
@@ -32,10 +31,14 @@ def parse(body: bytes | str) -> WebhookEvent:
         DecodeError: If the body is not an event, or is longer than 1 MiB.
         TypeError: If the body is neither bytes nor str.
     """
-    return _decoded(as_bytes(body))
+    try:
+        return _decoded(as_bytes(body))
+    except Exception as error:  # noqa: BLE001
+        failed = without_frames(error)
+    del body
+    raise failed
 
 
-@from_bare_frame
 def unwrap(
     body: bytes | str, headers: Headers, secret: Secret | None = None, *, max_age: timedelta | None = None
 ) -> WebhookEvent:
@@ -54,27 +57,33 @@ def unwrap(
         ConfigurationError: If there is no secret, or it is empty.
         TypeError: If an argument has the wrong type.
     """
-    if max_age is not None and not isinstance(max_age, timedelta):
-        raise TypeError(f"max_age must be a timedelta or None, not {type(max_age).__name__}")
-    raw = as_bytes(body)
-    verify(raw, headers, webhook_secrets(secret))
-    event = _decoded(raw)
-    if max_age is not None and datetime.now(UTC) - event.created_at > max_age:
-        raise refusal("expired")
-    return event
+    try:
+        raw = as_bytes(body)
+        verify(raw, headers, webhook_secrets(secret))
+        event = _decoded(raw)
+        if max_age is None or datetime.now(UTC) - event.created_at <= max_age:
+            return event
+        failed: Exception = refusal("expired")
+    except Exception as error:  # noqa: BLE001
+        failed = without_frames(error)
+    body = raw = b""
+    del headers, secret
+    raise failed
 
 
 def _decoded(body: bytes) -> WebhookEvent:
     if len(body) > MAX_BODY_BYTES:
         raise decode_error(body, [f"$: longer than {MAX_BODY_BYTES:,} bytes"], Outcome.NOT_SENT)
     event = decode_event(body, _CLASSES, UnknownEvent)
-    for name in ("event_id", "event_type"):
-        length = len(getattr(event, name))
-        if not 0 < length <= MAX_NAME_CHARS:
-            problem = f"$.{name}: expected 1 to {MAX_NAME_CHARS} characters, got {length}"
-            raise decode_error(body, [problem], Outcome.NOT_SENT)
+    if not (_is_name(event.event_id) and _is_name(event.event_type)):
+        problem = f"$: event_id or event_type is empty, not printable, or longer than {MAX_NAME_CHARS} characters"
+        raise decode_error(body, [problem], Outcome.NOT_SENT)
     object.__setattr__(event, "body", body)  # frozen for everybody else
     return event
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= MAX_NAME_CHARS and text.isprintable()
 
 
 for _kind in (*_CLASSES.values(), UnknownEvent):

@@ -31,18 +31,23 @@ _MESSAGES: dict[VerificationReason, str] = {
 }
 
 
+def without_frames(error: Exception) -> Exception:
+    """Return an error without its traceback, to be raised from a frame that holds no body, header or secret."""
+    if not isinstance(error, LinqError | TypeError):  # a caller's headers may raise anything
+        error = TypeError(f"an argument cannot be read: {type(error).__name__}")
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
 def from_bare_frame(function: Callable[P, T]) -> Callable[P, T]:
-    """Raise the errors of a function from a frame that holds no argument: a body, a header or a secret."""
+    """Raise the errors of a function from a frame that holds none of its arguments."""
 
     @functools.wraps(function)
     def bare(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except (LinqError, TypeError) as error:
-            failed: Exception = error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001  # a caller's headers may raise anything
-            failed = TypeError(f"an argument cannot be read: {type(error).__name__}")
-        failed.__context__ = None
+        except Exception as error:  # noqa: BLE001
+            failed = without_frames(error)
         del args, kwargs
         raise failed
 
@@ -101,7 +106,7 @@ def verify(body: bytes, headers: Headers, secrets: Sequence[bytes]) -> None:
 
 def header_values(headers: Headers, name: str) -> list[str]:
     """Return the values of a header, whose name is given in lower case. A value that is no text is an empty str."""
-    pairs = cast("Mapping[str, Any]", headers).items() if isinstance(headers, Mapping) else headers
+    pairs = cast("Mapping[str, Any]", headers).items() if isinstance(headers, (dict, Mapping)) else headers
     size = len(name)
     return [_text(value) for key, value in pairs if len(key) == size and _text(key).lower() == name]
 

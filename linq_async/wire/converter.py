@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 
-from linq_async.models.decodable import DECODABLE, WIRE_NAME, from_digits, wire_name
+from linq_async.models.decodable import DECODABLE, MAX_DIGITS, WIRE_NAME, wire_name
 from linq_async.wire.codegen import LEAVES, Hook, generate_hook
 from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
 
@@ -75,7 +75,7 @@ def _converter(*, detailed: bool, digits: bool = False) -> Converter:
     from cattrs import Converter
 
     converter = Converter(detailed_validation=detailed)
-    leaves = {leaf: _exactly(leaf) for leaf in LEAVES} | ({int: _int_or_digits} if digits else {})
+    leaves = {leaf: _exactly((leaf,), leaf.__name__) for leaf in LEAVES} | ({int: int_or_digits} if digits else {})
     for leaf, hook in (leaves | {datetime: _time}).items():
         converter.register_structure_hook(leaf, counted(hook) if detailed else hook)
 
@@ -86,25 +86,31 @@ def _converter(*, detailed: bool, digits: bool = False) -> Converter:
         converter.register_structure_hook_factory(applies, counted_factory if detailed else factory)
 
     register(attrs.has, _object_hook)
-    register(lambda kind: kind == dict[str, Any], lambda _, __: _exactly(dict, "an object"))
+    register(lambda kind: kind == dict[str, Any], lambda _, __: _exactly((dict,), "an object"))
     register(lambda kind: get_origin(kind) is list, _list_hook)
     register(lambda kind: get_origin(kind) in {Union, types.UnionType}, _union_hook)
     return converter
 
 
-def _exactly(kind: type, name: str | None = None, *, optional: bool = False) -> Hook:
+def _exactly(kinds: tuple[type, ...], name: str, *, optional: bool = False) -> Hook:
     def hook(value: Any, _: Any) -> Any:
-        if type(value) is kind or (optional and value is None):
+        if type(value) in kinds or (optional and value is None):
             return value
-        raise expected(name or kind.__name__, value)
+        raise expected(name, value)
 
     return hook
 
 
-def _int_or_digits(value: Any, _: Any) -> Any:
-    found = from_digits(value)
-    if type(found) is int:
-        return found
+def int_or_digits(value: Any, _: Any = int) -> int:
+    """Return an id of an event, which is a string of digits or an int.
+
+    Raises:
+        MismatchError: If it is neither.
+    """
+    if value.__class__ is str and len(value) <= MAX_DIGITS and value.isascii() and value.isdecimal():
+        return int(value)
+    if type(value) is int:
+        return value
     raise expected("int or digits", value)
 
 
@@ -184,10 +190,7 @@ def _list_hook(kind: Any, converter: Converter) -> Hook:
 
 
 def _union_hook(kind: Any, converter: Converter) -> Hook:
-    """Return one hook for ``X | None``, ``SomeEnum | str | None`` or ``int | str | None``.
-
-    A string of digits is an int in ``int | str`` if it can be one, and a str in ``str | int``.
-    """
+    """Return one hook for ``X | None``, ``SomeEnum | str | None`` or ``int | str | None``."""
     members = get_args(kind)
     optional = type(None) in members
     enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.StrEnum)]
@@ -203,27 +206,13 @@ def _union_hook(kind: Any, converter: Converter) -> Hook:
             raise expected("str", value)
 
         return open_enum
-    if enums or not optional:
-        raise TypeError(f"no rule for {kind}")
-    if set(rest) == {int, str}:
-        number = converter.get_structure_hook(int)
-
-        def int_or_str(value: Any, _: Any) -> Any:
-            if value is None or (type(value) is str and rest[0] is str):
-                return value
-            try:
-                return number(value, int)
-            except MismatchError:
-                if type(value) is str:
-                    return value
-                raise
-
-        return int_or_str
-    if len(rest) != 1:
+    if set(members) == {int, str, type(None)}:
+        return _exactly((int, str), "int or str", optional=True)
+    if enums or len(rest) != 1 or not optional:
         raise TypeError(f"no rule for {kind}")
     (inner,) = rest
     if inner in LEAVES and inner is not int:
-        return _exactly(inner, optional=True)
+        return _exactly((inner,), inner.__name__, optional=True)
     if inner is datetime:
         return _time_or_none
     build = converter.get_structure_hook(inner)  # a string of digits may be an int

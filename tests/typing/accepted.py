@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, assert_type
+from typing import Any, Literal, assert_never, assert_type
 
 from linq_async import (
     UNSET,
@@ -57,11 +57,40 @@ from linq_async import (
     UploadError,
     WebhookEventType,
     WebhookSubscription,
+    WebhookVerificationError,
     __version__,
     new_idempotency_key,
     to_dict,
 )
-from linq_async.webhooks import Context, MessageReceived, WebhookEvent
+from linq_async.webhooks import (
+    CallCompleted,
+    ChatCreated,
+    ContactCreated,
+    ContactDeleted,
+    ContactUpdated,
+    Context,
+    Event,
+    EventAttachment,
+    EventChatHandle,
+    MessageData,
+    MessageRead,
+    MessageReceived,
+    MessageSent,
+    ParticipantAdded,
+    ParticipantRemoved,
+    ReactionData,
+    ReactionReceived,
+    ReactionSent,
+    TypingIndicatorReceived,
+    TypingIndicatorRemoved,
+    UnknownEvent,
+    WebhookEvent,
+    event_key,
+    explain,
+    parse,
+    sign,
+    unwrap,
+)
 
 
 class Own(LinqClient):
@@ -247,6 +276,8 @@ async def errors(call: Awaitable[object]) -> None:
     except DecodeError as error:
         assert_type(error.paths, tuple[str, ...])
         assert_type(error.body, bytes)
+    except WebhookVerificationError as error:
+        assert_type(error.reason, Literal["missing", "repeated", "malformed", "mismatch", "expired"])
     except KeyReusedError as error:
         assert_type(error.outcome, Outcome)
     except DeliveryTimeoutError as error:
@@ -303,3 +334,60 @@ def label(service: Service | str | None) -> str:
             return "plain"
         case _:
             return "unknown"
+
+
+def webhook_requests(body: bytes, headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
+    """Requests are verified with headers of both kinds, and with one secret or several."""
+    assert_type(unwrap(body, headers, "secret"), WebhookEvent)
+    assert_type(unwrap(body.decode(), pairs, ["new", b"old"], max_age=timedelta(minutes=5)), WebhookEvent)
+    assert_type(unwrap(body, headers), WebhookEvent)
+    assert_type(parse(body), WebhookEvent)
+    assert_type(sign(body, b"secret"), str)
+    assert_type(explain(body, headers), str)
+
+
+def envelope(event: Event) -> None:
+    """Every event has the members of the envelope."""
+    assert_type(event_key(event), str)
+    assert_type((event.event_id, event.event_type, event.created_at), tuple[str, str, datetime])
+    assert_type(event.api_version, str | None)
+    assert_type(event.chat_id, int | None)
+    assert_type(event.data, object)
+    assert_type((event.body, event.raw), tuple[bytes, dict[str, Any]])
+
+
+def payload(event: WebhookEvent) -> None:
+    """A ``match`` on the classes narrows the payload, and is complete without a default branch."""
+    match event:
+        case MessageReceived() | MessageSent():
+            assert_type(event.data, MessageData)
+            assert_type((event.data.id, event.data.chat_id, event.data.text), tuple[int, int, str | None])
+            assert_type(event.data.service, Service | str | None)
+            assert_type(event.data.chat_handles, list[EventChatHandle])
+            assert_type(event.data.attachments, list[EventAttachment])
+            assert_type((event.data.line, event.data.others), tuple[str | None, list[EventChatHandle]])
+        case MessageRead():
+            assert_type(event.data.read_at, datetime | None)
+        case ReactionReceived() | ReactionSent():
+            assert_type(event.data, ReactionData)
+            assert_type(event.data.reaction, ReactionType | str | None)
+        case TypingIndicatorReceived() | TypingIndicatorRemoved():
+            assert_type((event.data.chat_id, event.data.display), tuple[int, bool | None])
+        case CallCompleted():
+            assert_type((event.data.from_, event.data.duration), tuple[str | None, int | None])
+        case ContactCreated() | ContactUpdated():
+            assert_type(event.data, Contact)
+        case ContactDeleted():
+            assert_type(event.data.id, int)
+        case ChatCreated() | ParticipantAdded() | ParticipantRemoved() | UnknownEvent():
+            assert_type(event.data, dict[str, Any])
+        case _:
+            assert_never(event)
+
+
+def by_class_or_type(event: WebhookEvent) -> None:
+    """``isinstance`` narrows, and so does the type of an event if its class is known to be one of a few."""
+    if isinstance(event, MessageReceived | MessageRead):
+        assert_type(event, MessageReceived | MessageRead)
+        if event.event_type == "message.read":
+            assert_type(event, MessageRead)

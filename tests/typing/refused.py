@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_never
 
 from linq_async import (
     LinqClient,
@@ -14,6 +15,8 @@ from linq_async import (
     Timeouts,
     Upload,
 )
+from linq_async.webhooks import ChatCreated, Event, MessageRead, MessageReceived, WebhookEvent, parse, sign, unwrap
+from linq_async.webhooks import unwarp  # refused: attr-defined, reportAttributeAccessIssue
 from linq_async import LinqClinet  # refused: attr-defined, reportAttributeAccessIssue
 from linq_async.webhooks import Context
 
@@ -84,3 +87,30 @@ def label(service: Service | str | None) -> str:  # refused: return, reportRetur
             return "green"
         case None:
             return "unknown"
+
+
+def webhooks(event: WebhookEvent, received: MessageReceived, body: bytes) -> None:
+    """Pass what is not raw, and take events for others."""
+    unwrap({"event_type": "message.received"}, {}, "secret")  # refused: arg-type, reportArgumentType
+    unwrap(body, {}, 5)  # refused: arg-type, reportArgumentType
+    unwrap(body, {}, "secret", max_age=60)  # refused: arg-type, reportArgumentType
+    unwrap(body)  # refused: call-arg, reportCallIssue
+    sign(body, None)  # refused: arg-type, reportArgumentType
+    event.data.text  # refused: union-attr, reportAttributeAccessIssue
+    received.data.txet  # refused: attr-defined, reportAttributeAccessIssue
+    received.data = parse(body).data  # refused: misc assignment, reportAttributeAccessIssue
+    chat_of(received)  # refused: arg-type, reportArgumentType
+
+
+def chat_of(event: ChatCreated | MessageRead) -> int:
+    """Forget a class of a ``match``."""
+    match event:
+        case MessageRead():
+            return event.data.chat_id
+        case _:
+            assert_never(event)  # refused: arg-type, reportArgumentType
+
+
+def answer(event: Event) -> None:
+    """Read a payload whose class is not known."""
+    print(event.data.text)  # refused: attr-defined, reportAttributeAccessIssue

@@ -266,6 +266,8 @@ def test_to_dict_refuses_what_is_no_result(value: Any) -> None:
         (dict[str, Any], b'{"a": [1]}', {"a": [1]}),
         (dict[str, int], b'{"a": 1}', {"a": 1}),
         (int | None, b"null", None),
+        (int | str | None, b"null", None),
+        (list[int | str | None], b'["5", 5]', ["5", 5]),
         (Service | str, b'"SMS"', Service.SMS),
         (datetime, b'"2025-05-21T20:30:00Z"', datetime(2025, 5, 21, 20, 30, tzinfo=UTC)),
         (Any, b'{"a": null}', {"a": None}),
@@ -279,7 +281,16 @@ def test_other_shapes_can_be_asked_for(returns: Any, body: bytes, value: Any) ->
 
 @pytest.mark.parametrize(
     ("returns", "body"),
-    [(int, b'"5"'), (str, b"null"), (bool, b"0"), (list[int], b'["1"]'), (dict[str, int], b'{"a": "1"}')],
+    [
+        (int, b'"5"'),
+        (int | None, b'"5"'),
+        (int | str | None, b"true"),
+        (str, b"null"),
+        (bool, b"0"),
+        (list[int], b'["1"]'),
+        (dict[str, int], b'{"a": "1"}'),
+        (dict[str, Any], b"[]"),
+    ],
 )
 def test_other_shapes_are_strict_too(returns: Any, body: bytes) -> None:
     """The strict leaves hold at the root and in containers."""

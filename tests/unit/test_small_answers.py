@@ -239,7 +239,7 @@ async def test_a_send_with_too_large_an_answer_is_sent() -> None:
         5,
         object,
         int | str,
-        int | str | None,
+        int | float | None,
         Service | int,
         Service | int | None,
         list[int | str],
