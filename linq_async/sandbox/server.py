@@ -251,10 +251,7 @@ class Sandbox:
         """Do something, and wait for the first attempts to deliver its events."""
         if not self._state.base_url:
             raise RuntimeError("the sandbox is not running: use `async with Sandbox()`")
-        before = self._outbox.total
-        result = act()
-        await self._outbox.attempted(before)
-        return result
+        return await self._outbox.attempt(act)
 
     async def start(self) -> None:
         """Start listening. What an earlier run stored is kept, except uploaded files."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import TypeVar
 
 import attrs
 
@@ -19,6 +20,7 @@ from .log import Deliveries
 from .payloads import WebhookEvent, webhook_event
 from .post import MAX_CONNECTIONS, Poster, PostResult
 
+T = TypeVar("T")
 REPEAT_AFTER = (1.0, 5.0, 30.0)
 """Seconds from the end of a failed attempt to the next one. Linq's are not documented."""
 OnDelivery = Callable[[SandboxDelivery], object]
@@ -29,7 +31,6 @@ logger: logging.Logger = logging.getLogger("linq_async.sandbox")
 class Delivery:
     """One event for one subscription, until it is delivered or given up."""
 
-    number: int
     event: WebhookEvent
     subscription_id: int
     fault: str | None = None
@@ -81,7 +82,7 @@ class Outbox:
         self._waiting_bytes = 0
         self._lanes: dict[tuple[int, str], Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._total = 0
+        self._caused: list[Delivery] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
@@ -121,19 +122,20 @@ class Outbox:
         event = WebhookEvent(delivery.event_type, delivery.event_id, delivery.subject, delivery.body)
         self._add(event, delivery.subscription_id, None)
 
-    @property
-    def total(self) -> int:
-        """The number of deliveries so far."""
-        return self._total
-
-    async def attempted(self, since: int) -> None:
-        """Wait until each later delivery was attempted, or is held, or is behind one that failed."""
-        later = [one for lane in self._lanes.values() for one in lane.waiting if one.number > since]
-        for delivery in later:
+    async def attempt(self, act: Callable[[], T]) -> T:
+        """Do something, and wait until each delivery that it causes was attempted, or has to wait for longer."""
+        self._caused = caused = list[Delivery]()
+        try:
+            result = act()
+        finally:
+            self._caused = None
+        for delivery in caused:
             await delivery.attempted.wait()
+        return result
 
     async def delivered(self) -> None:
         """Wait until everything is delivered or given up, except what is held."""
+        await asyncio.sleep(0)  # what was just released starts now
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -151,8 +153,7 @@ class Outbox:
             self._start(key, lane)
 
     def _add(self, event: WebhookEvent, subscription_id: int, fault: str | None) -> None:
-        self._total += 1
-        delivery = Delivery(number=self._total, event=event, subscription_id=subscription_id, fault=fault)
+        delivery = Delivery(event=event, subscription_id=subscription_id, fault=fault)
         delivery.awaits_next = fault == "out_of_order"
         limits, size = self._state.limits, self._waiting_bytes + len(event.body)
         if self._waiting >= limits.waiting_deliveries or size > limits.delivery_bytes:
@@ -163,6 +164,8 @@ class Outbox:
         key = (subscription_id, event.subject)
         lane = self._lanes.setdefault(key, Lane())
         lane.push(delivery)
+        if self._caused is not None:
+            self._caused.append(delivery)
         self._start(key, lane)
         if lane.stuck:
             delivery.attempted.set()
@@ -220,9 +223,8 @@ class Outbox:
         event = delivery.event
         delivery.attempted.set()
         if delivered and delivery.fault in ("twice", "twice_with_new_id"):
-            self._total += 1
             again = event.with_new_id() if delivery.fault == "twice_with_new_id" else event
-            lane.waiting[0] = Delivery(number=self._total, event=again, subscription_id=delivery.subscription_id)
+            lane.waiting[0] = Delivery(event=again, subscription_id=delivery.subscription_id)
         else:
             lane.waiting.popleft()
             self._waiting -= 1
