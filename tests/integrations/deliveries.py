@@ -8,6 +8,7 @@ import hmac
 import io
 import json
 import socket
+import warnings
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,10 @@ from aiohttp import web
 
 from linq_async import LinqClient
 from linq_async.webhooks import WebhookEvent
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # starlette's test client warns of its own dependency
+    from starlette.testclient import TestClient
 
 SECRET = "secret-of-the-tests"
 PATH = "/linq/webhooks"
@@ -88,8 +93,8 @@ async def uvicorn_server(app: Any) -> AsyncGenerator[str]:
 
 @asynccontextmanager
 async def aiohttp_server(app: web.Application) -> AsyncGenerator[str]:
-    """Serve an aiohttp application, and return its URL."""
-    runner = web.AppRunner(app)
+    """Serve an aiohttp application, and return its URL. After a refusal it reads on for a moment, by default 10 s."""
+    runner = web.AppRunner(app, lingering_time=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -106,3 +111,8 @@ async def deliver(url: str, body: bytes | None = None, headers: dict[str, str] |
         session.post(url, data=io.BytesIO(body), headers=signed(body) if headers is None else headers) as response,
     ):
         return response.status, await response.read()
+
+
+def starlette_client(app: Any) -> Any:
+    """Return Starlette's test client, which runs the lifespan in a ``with`` block. Its types are not known."""
+    return TestClient(app)

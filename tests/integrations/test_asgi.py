@@ -142,7 +142,9 @@ def _starlette(hook: WebhookApp) -> Any:
 
 
 def _litestar(hook: WebhookApp) -> Any:
-    return litestar.Litestar([litestar.asgi(PATH, is_mount=True, copy_scope=False)(hook)], lifespan=[hook.lifespan])
+    route = litestar.asgi(PATH, is_mount=True, copy_scope=False)(hook)
+    # By default Litestar configures the root logger.
+    return litestar.Litestar([route], lifespan=[hook.lifespan], logging_config=None)
 
 
 def _beside_quart(hook: WebhookApp) -> Any:
