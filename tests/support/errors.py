@@ -50,10 +50,10 @@ _MAKERS: dict[type[LinqError], Callable[[], LinqError]] = {
 
 
 def error_classes(kind: type[LinqError] = LinqError) -> Iterator[type[LinqError]]:
-    """Yield every error class of the package, the base class first."""
+    """Yield every error class of the package, the base class first. Those of bulk sends are reported per row."""
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__.startswith("linq_async."):
+        if child.__module__.startswith("linq_async.") and not child.__module__.startswith("linq_async.bulk."):
             yield from error_classes(child)
 
 

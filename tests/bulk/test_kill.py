@@ -1,0 +1,89 @@
+"""A run that is killed again and again: one message for each recipient, and a report that equals the server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bulk.keeping_server import KeepingServer
+from tests.bulk.world import number, select, states, write_people
+
+Command = Callable[[Path, Path, str], list[str]]
+"""Makes the command that loads a file into a journal, or resumes it, and sends to a URL."""
+
+
+def script(people: Path, path: Path, url: str) -> list[str]:
+    """Run the sender without the command line."""
+    return [sys.executable, "-m", "tests.bulk.run_bulk", str(people), str(path), url]
+
+
+async def killed(command: list[str], seconds: float) -> int | None:
+    """Run a command, and kill it after some seconds. Return its exit code if it ended before, else None."""
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with asyncio.timeout(seconds):
+            return await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+
+
+def check_after_kill(path: Path, keys: set[str]) -> None:
+    """Check that the journal is intact, and that every key that the server saw has an intent in it."""
+    if not path.exists() or not select(path, "SELECT 1 FROM sqlite_master WHERE name = 'row'"):
+        assert not keys
+        return
+    assert select(path, "PRAGMA integrity_check") == [("ok",)]
+    begun = {key for (key,) in select(path, "SELECT key FROM row WHERE begun IS NOT NULL")}
+    assert keys <= begun
+
+
+async def survive(
+    command: Command, folder: Path, *, rows: int, kills: int, faults: float, seconds: tuple[float, float]
+) -> KeepingServer:
+    """Kill a command again and again, let it end, and compare its journal with the server."""
+    people, path, chance = write_people(folder / "people.csv", rows), folder / "run.db", random.Random(faults)
+    in_doubt: list[int] = []
+    async with KeepingServer(faults) as server:
+        run, started = command(people, path, server.url), time.monotonic()
+        while len(in_doubt) < kills:
+            code = await killed(run, chance.uniform(*seconds))
+            check_after_kill(path, server.keys)
+            assert code is None, f"it ended after {len(in_doubt)} kills"
+            in_doubt.append(states(path).get(1, 0) if server.keys else 0)
+        process = await asyncio.create_subprocess_exec(*run)
+        assert await process.wait() == 0
+    report = select(path, "SELECT key, message_id, recipient FROM row WHERE state = 2 ORDER BY position")
+    assert [recipient for _, _, recipient in report] == [number(n) for n in range(rows)]
+    assert {key: message_id for key, message_id, _ in report} == {key: kept.id for key, kept in server.kept.items()}
+    assert set(Counter(kept.recipient for kept in server.kept.values()).values()) == {1}
+    took = time.monotonic() - started
+    doubts = max(in_doubt, default=0)
+    print(f"{kills} kills, {faults:.0%} faults: {took:.0f} s, at most {doubts} in doubt, {dict(server.met)}")
+    return server
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+@pytest.mark.parametrize("faults", [0.05, 0.2])
+async def test_fifty_kills(tmp_path: Path, faults: float) -> None:
+    """2,000 rows survive 50 kills at random moments and faults of the network: nobody is texted twice or forgotten."""
+    server = await survive(script, tmp_path, rows=2_000, kills=50, faults=faults, seconds=(0.05, 0.9))
+    assert server.met["client gone"] > 0
+    assert server.met["stored, lost"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_a_run_without_faults_is_clean(tmp_path: Path) -> None:
+    """A run that is not killed sends each row in one attempt."""
+    server = await survive(script, tmp_path, rows=300, kills=0, faults=0.0, seconds=(0, 0))
+    assert server.met == {"": 300}
