@@ -216,7 +216,7 @@ def webhook_secrets(secret: str | bytes | Sequence[str | bytes] | None) -> tuple
         ConfigurationError: If there is none, or one of them is empty, since anybody could sign with that.
     """
     found = os.environ.get(SECRET_VARIABLE) if secret is None else secret
-    every: Sequence[object] = (found,) if isinstance(found, str | bytes) else found or ()
+    every: Sequence[object] = (found,) if isinstance(found, (str, bytes)) else found or ()
     if isinstance(every, (tuple, Sequence)) and every:
         secrets = tuple([_secret_bytes(one) for one in every])
         if all(secrets):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from linq_async.webhooks.signature import (
     Headers,
     Secret,
     as_bytes,
+    digest_of,
     from_bare_frame,
     header_values,
     verify,
@@ -59,7 +59,7 @@ def _verdict(body: bytes, headers: Headers, secrets: Sequence[bytes]) -> str:
     hexadecimal = signatures[0].strip().lower().removeprefix("sha256=") if len(signatures) == 1 else ""
     for form, content in _forms(body, header_values(pairs, "x-webhook-timestamp")):
         for kind, key in _keys(secrets):
-            if hmac.digest(key, content, "sha256").hex() == hexadecimal:
+            if digest_of(content, key).hex() == hexadecimal:
                 return f"Not verified: {refused}. It would match {form}.{kind}"
     return f"Not verified: {refused}. {_HINTS[refused.reason]}"
 

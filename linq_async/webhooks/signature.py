@@ -81,7 +81,7 @@ def sign(body: bytes | str, secret: str | bytes) -> str:
         TypeError: If the body is neither bytes nor str.
     """
     (key,) = webhook_secrets((secret,))
-    return f"sha256={hmac.digest(key, as_bytes(body), 'sha256').hex()}"
+    return f"sha256={digest_of(as_bytes(body), key).hex()}"
 
 
 def verify(body: bytes, headers: Headers, secrets: Sequence[bytes]) -> None:
@@ -99,9 +99,22 @@ def verify(body: bytes, headers: Headers, secrets: Sequence[bytes]) -> None:
     signature = bytes.fromhex(match[1])
     verified = False
     for secret in secrets:  # all of them, so that the time does not show which one it was
-        verified |= hmac.compare_digest(hmac.digest(secret, body, "sha256"), signature)
+        verified |= hmac.compare_digest(digest_of(body, secret), signature)
     if not verified:
         raise refusal("mismatch")
+
+
+def digest_of(body: bytes, secret: bytes) -> bytes:
+    """Return the HMAC-SHA256 of a body."""
+    digest = _keyed(secret).copy()
+    digest.update(body)
+    return digest.digest()
+
+
+@functools.lru_cache(maxsize=8)
+def _keyed(secret: bytes) -> hmac.HMAC:
+    """Return the HMAC of nothing. To copy it takes a third less time than to begin with the secret again."""
+    return hmac.new(secret, digestmod="sha256")
 
 
 def header_values(headers: Headers, name: str) -> list[str]:

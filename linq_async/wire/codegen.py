@@ -34,7 +34,7 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
     """
     fields = attrs.fields(attrs.resolve_types(kind))
     custom: Any = kind
-    frozen = custom.__setattr__ is _Frozen.__setattr__
+    frozen = custom.__setattr__ is _Frozen.__setattr__ and "__slots__" in vars(kind)
     if (
         hasattr(kind, "__attrs_pre_init__")
         or hasattr(kind, "__attrs_post_init__")
@@ -42,12 +42,13 @@ def generate_hook(kind: type, hook_of: Callable[[Any], Hook]) -> Hook | None:
         or any(field.converter or field.validator or not _is_null_if_missing(field) for field in fields)
     ):
         return None
-    scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, "put": object.__setattr__}
-    scope |= {leaf.__name__: leaf for leaf in LEAVES}
+    scope: dict[str, Any] = {"kind": kind, "new": kind.__new__, **{leaf.__name__: leaf for leaf in LEAVES}}
+    if frozen:
+        scope |= {f"set_{field.name}": getattr(kind, field.name).__set__ for field in fields}
     lines = ["def structure(data, _):", "get = data.get", "made = new(kind)"]
     for field in fields:
         scope |= _scope_of(field, hook_of)
-        lines += _lines(field, "put(made, {!r}, {})" if frozen else "made.{} = {}")
+        lines += _lines(field, "set_{}(made, {})" if frozen else "made.{} = {}")
     source = "\n    ".join([*lines, "return made"])
     exec(compile(source, f"<linq_async structure {kind.__qualname__}>", "exec"), scope)  # noqa: S102  # our own names
     hook: Hook = scope["structure"]

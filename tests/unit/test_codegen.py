@@ -107,6 +107,13 @@ class Frozen:
     fixed: str = attrs.field(default="x", init=False)
 
 
+@attrs.frozen(slots=False)
+class FrozenDict:
+    """Attributes cannot be set, and have no slots."""
+
+    count: int
+
+
 @attrs.define(on_setattr=lambda _, __, value: value)
 class WithHook:
     """Setting an attribute does more."""
@@ -154,7 +161,9 @@ def test_a_class_is_registered_by_a_decorator() -> None:
         DECODABLE.discard(Plain)
 
 
-@pytest.mark.parametrize("kind", [WithDefault, WithFactory, WithConverter, WithValidator, WithHook, WithMore])
+@pytest.mark.parametrize(
+    "kind", [WithDefault, WithFactory, WithConverter, WithValidator, WithHook, FrozenDict, WithMore]
+)
 def test_a_class_whose_init_does_more_is_left_to_cattrs(kind: type) -> None:
     """Nothing that ``__init__`` does is skipped."""
     assert generate_hook(kind, _hook_of) is None
