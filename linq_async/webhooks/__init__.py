@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from linq_async.webhooks.data import ReactionHandle as ReactionHandle
     from linq_async.webhooks.data import RecordingData as RecordingData
     from linq_async.webhooks.data import TypingIndicatorData as TypingIndicatorData
+    from linq_async.webhooks.dispatcher import Dispatcher as Dispatcher
     from linq_async.webhooks.events import CallCompleted as CallCompleted
     from linq_async.webhooks.events import ChatCreated as ChatCreated
     from linq_async.webhooks.events import ContactCreated as ContactCreated
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from linq_async.webhooks.parsing import unwrap as unwrap
     from linq_async.webhooks.receiver import Answer as Answer
     from linq_async.webhooks.receiver import Receiver as Receiver
+    from linq_async.webhooks.routes import Skip as Skip
     from linq_async.webhooks.signature import sign as sign
     from linq_async.webhooks.sqlite_inbox import SqliteInbox as SqliteInbox
 else:  # with __getattr__ in sight, a type checker would accept any name
@@ -58,6 +60,7 @@ else:  # with __getattr__ in sight, a type checker would accept any name
             "AssociatedMessage CallData ContactDeletedData EventAttachment EventChatHandle MessageData MessageReadData "
             "ReactionData ReactionHandle RecordingData TypingIndicatorData"
         ),
+        "linq_async.webhooks.dispatcher": "Dispatcher",
         "linq_async.webhooks.events": (
             "CallCompleted ChatCreated ContactCreated ContactDeleted ContactUpdated Event MessageRead MessageReceived "
             "MessageSent ParticipantAdded ParticipantRemoved ReactionReceived ReactionSent TypingIndicatorReceived "
@@ -68,6 +71,7 @@ else:  # with __getattr__ in sight, a type checker would accept any name
         "linq_async.webhooks.memory_inbox": "MemoryInbox",
         "linq_async.webhooks.parsing": "parse unwrap",
         "linq_async.webhooks.receiver": "Answer Receiver",
+        "linq_async.webhooks.routes": "Skip",
         "linq_async.webhooks.signature": "sign",
         "linq_async.webhooks.sqlite_inbox": "SqliteInbox",
     }
