@@ -8,12 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 from starlette.datastructures import Headers as StarletteHeaders
 
 from linq_async import ConfigurationError, LinqError, WebhookVerificationError
 from linq_async.webhooks import ContactDeleted, MessageReceived, parsing, sign, unwrap
 from linq_async.webhooks.signature import Headers
+from tests.unit.test_decode_fuzz import quick
 
 from .samples import SECRET, envelope, sample_body, signed
 
@@ -226,3 +229,23 @@ def test_a_dict_is_refused_with_advice() -> None:
     """JSON that was decoded has lost the bytes that were signed."""
     with pytest.raises(TypeError, match=r"^pass the raw body of the request as bytes or str, not dict$"):
         calls["a dict"]()
+
+
+names = st.sampled_from([NAME, NAME.lower(), "Host"]) | st.text(max_size=20)
+signatures = st.sampled_from([SIGNATURE, DIGITS, SIGNATURE[:-1]]) | st.text(max_size=80)
+
+
+@quick
+@given(st.lists(st.tuples(names | names.map(str.encode), signatures | signatures.map(str.encode)), max_size=4))
+def test_any_headers_are_accepted_or_refused(pairs: list[tuple[str | bytes, str | bytes]]) -> None:
+    """Whatever the headers are, exactly one right signature is accepted, and anything else is a refusal."""
+    texts = [(_decoded(name).lower(), _decoded(value)) for name, value in pairs]
+    given_signatures = [value for name, value in texts if name == NAME.lower()]
+    if given_signatures == [SIGNATURE]:
+        assert isinstance(unwrap(BODY, pairs, SECRET), ContactDeleted)
+    else:
+        assert isinstance(_refusal(headers=pairs), WebhookVerificationError)
+
+
+def _decoded(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
