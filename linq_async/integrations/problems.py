@@ -21,7 +21,9 @@ from linq_async.errors import (
     RateLimitError,
     UnprocessableEntityError,
     UploadError,
+    WebhookVerificationError,
 )
+from linq_async.webhooks.inbox import InboxError
 
 CONTENT_TYPE = "application/problem+json"
 """The media type of a problem."""
@@ -36,15 +38,17 @@ _REJECTED = (
 )
 _NOT_SENT: dict[type[LinqError], int] = {
     **dict.fromkeys(_REJECTED, 422),
-    **dict.fromkeys((ConfigurationError, AuthenticationError, PermissionDeniedError, DecodeError), 500),
+    **dict.fromkeys((ConfigurationError, AuthenticationError, PermissionDeniedError, DecodeError, InboxError), 500),
+    WebhookVerificationError: 401,
     NotFoundError: 404,
     RateLimitError: 503,
     LinqError: 502,
 }
 _TITLES = {
+    401: "The signature of the webhook request is missing or wrong.",
     404: "Linq does not know the chat, message or other resource.",
     422: "The values were rejected. Nothing was sent.",
-    500: "This service is not set up correctly. Nothing was sent.",
+    500: "This service failed or is not set up correctly. Nothing was sent.",
     502: "Linq could not be reached or failed. Nothing was sent.",
     503: "Linq accepts no more requests for now. Nothing was sent.",
     504: "It is not known whether this was sent. Repeat it with the same idempotency key.",
@@ -57,7 +61,8 @@ def problem_of(error: LinqError) -> tuple[int, dict[str, Any]]:
 
     The status depends on ``error.outcome``, so that a gateway repeats only what may be repeated:
 
-    - NOT_SENT: 422 for rejected values, 404, 503 for a rate limit, 500 for a missing token or permission, else 502
+    - NOT_SENT: 422 for rejected values, 404, 503 for a rate limit, 500 for a missing token or permission, 401 for a
+      webhook request that is not verified, else 502
     - UNKNOWN: 504
     - SENT: 500
 

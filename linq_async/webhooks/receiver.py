@@ -14,7 +14,7 @@ import attrs
 from linq_async.arguments import webhook_secrets
 from linq_async.errors import LinqError, WebhookVerificationError
 from linq_async.webhooks.events import WebhookEvent, event_key
-from linq_async.webhooks.inbox import NotAcceptedError
+from linq_async.webhooks.inbox import HandlerFailedError, InboxError, NotAcceptedError
 from linq_async.webhooks.parsing import MAX_BODY_BYTES, unwrap
 from linq_async.webhooks.signature import SIGNATURE_HEADER, Headers, Secret, from_bare_frame, header_values
 
@@ -103,7 +103,7 @@ class Receiver:
         except NotAcceptedError as error:
             wait = {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
             return _refused(503, f"{event_key(event)}: {error}", wait)
-        except LinqError as error:
+        except (InboxError, HandlerFailedError) as error:  # the dispatcher has logged what the handler raised
             return _refused(500, f"{event_key(event)}: {error}", level=logging.ERROR)
         except Exception:  # whatever it is, the event was not taken
             logger.exception("webhook request refused with 500: %s: accept() raised", event_key(event))

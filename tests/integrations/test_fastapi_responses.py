@@ -19,12 +19,13 @@ from .deliveries import CANARY_TEXT, SECRET, CountingBot, event_body, signed, st
 
 
 @pytest.fixture
-def hooked() -> Iterator[tuple[Any, list[WebhookEvent]]]:
+def hooked(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, list[WebhookEvent]]]:
     """Run an application with a route of its own for events."""
+    monkeypatch.setenv("LINQ_WEBHOOK_SECRET", SECRET)
     app, events = FastAPI(), list[WebhookEvent]()
 
     @app.post("/hook", status_code=202)
-    async def hook(event: Annotated[WebhookEvent, webhook_event(SECRET)]) -> None:
+    async def hook(event: Annotated[WebhookEvent, webhook_event()]) -> None:
         events.append(event)
 
     with starlette_client(app) as http:
@@ -61,6 +62,7 @@ def test_a_route_of_ones_own_is_not_run_for_anything_else(
 
 def test_an_empty_secret_is_refused_at_once() -> None:
     """An empty secret is refused when the application is made, not when the first event comes."""
+    webhook_event("another")
     with pytest.raises(ConfigurationError, match="no webhook secret"):
         webhook_event("")
     with pytest.raises(ConfigurationError, match="no webhook secret"):

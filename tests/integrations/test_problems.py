@@ -21,8 +21,10 @@ from linq_async import (
     RateLimitError,
     UnprocessableEntityError,
     UploadError,
+    WebhookVerificationError,
 )
 from linq_async.integrations.problems import problem_of
+from linq_async.webhooks import InboxError
 from tests.support.errors import error_classes, make_error
 
 NOT_SENT: dict[type[LinqError], int] = {
@@ -38,6 +40,8 @@ NOT_SENT: dict[type[LinqError], int] = {
     PermissionDeniedError: 500,
     ConfigurationError: 500,
     DecodeError: 500,
+    InboxError: 500,
+    WebhookVerificationError: 401,
 }
 """The status of an error that sent nothing. Any other class is a 502."""
 CLASSES = [*error_classes()]
@@ -73,7 +77,7 @@ def test_a_problem_has_the_same_members(kind: type[LinqError], outcome: Outcome)
 def test_the_titles_say_what_happened() -> None:
     """The title depends on the status; a 500 after a send differs from one before it."""
     titles = {problem_of(make_error(kind, one))[1]["title"] for kind in CLASSES for one in Outcome}
-    assert len(titles) == len({404, 422, 500, 502, 503, 504}) + 1
+    assert len(titles) == len({401, 404, 422, 500, 502, 503, 504}) + 1
     sent = problem_of(make_error(DecodeError, Outcome.SENT))[1]["title"]
     assert sent.startswith("Sent")
     assert "same idempotency key" in problem_of(make_error(LinqError))[1]["title"]
