@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import re
 import shlex
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-import attrs
 import typer
 
 from linq_async.arguments import is_loopback
 from linq_async.cli.exit_codes import ExitCode
+from linq_async.cli.live import LiveOutput, listen_error
 from linq_async.cli.render import printable, show
 from linq_async.cli.runtime import run
 from linq_async.config import BASE_URL_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 _PHONE_OR_EMAIL = re.compile(r"\+?\d(?:[\s().-]{0,3}\d){6,}|[^/\s]+@[^/\s]+")
 _MAX_CHARS = 200
 _MAX_METHOD_CHARS = 20
-_PORT_ERRORS = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def sandbox(
@@ -59,15 +56,15 @@ def sandbox(
     from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, Sandbox
     from linq_async.sandbox.server import random_token
 
-    output = Output()
+    output = LiveOutput()
     try:
         server = Sandbox(
             host=host,
             port=port,
             token=random_token() if token is None else token,
             phone_numbers=number or DEFAULT_PHONE_NUMBERS,
-            on_request=output.show_request,
-            on_delivery=output.show_delivery,
+            on_request=lambda entry: output.show(request_line(entry)),
+            on_delivery=lambda entry: output.show(delivery_line(entry)),
             allow_hosts=allow_host or (),
             webhook_hosts=webhook_hosts(webhook),
         )
@@ -82,31 +79,7 @@ def sandbox(
         raise typer.Exit(ExitCode.FAILED)
 
 
-@attrs.define(eq=False)
-class Output:
-    """Where the sandbox shows requests. Ends it if nobody reads them any more."""
-
-    error: OSError | None = None
-    """Why the last line could not be written."""
-    failed: asyncio.Event = attrs.field(factory=asyncio.Event)
-
-    def show_request(self, entry: LoggedRequest) -> None:
-        """Write one line for a request."""
-        self._show(request_line(entry))
-
-    def show_delivery(self, entry: SandboxDelivery) -> None:
-        """Write one line for an attempt to deliver a webhook."""
-        self._show(delivery_line(entry))
-
-    def _show(self, line: str) -> None:
-        try:
-            show(line)
-        except OSError as error:
-            self.error = error
-            self.failed.set()
-
-
-async def _serve(server: Sandbox, host: str, output: Output, webhook: str | None, secret: str | None) -> str:
+async def _serve(server: Sandbox, host: str, output: LiveOutput, webhook: str | None, secret: str | None) -> str:
     """Serve until a signal cancels it. If it cannot listen, return the reason and what to try.
 
     Raises:
@@ -120,21 +93,9 @@ async def _serve(server: Sandbox, host: str, output: Output, webhook: str | None
         subscription = None if webhook is None else await server.subscribe(webhook, secret=secret)
         for line in greeting(server, host, subscription):
             show(line)
-        await output.failed.wait()
+        await output.wait()
     finally:
         await server.close()
-    assert output.error is not None
-    raise output.error
-
-
-def listen_error(error: OSError | UnicodeError) -> str:
-    """Return why the server cannot listen, and which option to change."""
-    if not isinstance(error, OSError):
-        return "invalid host name. Pass an address of this machine as --host."
-    reason = (error.strerror or str(error)).rpartition(": ")[2]  # without asyncio's prefix
-    if error.errno in _PORT_ERRORS:
-        return f"{reason}. Try another --port, or 0."
-    return f"{reason}. Pass an address of this machine as --host, or 0.0.0.0 for all of them."
 
 
 def webhook_hosts(webhook: str | None) -> list[str]:
