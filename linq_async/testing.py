@@ -15,21 +15,34 @@ loop, and in synchronous tests, whose code runs its own loop::
         script.main()
         assert len(linq_sandbox.messages) == 1
 
+``linq_bot`` runs a bot whose webhooks the sandbox delivers::
+
+    @pytest.mark.asyncio
+    async def test_echo(linq_sandbox, linq_bot):
+        async with linq_bot(bot):
+            await linq_sandbox.receive(from_="+13343284472", text="hi")
+            await bot.idle()
+        assert linq_sandbox.messages[-1].text == "You said: hi"
+
 The rest of the package is not imported until a test uses a fixture. PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import secrets
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pytest
 
 if TYPE_CHECKING:
     from linq_async.client import LinqClient
     from linq_async.sandbox import Sandbox
+    from linq_async.webhooks import Dispatcher
 
+State = TypeVar("State")
 _CLOSE_TIMEOUT = 5.0
 
 
@@ -54,6 +67,43 @@ def linq(request: pytest.FixtureRequest, linq_sandbox: Sandbox) -> Iterator[Linq
     client = LinqClient(linq_sandbox.token, base_url=linq_sandbox.base_url, retry=retry)
     yield client
     _close(client)
+
+
+@pytest.fixture
+def linq_bot(linq: LinqClient, linq_sandbox: Sandbox) -> LinqBot:
+    """Run bots that get the events of ``linq_sandbox`` and send with ``linq``."""
+    return LinqBot(linq, linq_sandbox)
+
+
+class LinqBot:
+    """The value of the fixture ``linq_bot``."""
+
+    def __init__(self, linq: LinqClient, sandbox: Sandbox) -> None:
+        self._linq = linq
+        self._sandbox = sandbox
+
+    @overload
+    def __call__(self, bot: Dispatcher[None]) -> AbstractAsyncContextManager[Dispatcher[None]]: ...
+    @overload
+    def __call__(self, bot: Dispatcher[State], state: State) -> AbstractAsyncContextManager[Dispatcher[State]]: ...
+    def __call__(self, bot: Dispatcher[Any], state: object = None) -> AbstractAsyncContextManager[Dispatcher[Any]]:
+        """Run a bot on the running loop, behind a server of its own that is subscribed to all events.
+
+        At the end, the subscription is deleted, and events that were accepted are handled.
+        """
+        return self._run(bot, state)
+
+    @asynccontextmanager
+    async def _run(self, bot: Dispatcher[Any], state: object) -> AsyncGenerator[Dispatcher[Any]]:
+        from linq_async.integrations.server import serving
+
+        secret = secrets.token_hex(16)
+        async with bot.running(self._linq, state), serving(bot.accept, secret) as url:
+            subscription = await self._sandbox.subscribe(url, secret=secret)
+            try:
+                yield bot
+            finally:
+                await self._sandbox.unsubscribe(subscription)
 
 
 def _close(client: LinqClient) -> None:

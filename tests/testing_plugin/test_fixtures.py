@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 import linq_async.testing
+from linq_async.sandbox import Sandbox
+from linq_async.testing import LinqBot
+from linq_async.webhooks import Context, Dispatcher, MessageReceived
 
 pytest_plugins = ["pytester"]
 importlib.import_module("linq_async.sandbox.threaded")  # else each inner run would load it again
@@ -119,6 +122,83 @@ def test_anyio(run_pytest: Run) -> None:
     """The fixtures work with anyio's plugin, which closes the loop before their teardown."""
     backend = "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     run_pytest(f"{backend}@pytest.mark.anyio\n{TEST}", "--asyncio-mode=strict").assert_outcomes(passed=1)
+
+
+BOT = """
+import asyncio
+import pytest
+from linq_async.webhooks import Dispatcher, MessageReceived
+
+bot = Dispatcher()
+
+@bot.on(MessageReceived)
+async def echo(message, context):
+    await context.reply(f"You said: {message.data.text}")
+
+async def talk(linq_sandbox, linq_bot):
+    async with linq_bot(bot) as running:
+        assert running is bot
+        linq_sandbox.deliveries.twice_with_new_id(event_type="message.received")
+        first = await linq_sandbox.receive(from_="+13343284472", text="hi")
+        await linq_sandbox.reply(first.chat_id, "again")
+        await linq_sandbox.delivered()
+        await bot.idle()
+        texts = [message.text for message in linq_sandbox.messages if message.from_me]
+        assert texts == ["You said: hi", "You said: again"]
+    await linq_sandbox.reply(first.chat_id, "too late")
+    await linq_sandbox.delivered()
+    assert linq_sandbox.messages[-1].text == "too late"
+    assert all(delivery.delivered for delivery in linq_sandbox.deliveries)
+"""
+BOT_TEST = """
+async def test_bot(linq_sandbox, linq_bot):
+    await talk(linq_sandbox, linq_bot)
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "mode"),
+    [
+        (BOT_TEST, "auto"),
+        (f"@pytest.mark.anyio{BOT_TEST}@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n", "strict"),
+        ("def test_bot(linq_sandbox, linq_bot):\n    asyncio.run(talk(linq_sandbox, linq_bot))\n", "strict"),
+    ],
+    ids=["asyncio", "anyio", "synchronous"],
+)
+def test_bot(run_pytest: Run, source: str, mode: str) -> None:
+    """A bot gets what people write, answers each message once, and gets nothing after its block."""
+    run_pytest(BOT + source, f"--asyncio-mode={mode}").assert_outcomes(passed=1)
+
+
+def test_bot_and_sandbox_on_one_loop(run_pytest: Run) -> None:
+    """The bot also works with a sandbox that runs on the loop of the test."""
+    source = f"""
+import pytest_asyncio
+from linq_async.sandbox import Sandbox
+
+@pytest_asyncio.fixture
+async def linq_sandbox():
+    async with Sandbox() as sandbox:
+        yield sandbox
+
+{BOT}{BOT_TEST}"""
+    run_pytest(source, "--asyncio-mode=auto").assert_outcomes(passed=1)
+
+
+@pytest.mark.asyncio
+async def test_state_of_a_bot(linq_sandbox: Sandbox, linq_bot: LinqBot) -> None:
+    """Handlers get the state that is passed, and the secret of the environment is not used."""
+    bot = Dispatcher[list[str]]()
+
+    @bot.on(MessageReceived)
+    async def keep(message: MessageReceived, context: Context[list[str]]) -> None:
+        context.state.append(message.data.text or "")
+
+    texts: list[str] = []
+    async with linq_bot(bot, texts):
+        await linq_sandbox.receive(from_="+13343284472", text="hi")
+        await bot.idle()
+    assert texts == ["hi"]
 
 
 def test_unittest(run_pytest: Run) -> None:
