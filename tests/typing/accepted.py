@@ -63,15 +63,19 @@ from linq_async import (
     to_dict,
 )
 from linq_async.webhooks import (
+    Accepted,
     CallCompleted,
     ChatCreated,
     ContactCreated,
     ContactDeleted,
     ContactUpdated,
     Context,
+    Dispatcher,
     Event,
     EventAttachment,
     EventChatHandle,
+    Inbox,
+    MemoryInbox,
     MessageData,
     MessageRead,
     MessageReceived,
@@ -81,6 +85,8 @@ from linq_async.webhooks import (
     ReactionData,
     ReactionReceived,
     ReactionSent,
+    Skip,
+    SqliteInbox,
     TypingIndicatorReceived,
     TypingIndicatorRemoved,
     UnknownEvent,
@@ -391,3 +397,44 @@ def by_class_or_type(event: WebhookEvent) -> None:
         assert_type(event, MessageReceived | MessageRead)
         if event.event_type == "message.read":
             assert_type(event, MessageRead)
+
+
+class Shop:
+    """What the handlers of a bot share."""
+
+
+def handlers(bot: Dispatcher[Shop], other: Dispatcher[Shop]) -> None:
+    """Handlers of one class, of two and of three, of every event, and of errors."""
+
+    @bot.on(MessageReceived, when=lambda message: message.data.text == "/start")
+    async def start(message: MessageReceived, context: Context[Shop]) -> SentMessage:
+        assert_type(context.state, Shop)
+        assert_type(context.take_waiting(MessageReceived), list[MessageReceived])
+        return await context.reply("Hello!")
+
+    @bot.on(MessageReceived, MessageSent, when=lambda message: message.data.text is not None)
+    async def either(message: MessageReceived | MessageSent, context: Context[Shop]) -> None:
+        raise Skip
+
+    @bot.on(ReactionReceived, ReactionSent, MessageRead)
+    async def three(event: ReactionReceived | ReactionSent | MessageRead, context: Context[Shop]) -> None: ...
+
+    @bot.on(MessageReceived)
+    @bot.on(Event)
+    async def every(event: Event, context: Context[Any]) -> None: ...
+
+    @bot.on_error
+    async def report(event: WebhookEvent, context: Context[Shop], error: Exception) -> None: ...
+
+    bot.include(other)
+
+
+async def bots(linq: LinqClient, event: WebhookEvent, path: Path) -> None:
+    """The life of a dispatcher, with each inbox."""
+    inboxes: list[Inbox] = [MemoryInbox(max_keys=5, keep=timedelta(hours=1)), SqliteInbox(path), SqliteInbox("bot.db")]
+    bot = Dispatcher[Shop](inbox=inboxes[0], ack="handled", attempts=2)
+    async with bot.running(linq, Shop()) as running:
+        assert_type(running, Dispatcher[Shop])
+        assert_type(await bot.accept(event), Accepted)
+        assert_type(await bot.handle(event), None)
+        assert_type(await bot.idle(), None)

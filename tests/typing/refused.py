@@ -15,7 +15,17 @@ from linq_async import (
     Timeouts,
     Upload,
 )
-from linq_async.webhooks import ChatCreated, Event, MessageRead, MessageReceived, WebhookEvent, parse, sign, unwrap
+from linq_async.webhooks import (
+    ChatCreated,
+    Dispatcher,
+    Event,
+    MessageRead,
+    MessageReceived,
+    WebhookEvent,
+    parse,
+    sign,
+    unwrap,
+)
 from linq_async.webhooks import unwarp  # refused: attr-defined, reportAttributeAccessIssue
 from linq_async import LinqClinet  # refused: attr-defined, reportAttributeAccessIssue
 from linq_async.webhooks import Context
@@ -114,3 +124,29 @@ def chat_of(event: ChatCreated | MessageRead) -> int:
 def answer(event: Event) -> None:
     """Read a payload whose class is not known."""
     print(event.data.text)  # refused: attr-defined, reportAttributeAccessIssue
+
+
+async def to_received(message: MessageReceived, context: Context[None]) -> None:
+    """Handle one class only."""
+
+
+async def to_chat(event: ChatCreated | MessageRead, context: Context[str]) -> None:
+    """Handle two classes, with a state."""
+
+
+def plain(message: MessageReceived, context: Context[None]) -> None:
+    """Forget that handlers are coroutine functions."""
+
+
+async def handlers(bot: Dispatcher[None], linq: LinqClient, other: Dispatcher[str]) -> None:
+    """Register handlers for what they cannot handle."""
+    bot.on(MessageRead)(to_received)  # refused: arg-type, reportArgumentType
+    bot.on(Event)(to_received)  # refused: arg-type, reportArgumentType
+    bot.on(MessageReceived, MessageRead)(to_received)  # refused: arg-type, reportArgumentType
+    bot.on(ChatCreated, MessageRead)(to_chat)  # refused: arg-type, reportArgumentType
+    bot.on(MessageReceived)(plain)  # refused: arg-type, reportArgumentType
+    bot.on_error(to_received)  # refused: arg-type, reportArgumentType
+    bot.include(other)  # refused: arg-type, reportArgumentType
+    Dispatcher[None](inbox="bot.db")  # refused: arg-type, reportArgumentType
+    async with bot.running(linq, "state"):  # refused: arg-type, reportArgumentType
+        pass
