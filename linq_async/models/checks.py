@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from linq_async._unset import UNSET
@@ -65,19 +65,18 @@ def count_problems(**counts: object) -> list[Problem]:
 
 def text_problems(**values: object) -> list[Problem]:
     """Check texts that must not be empty."""
-    if _all_ascii(values.values()):
+    if all_ascii(values.values()):
         return []
     found = [(name, required_text_problem(value)) for name, value in values.items()]
     return [Problem(name, message) for name, message in found if message is not None]
 
 
-def _all_ascii(values: Iterable[object]) -> bool:
+def all_ascii(values: Collection[Any]) -> bool:
     """Return whether all values are non-empty ASCII texts: the common case, which is cheap to check."""
-    for value in values:
-        if type(value) is str and value and value.isascii():
-            continue
+    try:
+        return "".join(values).isascii() and all(values)
+    except TypeError:  # not all of them are texts
         return False
-    return True
 
 
 def optional_text_problems(**values: object) -> list[Problem]:
@@ -119,8 +118,6 @@ def text_list_problems(name: str, values: object) -> list[Problem]:
     """Check a list of texts that ``as_tuple`` returned. Neither the list nor a text may be empty."""
     if values == ():
         return [Problem(name, "must not be empty")]
-    if values.__class__ is tuple and _all_ascii(cast("tuple[object, ...]", values)):
-        return []
     return list_problems(name, values, required_text_problem)
 
 

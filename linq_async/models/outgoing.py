@@ -12,6 +12,7 @@ import attrs
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.checks import (
     NotAList,
+    all_ascii,
     as_tuple,
     copied,
     list_problems,
@@ -129,11 +130,12 @@ class NewChat(NewMessage):
 
     def problems(self) -> list[Problem]:
         """Return everything that prevents the message from being sent."""
-        found = text_problems(send_from=self.send_from, text=self.text)
-        found += text_list_problems("phone_numbers", self.phone_numbers)
+        texts, people = {"send_from": self.send_from, "text": self.text}, self.phone_numbers
         if self.display_name is not None:
-            found += text_problems(display_name=self.display_name)
-        return found + self._other_problems()
+            texts["display_name"] = self.display_name
+        if isinstance(people, tuple) and people and all_ascii((*texts.values(), *people)):
+            return self._other_problems()
+        return text_problems(**texts) + text_list_problems("phone_numbers", people) + self._other_problems()
 
 
 Outgoing = TypeVar("Outgoing", bound=NewMessage)
