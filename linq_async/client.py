@@ -28,7 +28,7 @@ from linq_async.resources.webhook_subscriptions import WebhookSubscriptions
 from linq_async.timing import Timing
 from linq_async.transport.session import Transport
 from linq_async.wire.converter import returns_problem
-from linq_async.wire.response import plain_headers
+from linq_async.wire.response import plain_headers, request_id
 
 T = TypeVar("T")
 
@@ -243,7 +243,7 @@ class LinqClient:
         return Response(
             status=answer.raw.status,
             headers=plain_headers(answer.raw.headers),
-            request_id=answer.request_id,
+            request_id=request_id(answer.raw.headers),
             body=answer.raw.body,
             data=data,
             idempotency_key=answer.idempotency_key,

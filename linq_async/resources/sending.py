@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 import time
 from typing import TypeVar, cast
 
@@ -22,9 +23,12 @@ from linq_async.wire.comparison import (
     verdict,
 )
 from linq_async.wire.request import Request
+from linq_async.wire.response import request_id
 from linq_async.wire.target import target_of
 
 logger: logging.Logger = logging.getLogger("linq_async")
+
+_phone_number = operator.attrgetter("phone_number")
 
 Sent = TypeVar("Sent", CreatedChat, SentMessage)
 
@@ -54,7 +58,7 @@ async def send_message(pipeline: Pipeline, request: Request, message: NewMessage
         call = await pipeline.send(request)
         result = call.decode("data", returns)
         result.idempotency_key, result.attempts = call.idempotency_key, call.attempts
-        result.request_id = call.request_id
+        result.request_id = request_id(call.raw.headers)
         if isinstance(result, SentMessage):
             result.replayed = call.raw.status == 200
         if given is not None:
@@ -173,14 +177,9 @@ def _count_missing_attachments(result: CreatedChat | SentMessage, request: Reque
 
 def _find_missing_recipients(result: CreatedChat, request: Request, chat: NewChat) -> None:
     """Set the recipients that are missing from the response, and log a warning that names none of them."""
-    handles, numbers = result.chat_handles, chat.phone_numbers
-    if len(handles) == len(numbers):
-        for handle, number in zip(handles, numbers, strict=True):
-            if handle.phone_number != number:
-                break
-        else:  # the common case: the same people, with the same spelling and order
-            return
-    shown = [handle.phone_number for handle in handles]
+    shown = tuple(map(_phone_number, result.chat_handles))
+    if shown == chat.phone_numbers:  # the common case: the same people, with the same spelling and order
+        return
     result.missing_recipients = missing_recipients(chat.phone_numbers, chat.send_from, shown)
     _warn(request, len(result.missing_recipients), len(chat.phone_numbers), "recipients")
 

@@ -89,17 +89,17 @@ def encode_plain(request: Request) -> Body | None:
     Raises:
         InvalidArgumentError: If the key is missing, or a value cannot be encoded as JSON.
     """
-    message = request.message
-    if isinstance(message, NewChat) and not message.attachments:
-        return new_chat_json(message, key_of(request))
-    if message is not None:
+    body = request.body
+    if isinstance(body, NewChat) and not body.attachments:
+        return new_chat_json(body, key_of(request))
+    if isinstance(body, NewMessage):
         return None
-    if request.body is None:
-        return NO_BODY
-    body = encode_json(request.json)
     if body is None:
+        return NO_BODY
+    encoded = encode_json(body)
+    if encoded is None:
         raise InvalidArgumentError([Problem("json", "contains something that cannot be encoded as JSON")])
-    return body
+    return encoded
 
 
 def encode_json(value: Mapping[str, Any]) -> Json | None:

@@ -8,7 +8,7 @@ import attrs
 
 from linq_async.errors import DecodeError
 from linq_async.wire.request import RawResponse
-from linq_async.wire.response import decode, json_or_none, request_id
+from linq_async.wire.response import decode, json_or_none
 
 T = TypeVar("T")
 
@@ -21,11 +21,6 @@ class CallResult:
     operation: str
     idempotency_key: str | None
     attempts: int
-
-    @property
-    def request_id(self) -> str | None:
-        """The server's id of the request, if it returned one."""
-        return request_id(self.raw.headers)
 
     def any_json(self) -> Any:
         """Return the JSON value of the body, or None if it is empty or not JSON.
