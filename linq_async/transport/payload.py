@@ -39,6 +39,8 @@ class AttemptPayload(payload.Payload):
     """Whether the whole body was handed to the transport."""
     failure: UploadError | None = None
     """Why an attachment could not be read, if that is what ended the attempt."""
+    skipped_headers: tuple[istr, ...] | None = None
+    """The headers that aiohttp must not add: an empty body has no media type."""
     _file: File | None = None
     _attachments: AttachmentWriter | None = None
 
@@ -47,8 +49,8 @@ class AttemptPayload(payload.Payload):
         self._body = body
         self._timeout = timeout
         self._size = body.size
-        self.skipped_headers: tuple[istr, ...] | None = (hdrs.CONTENT_TYPE,) if body is NO_BODY else None
-        """The headers that aiohttp must not add: an empty body has no media type."""
+        if body is NO_BODY:
+            self.skipped_headers = (hdrs.CONTENT_TYPE,)
 
     @property
     def took_idle(self) -> bool:
@@ -72,8 +74,8 @@ class AttemptPayload(payload.Payload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write the body, which has the declared length."""
         stream: Any = writer
-        transport = stream.transport
-        if stream.protocol.should_close or (self.pooled and is_stale(stream.protocol, transport)):
+        transport, protocol = stream.transport, stream.protocol
+        if protocol.should_close or (self.pooled and is_stale(protocol, transport)):
             self.stale = self.pooled
             if transport is not None:
                 transport.abort()
