@@ -85,10 +85,7 @@ class Pipeline:
             pool = self.transport.pool()
             call = Call(request, pool)
             call.body = encode_plain(request) or await self._encode_multipart(request, pool)
-            if self.throttle.must_wait(pool, request.group):
-                await self.throttle.acquire(pool, request.group, request.operation)
-            else:
-                await pool.slots.acquire()
+            await self.throttle.acquire(pool, request.group, request.operation)
         except LinqError as error:
             error.operation, error.idempotency_key = request.operation, request.idempotency_key
             raise

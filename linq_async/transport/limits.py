@@ -99,10 +99,6 @@ class Throttle:
         self._settings = settings
         self._timing = settings.timing
 
-    def must_wait(self, pool: Pool, group: LimitGroup) -> bool:
-        """Return whether a call may have to wait. If not, it may take a slot of the pool by itself."""
-        return bool(group.interval or self._limits.paused_until) or pool.slots.locked()
-
     async def acquire(self, pool: Pool, group: LimitGroup, operation: str) -> None:
         """Wait for the end of the group's pause, for a turn at its pace, and for a connection slot.
 
@@ -110,6 +106,12 @@ class Throttle:
             RateLimitError: If the pause outlasts what the retry policy allows.
             ClientStateError: If the client is closed meanwhile.
         """
+        if not (group.interval or self._limits.paused_until):
+            await pool.slots.acquire()
+            if not (pool.closed or self._limits.paused_until):  # the common case
+                return
+            pool.slots.release()
+            pool.check_open()
         logged = False
         with self._turn(group) as turn:
             while True:
