@@ -101,9 +101,9 @@ class NewMessage:
 
     def _other_problems(self) -> list[Problem]:
         found: list[Problem] = []
-        if self.attachment_urls != ():
+        if self.attachment_urls:
             found += list_problems("attachment_urls", self.attachment_urls, url_problem)
-        if self.attachments != ():
+        if self.attachments:
             found += list_problems("attachments", self.attachments, _attachment_problem)
         if self.idempotency_key is not None:
             found += key_problems(self.idempotency_key)

@@ -127,12 +127,10 @@ def _time(value: Any, _: Any) -> datetime:
 
 
 def _time_or_none(value: Any, _: Any) -> datetime | None:
-    if value is None:
-        return None
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        return _time(value, _)
+        return None if value is None else _time(value, _)
     return moment if moment.tzinfo is not None else _time(value, _)
 
 
