@@ -208,7 +208,10 @@ class Dispatcher(Generic[State]):
             await self._runner.lanes.idle()
 
 
-_NOT_RUNNING = "the dispatcher is not running: use `async with dispatcher.running(linq, state)`, or an integration"
+_NOT_RUNNING = (
+    "the dispatcher is not running: use `async with dispatcher.running(linq, state)`. With an integration, the "
+    "lifespan of the application has not run: a test client needs a `with` block, and a mounted application has none"
+)
 
 
 def _is_duration(value: object) -> bool:

@@ -55,10 +55,13 @@ class Receiver:
 
     Raises:
         ConfigurationError: If a secret is given, but is empty.
+        TypeError: If ``accept`` cannot be called.
     """
 
     @from_bare_frame
     def __init__(self, accept: Accept, secret: Secret | None = None) -> None:
+        if not callable(accept):
+            raise TypeError(f"accept must be a coroutine function that takes an event, not {type(accept).__name__}")
         self._accept = accept
         self._secrets = None if secret is None else webhook_secrets(secret)
 

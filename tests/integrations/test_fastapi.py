@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from linq_async.integrations.fastapi import (
     webhook_router,
 )
 from linq_async.sandbox import Sandbox
+from linq_async.webhooks import Dispatcher
 
 from .deliveries import PATH, SECRET, CountingBot, deliver, event_body, signed, starlette_client, uvicorn_server
 
@@ -172,10 +173,29 @@ def test_the_test_client_runs_the_lifespan_in_a_with_block() -> None:
     assert bot.noted == ["running with None", "evt-1", "drained, client open"] * 2
 
 
-def test_without_a_lifespan_the_error_says_what_to_do() -> None:
-    """``TestClient(app)`` without ``with`` has no client, and the error says why."""
+def test_without_a_lifespan_the_error_says_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    """``TestClient(app)`` without ``with`` has no client and no running dispatcher: error and log say why."""
+    app = _sending(FastAPI(lifespan=linq_lifespan()))
+    app.include_router(webhook_router(Dispatcher[None]()))
+    http = starlette_client(app)
     with pytest.raises(ConfigurationError, match=r"TestClient runs it only in a `with` block"):
-        starlette_client(_sending(FastAPI(lifespan=linq_lifespan()))).post("/send")
+        http.post("/send")
+    assert http.post(PATH, content=event_body(), headers=signed(event_body())).status_code == 503
+    assert "a test client needs a `with` block" in caplog.text
+
+
+def test_a_websocket_gets_the_client() -> None:
+    """``linq: Linq`` is the same client in the handler of a WebSocket."""
+    app = FastAPI(lifespan=linq_lifespan())
+
+    @app.websocket("/socket")
+    async def socket(websocket: WebSocket, linq: Linq) -> None:
+        await websocket.accept()
+        await websocket.send_text(str(linq is app.state.linq))
+        await websocket.close()
+
+    with starlette_client(app) as http, http.websocket_connect("/socket") as connected:
+        assert connected.receive_text() == "True"
 
 
 @pytest.mark.asyncio

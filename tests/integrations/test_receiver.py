@@ -174,6 +174,14 @@ def test_an_empty_secret_is_refused_at_once(secret: Any) -> None:
     assert caught.traceback[-1].locals.get("secret") is None
 
 
+@pytest.mark.parametrize("accept", [None, "bot", SECRET])
+def test_what_cannot_be_called_is_refused_at_once(accept: Any) -> None:
+    """Whatever is neither a bot nor a function is refused by the constructor, and not shown."""
+    with pytest.raises(TypeError, match="accept must be a coroutine function that takes an event, not ") as caught:
+        Receiver(accept, SECRET)
+    assert SECRET not in str(caught.value)
+
+
 async def _chunks(*chunks: bytes, then: Exception | None = None) -> AsyncGenerator[bytes]:
     for chunk in chunks:
         yield chunk

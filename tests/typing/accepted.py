@@ -12,6 +12,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, assert_never, assert_type
 
+from aiohttp import web
+from fastapi import FastAPI
+
 from linq_async import (
     UNSET,
     APIError,
@@ -62,8 +65,13 @@ from linq_async import (
     new_idempotency_key,
     to_dict,
 )
+from linq_async.integrations.aiohttp import LINQ, add_webhooks, linq_ctx
+from linq_async.integrations.asgi import WebhookApp
+from linq_async.integrations.fastapi import add_problem_handlers, linq_lifespan, webhook_router
+from linq_async.integrations.problems import problem_of
 from linq_async.webhooks import (
     Accepted,
+    Answer,
     CallCompleted,
     ChatCreated,
     ContactCreated,
@@ -85,6 +93,7 @@ from linq_async.webhooks import (
     ReactionData,
     ReactionReceived,
     ReactionSent,
+    Receiver,
     Skip,
     SqliteInbox,
     TypingIndicatorReceived,
@@ -438,3 +447,20 @@ async def bots(linq: LinqClient, event: WebhookEvent, path: Path) -> None:
         assert_type(await bot.accept(event), Accepted)
         assert_type(await bot.handle(event), None)
         assert_type(await bot.idle(), None)
+
+
+async def integrations(bot: Dispatcher[None], stateful: Dispatcher[str], body: bytes, error: LinqError) -> None:
+    """Adapters take a dispatcher without a state, or the ``accept`` of any other."""
+    WebhookApp(bot, secret="secret")
+    WebhookApp(stateful.accept, secret=["new", b"old"])
+    app = FastAPI(lifespan=linq_lifespan())
+    app.include_router(webhook_router(bot))
+    add_problem_handlers(app)
+    main = web.Application()
+    main.cleanup_ctx.append(linq_ctx())
+    add_webhooks(main, bot)
+    assert_type(main[LINQ], LinqClient)
+    answer = await Receiver(stateful.accept, "secret").receive("POST", [(b"X-Webhook-Signature", b"")], body)
+    assert_type(answer, Answer)
+    assert_type((answer.status, answer.headers, answer.body), tuple[int, dict[str, str], bytes])
+    assert_type(problem_of(error), tuple[int, dict[str, Any]])

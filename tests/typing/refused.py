@@ -15,6 +15,8 @@ from linq_async import (
     Timeouts,
     Upload,
 )
+from linq_async.integrations.asgi import WebhookApp
+from linq_async.integrations.fastapi import webhook_router
 from linq_async.webhooks import (
     ChatCreated,
     Dispatcher,
@@ -150,3 +152,15 @@ async def handlers(bot: Dispatcher[None], linq: LinqClient, other: Dispatcher[st
     Dispatcher[None](inbox="bot.db")  # refused: arg-type, reportArgumentType
     async with bot.running(linq, "state"):  # refused: arg-type, reportArgumentType
         pass
+
+
+async def take_one(event: MessageReceived) -> None:
+    """Take events of one class only."""
+
+
+def integrations(stateful: Dispatcher[str]) -> None:
+    """Pass a dispatcher whose handlers would not get their state, and a function that cannot take every event."""
+    WebhookApp(stateful)  # refused: arg-type, reportArgumentType
+    webhook_router(stateful)  # refused: arg-type, reportArgumentType
+    WebhookApp(take_one)  # refused: arg-type, reportArgumentType
+    WebhookApp(print)  # refused: arg-type, reportArgumentType
