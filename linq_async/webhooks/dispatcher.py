@@ -200,7 +200,10 @@ class Dispatcher(Generic[State]):
         """
         if self._runner is None:
             raise RuntimeError(_NOT_RUNNING)
-        await self._runner.handle(event, Burst(Job(event, event_key(event))))
+        failure = await self._runner.handle(event, Burst(Job(event, event_key(event))))
+        if failure is not None:
+            await failure.report()
+            raise failure.error
 
     async def idle(self) -> None:
         """Wait until no event waits or runs: for tests. A handler must not wait for this."""

@@ -93,7 +93,7 @@ class Lanes:
     """Runs jobs: a task for each chat that has any, up to a limit, and nothing for those that wait.
 
     Args:
-        run: Runs a job to its end. Whatever it raises, the lane goes on.
+        run: Runs a job to its end, and logs what goes wrong. Whatever it raises, the lane goes on.
         max_running: The limit of tasks.
     """
 
@@ -174,7 +174,7 @@ class Lanes:
         self._start()
         self.release(len(burst.jobs))
         if not task.cancelled():
-            task.result()  # the loop logs what it raises
+            task.exception()  # so that asyncio does not report it: it is in the log
 
     def stop(self) -> tuple[list[Job], set[asyncio.Task[None]]]:
         """Start no more jobs, and cancel those whose handlers run. Return the jobs that wait, and the tasks."""

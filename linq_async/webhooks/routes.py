@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from linq_async.webhooks.context import Context, State
-from linq_async.webhooks.events import Event, WebhookEvent
+from linq_async.webhooks.events import Event, WebhookEvent, event_key
+
+logger: logging.Logger = logging.getLogger("linq_async.webhooks")
 
 A = TypeVar("A", bound=Event)
 
@@ -41,8 +44,18 @@ class Failure(Generic[State]):
     """What a handler or a predicate raised."""
 
     error: Exception
+    context: Context[State]
     on_error: ErrorHandler[State] | None
     """The error handler of the dispatcher with which the handler was registered, or of the one that includes it."""
+
+    async def report(self) -> None:
+        """Call the error handler, if there is one. What it raises is logged."""
+        if self.on_error is None:
+            return
+        try:
+            await self.on_error(self.context.event, self.context, self.error)
+        except Exception:
+            logger.exception("%s: on_error failed", event_key(self.context.event))
 
 
 class Routes(Generic[State]):
@@ -91,17 +104,17 @@ class Routes(Generic[State]):
         except Exception:  # noqa: BLE001  # it is raised again when the event is handled
             return True
 
-    async def run(self, event: WebhookEvent, context: Context[State]) -> Failure[State] | None:
+    async def run(self, context: Context[State]) -> Failure[State] | None:
         """Call the first handler that matches and does not skip the event."""
         for route, on_error in self.each():
             try:
-                if route.matches(event):
-                    await route.handler(event, context)
+                if route.matches(context.event):
+                    await route.handler(context.event, context)
                     return None
             except Skip:
                 continue
             except Exception as error:  # noqa: BLE001  # handlers may raise anything
-                return Failure(error, on_error)
+                return Failure(error, context, on_error)
         return None
 
     def each(

@@ -118,6 +118,8 @@ class Runner(Generic[State]):
     async def _take_unless_cancelled(self, job: Job) -> Accepted:
         """Take a job, even if the delivery is cancelled meanwhile: its key would be claimed for nothing."""
         self.lanes.reserve()
+        if type(self._inbox) is MemoryInbox:  # it never waits, so nothing can be cancelled
+            return await self._take(job)
         task = asyncio.create_task(self._take(job))
         self._takes.add(task)
         task.add_done_callback(self._takes.discard)
@@ -144,30 +146,31 @@ class Runner(Generic[State]):
         self.lanes.add(job)
         return Accepted.NEW
 
-    async def handle(self, event: WebhookEvent, burst: Burst) -> None:
-        """Run the handler of an event, up to as many times as there are attempts. Raises what the last one raised."""
-        for attempt in range(1, self._settings.attempts + 1):
+    async def handle(self, event: WebhookEvent, burst: Burst) -> Failure[State] | None:
+        """Run the handler of an event until it succeeds or no attempt is left. Return the failure of the last one."""
+        attempt = 1
+        while True:
             context = Context(
                 event, self._linq, state=self._state, name=self._settings.name, attempt=attempt, lane=burst
             )
-            failure = await self._routes.run(event, context)
-            if failure is None:
-                return
-            if attempt == self._settings.attempts:
-                await _call_on_error(failure, event, context)
-                raise failure.error
+            failure = await self._routes.run(context)
+            if failure is None or attempt == self._settings.attempts:
+                return failure
             burst.give_back()
             wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
             error = type(failure.error).__name__
             logger.warning("%s: attempt %d failed with %s, again in %g s", event_key(event), attempt, error, wait)
             await self._settings.timing.sleep(wait)
+            attempt += 1
 
     async def _run(self, burst: Burst) -> None:
         error: BaseException | None = None
         try:
-            await self.handle(burst.job.event, burst)
-        except Exception as raised:  # noqa: BLE001  # handlers may raise anything
-            error = raised
+            failure = await self.handle(burst.job.event, burst)
+            if failure is not None:
+                error = failure.error
+                logger.error(_FAILED, burst.job.key, exc_info=error)
+                await failure.report()
         except asyncio.CancelledError as raised:
             task = asyncio.current_task()
             assert task is not None
@@ -175,11 +178,11 @@ class Runner(Generic[State]):
                 self._leave(burst.jobs)
                 raise
             error = raised
-        except BaseException:
+            logger.error(_FAILED, burst.job.key, exc_info=error)
+        except BaseException as raised:
+            logger.error(_FAILED, burst.job.key, exc_info=raised)
             self._leave(burst.jobs)
             raise
-        if error is not None:
-            logger.error("%s: the handler failed", burst.job.key, exc_info=error)
         burst.end()
         await self._settle(burst.jobs, error)
 
@@ -262,15 +265,7 @@ class Runner(Generic[State]):
 
 
 _SHUTTING_DOWN = "the dispatcher is shutting down"
-
-
-async def _call_on_error(failure: Failure[State], event: WebhookEvent, context: Context[State]) -> None:
-    if failure.on_error is None:
-        return
-    try:
-        await failure.on_error(event, context, failure.error)
-    except Exception:
-        logger.exception("%s: on_error failed", event_key(event))
+_FAILED = "%s: the handler failed"
 
 
 async def done_within(timing: Timing, seconds: float, future: asyncio.Future[Any]) -> bool:
