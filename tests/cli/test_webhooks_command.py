@@ -130,6 +130,13 @@ def test_no_secret(run: Run, arguments: tuple[str, ...]) -> None:
     assert "secret" in result.stderr
 
 
+def test_a_usage_error_in_json(run: Run) -> None:
+    """With --json, a usage error is also reported in JSON."""
+    result = run("webhooks", "listen", "--json")
+    error = json.loads(result.stdout)["error"]
+    assert (result.exit_code, error["type"], "--secret" in error["message"]) == (2, "UsageError", True)
+
+
 def test_verified(run: Run, tmp_path: Path) -> None:
     """A request that is verified exits with 0."""
     path = tmp_path / "body"
