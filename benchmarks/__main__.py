@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks import burst, create, decode, hostile, imports, soak, upload
+from benchmarks import bulk, burst, create, decode, hostile, imports, soak, upload
 from benchmarks.chart import svg
 from benchmarks.machine import description, load_average, packages, platform
 from benchmarks.report import budgets, page, plain
 from benchmarks.results import Result
 
 HERE = Path(__file__).parent
-EPILOG = "A full run takes about 12 minutes. Rivals are measured if they are installed: pip install -e '.[dev,bench]'."
+EPILOG = "A full run takes about 17 minutes. Rivals are measured if they are installed: pip install -e '.[dev,bench]'."
 
 
 class Measure(Protocol):
@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Measure] = {
     "create": create.measure,
     "upload": upload.measure,
     "burst": burst.measure,
+    "bulk": bulk.measure,
     "decode": decode.measure,
     "import": imports.measure,
     "hostile": hostile.measure,

@@ -137,6 +137,16 @@ class Journal:
         """
         return await self._on_db(_retry)
 
+    # Not async, as load.
+    @returns_coroutine
+    def suppress(self, numbers: Iterable[str]) -> Coroutine[Any, Any, int]:
+        """Skip the rows of numbers that must not be texted any more. Return how many there are.
+
+        A row in doubt becomes unknown, and is not sent again. ``load`` does this with its ``suppressed``.
+        """
+        listed = orjson.dumps(sorted(numbers)).decode()
+        return self._on_db(lambda db: db.execute(sql.SUPPRESS, (listed,)).rowcount)
+
     async def settle(self, repeat_within: float) -> int:
         """Make rows in doubt unknown that began too long ago. Return how many there are."""
         now = self.clock()
@@ -208,7 +218,7 @@ class Journal:
         settings = orjson.dumps(campaign.settings()).decode()
         values = (campaign.name, settings, source, self.clock())
         db.execute("INSERT INTO run VALUES (1, ?, ?, ?, ?, NULL, NULL)", values)
-        problems = _insert(db, messages(campaign, recipients.rows(campaign.required)))
+        problems = _insert(db, messages(campaign, recipients.rows(campaign.required)), self._check_open)
         if problems.count:
             db.executescript(sql.CLEAR)
             problems.check("the file has problems, so nothing was stored or sent")
@@ -219,10 +229,13 @@ class Journal:
         return await self._on_db(lambda db: db.execute(statement, values).fetchall())
 
     async def _on_db(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = self._db
-        if db is None:
-            raise JournalError("the journal is not open: use `async with Journal(path)`")
+        db = self._check_open()
         return await self._run(lambda: work(db))
+
+    def _check_open(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise JournalError("the journal is not open: use `async with Journal(path)`")
+        return self._db
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Run something in the journal's thread. Errors of SQLite become JournalErrors without a cause."""
@@ -303,10 +316,13 @@ def _compare(found: RunInfo, campaign: Campaign, source: str) -> None:
         )
 
 
-def _insert(db: sqlite3.Connection, found: Iterator[Message | RowProblem]) -> Problems:
+def _insert(
+    db: sqlite3.Connection, found: Iterator[Message | RowProblem], check_open: Callable[[], object]
+) -> Problems:
     """Insert all rows up to the first problem. Return all problems."""
     problems = Problems()
     while batch := list(islice(found, BATCH)):
+        check_open()
         rows: list[tuple[int | str, ...]] = []
         for one in batch:
             if isinstance(one, RowProblem):

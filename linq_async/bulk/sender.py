@@ -134,3 +134,5 @@ class BulkSender:
             task.cancel()
             await asyncio.wait([task])
             self._is_running = False
+            if not task.cancelled():
+                task.exception()  # the caller has left: otherwise asyncio would log that it was never retrieved

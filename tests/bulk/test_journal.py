@@ -137,6 +137,31 @@ async def test_suppressed_numbers_are_skipped(path: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
+async def test_numbers_may_opt_out_later(path: Path) -> None:
+    """Pending rows of numbers that opt out are skipped, and sent ones stay sent."""
+    async with _loaded(path) as journal:
+        await _end(journal, 1, State.SENT)
+        assert await journal.suppress([number(0), number(1), number(7)]) == 1
+        assert await journal.counts() == Counts(pending=1, sent=1, skipped=1)
+
+
+@pytest.mark.asyncio
+async def test_a_load_ends_when_the_journal_is_closed(path: Path, tmp_path: Path) -> None:
+    """A load that is cancelled does not delay the end of the program, and stores nothing."""
+    people = write_people(tmp_path / "people.csv", 9_000)
+    journal = Journal(path)
+    await journal.open()
+    load = asyncio.ensure_future(journal.load(campaign(), RecipientFile(people)))
+    await asyncio.sleep(0)
+    load.cancel()
+    await journal.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await load
+    assert select(path, "SELECT loaded FROM run") in ([], [(None,)])
+    assert select(path, "SELECT count(*) FROM row")[0][0] < 9_000
+
+
+@pytest.mark.asyncio
 async def test_a_suppressed_row_in_doubt_is_unknown(path: Path, tmp_path: Path) -> None:
     """A row that may have been sent stays unknown when its number opts out, and is not sent again."""
     async with _loaded(path) as journal:

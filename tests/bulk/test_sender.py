@@ -66,6 +66,7 @@ async def test_a_clean_run(bulk: Bulk, tmp_path: Path) -> None:
         rows = [row async for row in journal.rows()]
         info = await journal.info()
         assert sender.counts == await journal.counts() == Counts(sent=40, skipped=1)
+        assert (sender.counts.total, sender.counts.left) == (41, 0)
     assert sender.stopped is None
     assert info is not None
     assert info.finished == bulk.wall()
@@ -315,6 +316,33 @@ async def test_a_caller_that_leaves_early(bulk: Bulk, tmp_path: Path) -> None:
     await bulk.run(people)
     assert states(bulk.path) == {2: 200}
     assert bulk.texted == {number(n): 1 for n in range(200)}
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_run_gives_back_what_has_not_left(tmp_path: Path) -> None:
+    """After a cancellation, the rows under way are in doubt, and those that wait for a worker are pending again."""
+    people, answer = write_people(tmp_path / "people.csv", 40), asyncio.Event()
+
+    async def silence(_: Seen) -> Reply:
+        await answer.wait()
+        return refused(422)
+
+    async with (
+        Loopback(default=silence) as server,
+        LinqClient("token", base_url=server.url) as linq,
+        Journal(tmp_path / "run.db") as journal,
+    ):
+        await journal.load(campaign(), RecipientFile(people))
+        sender = BulkSender(linq, journal, concurrency=3, pacing=Pacing(per_line=None))
+        run = asyncio.ensure_future(_collected(sender))
+        await until(lambda: len(server.keys) == 3 and sender.counts.begun == 6)
+        run.cancel()
+        await asyncio.wait([run])
+        assert run.cancelled()
+        answer.set()
+    keys = select(tmp_path / "run.db", "SELECT key FROM row WHERE state = 1 AND begun IS NOT NULL")
+    assert {key for (key,) in keys} == set(server.keys)
+    assert states(tmp_path / "run.db") == {0: 37, 1: 3}
 
 
 @pytest.mark.asyncio
