@@ -36,8 +36,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import attrs
 
 ConnectReason = Literal["refused", "dns", "timeout", "tls", "certificate", "proxy", "proxy_denied", "lost"]
 """The cause of a ConnectError."""
@@ -65,7 +66,7 @@ class Outcome(enum.StrEnum):
 _CERTAINTY = {Outcome.NOT_SENT: 0, Outcome.UNKNOWN: 1, Outcome.SENT: 2}
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class ErrorDetail:
     """One error of a response, from either of the two formats that the API documents.
 
@@ -93,7 +94,7 @@ class ErrorDetail:
 _CODE = re.compile(r"(?=.{1,64}$)(?:[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+)")
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Problem:
     """One problem with an argument."""
 

@@ -24,8 +24,8 @@ from linq_async.transport.attachments import measured
 from linq_async.transport.exchange import Exchange
 from linq_async.transport.limits import HeldBackError, Limits, Throttle, jitter
 from linq_async.transport.session import Pool, Transport
+from linq_async.wire import comparison, converter
 from linq_async.wire.body import NO_BODY, Body, Multipart, encode_multipart, encode_plain, key_of
-from linq_async.wire.converter import prepare
 from linq_async.wire.request import RawResponse, Request
 from linq_async.wire.response import refusal
 from linq_async.wire.result import CallResult
@@ -233,7 +233,8 @@ class Pipeline:
 def _preload() -> None:
     """Do what takes long when the first client is made: not when the package is imported, and not during a send."""
     preload()
-    prepare()
+    converter.prepare()
+    comparison.prepare()
 
 
 def _annotate_error(call: Call, error: LinqError) -> None:

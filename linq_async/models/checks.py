@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,11 +17,13 @@ MAX_ID = 2**63 - 1
 _FIELD_NAME = re.compile(r"[A-Za-z_.\[\]]{1,40}")
 
 
-@dataclass(frozen=True, slots=True)
 class NotAList:
     """Replaces an argument that is not a list or could not be read. Holds the reason, not the value."""
 
-    message: str
+    __slots__ = ("message",)
+
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
 def as_tuple(values: Iterable[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ Only such a replacement makes a text OTHER. A difference that a rewriting may ex
 from __future__ import annotations
 
 import enum
-import html
+import importlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -24,6 +24,11 @@ COMPARED = 8_000
 """The number of characters of a text that are compared."""
 LONG_START = 60
 """If two texts share this many characters, one may be the other, truncated, with any words after it."""
+
+
+def prepare() -> None:
+    """Import html, which takes long, before the first send and not with the package."""
+    importlib.import_module("html")
 
 
 class Likeness(enum.IntEnum):
@@ -90,7 +95,9 @@ _INVISIBLE = re.compile(r"[^\S\n\t ]|[\ufe00-\ufe0f\u034f\u115f\u1160\u3164\u180
 
 def _normalized(text: str) -> str:
     """Undo the rewriting of characters, as far as possible."""
-    text = html.unescape(html.unescape(_visible(text)))
+    from html import unescape
+
+    text = unescape(unescape(_visible(text)))
     text = unicodedata.normalize("NFKC", text.replace("\u00b4", "'").replace("`", "'"))
     return _INVISIBLE.sub(" ", _visible(text).translate(_QUOTES)).casefold()
 
