@@ -78,16 +78,28 @@ class CountingBot:
         return repr(self.linq).rpartition(" ")[2].rstrip(">")
 
 
+class _Server(uvicorn.Server):
+    """Stops at once, and not at its next tick."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait until the test ends."""
+        await self.stop.wait()
+
+
 @asynccontextmanager
 async def uvicorn_server(app: Any) -> AsyncGenerator[str]:
     """Serve an ASGI application with uvicorn, and return its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None, ws="none"))
+        server = _Server(uvicorn.Config(app, lifespan="on", log_config=None, ws="none"))
         serving = asyncio.create_task(server.serve([listening]))
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.stop.set()
             await serving
 
 
