@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -142,6 +143,33 @@ async def test_many_chats_at_once(sandbox: Sandbox, receiver: RecordingReceiver)
     for one in receiver.received:
         by_person.setdefault(one.event["data"]["from_phone"], []).append(one.text)
     assert by_person == {person: ["0", "1", "2"] for person in people}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(3))
+async def test_any_failures_keep_the_order(sandbox: Sandbox, receiver: RecordingReceiver, seed: int) -> None:
+    """Whatever fails or comes twice, each event of each chat is delivered at least once, and first in its order."""
+    draw = random.Random(seed)
+    receiver.statuses[:] = draw.choices([200, 200, 503], k=200)
+    faults = [sandbox.deliveries.twice, sandbox.deliveries.twice_with_new_id, sandbox.deliveries.lose_answer]
+    for _ in range(20):
+        draw.choice(faults)()
+    people = [f"+1202556{n:04d}" for n in range(5)]
+    for number in range(10):
+        for person in people:
+            await sandbox.receive(from_=person, text=f"{number}")
+    delivering = asyncio.ensure_future(sandbox.delivered())
+    while not delivering.done():
+        sandbox.advance(30)
+        await asyncio.wait([delivering], timeout=0.005)
+    by_person: dict[str, list[int]] = {person: [] for person in people}
+    for delivery in sandbox.deliveries:
+        data = delivery.event["data"]
+        if delivery.delivered or delivery.attempt == 4:  # delivered, or given up
+            by_person[data["from_phone"]].append(int(data["text"]))
+    assert {person: list(dict.fromkeys(numbers)) for person, numbers in by_person.items()} == {
+        person: list(range(10)) for person in people
+    }
 
 
 @pytest.mark.asyncio
@@ -327,7 +355,7 @@ async def test_close_in_the_middle() -> None:
             await sandbox.receive(from_=MIRA, text="Two")
         assert [outline(one) for one in sandbox.deliveries] == [(1, 503)]
         sandbox.deliveries.release()
-        assert asyncio.all_tasks() - {asyncio.current_task()} == set()
+        assert (sandbox._outbox._tasks, sandbox._outbox._lanes) == (set(), {})
 
 
 @pytest.mark.asyncio
