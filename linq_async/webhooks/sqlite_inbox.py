@@ -55,7 +55,7 @@ class SqliteInbox:
     A dispatcher opens the file when it starts, and closes it when it ends. Meanwhile no other process can open it.
     Only the user of the process may read it (mode 0600), because it contains texts and phone numbers. The body of an
     event is deleted once it is handled, and its key after the time to keep it. An event whose handler failed keeps
-    its body for that time, in case you want to look at it.
+    its body for that time: docs/inbox.md describes how to run it again.
 
     Args:
         path: The path of the file. It is created if it does not exist.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -412,3 +415,31 @@ async def test_idle_waits_for_everything() -> None:
         task = asyncio.create_task(clock.wait_for_sleepers(1))
         task.add_done_callback(lambda _: clock.advance(20.0))
     await idle
+
+
+async def test_failed_events_can_be_run_again(path: Path) -> None:
+    """The statements of docs/inbox.md list the events that have failed, and let them run at the next start."""
+    document = (Path(__file__).parents[2] / "docs" / "inbox.md").read_text(encoding="utf-8")
+    select, update = re.findall(r"```sql\n(.+?)\n```", document, flags=re.DOTALL)
+    bot = Dispatcher[None](inbox=SqliteInbox(path))
+    broken = True
+
+    @bot.on(Event)
+    async def handle(event: Event, context: Context[None]) -> None:
+        if broken:
+            raise KeyError
+
+    async with running(bot):
+        await bot.accept(event_of("a"))
+    broken = False
+    with closing(sqlite3.connect(path)) as connection:
+        (row,) = connection.execute(select).fetchall()
+        assert row[:2] == ("KeyError", 1)
+        with connection:
+            connection.execute(update)
+    async with running(bot):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT key, state, body FROM events").fetchall() == [
+            (event_key(event_of("a")), "done", b"")
+        ]
