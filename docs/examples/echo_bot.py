@@ -1,0 +1,16 @@
+"""A bot that answers each message with its text. Run it with ``uvicorn echo_bot:app``."""
+
+from linq_async.integrations.asgi import WebhookApp
+from linq_async.webhooks import Context, Dispatcher, MessageReceived, SqliteInbox
+
+bot = Dispatcher[None](inbox=SqliteInbox("echo.db"), attempts=5)
+
+
+@bot.on(MessageReceived)
+async def echo(message: MessageReceived, context: Context[None]) -> None:
+    """Answer a message."""
+    async with context.typing():
+        await context.reply(f"You said: {message.data.text or 'nothing'}")
+
+
+app = WebhookApp(bot)
