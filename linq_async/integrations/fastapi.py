@@ -54,7 +54,7 @@ def linq_lifespan(make_client: Callable[[], LinqClient] = LinqClient) -> Lifespa
     return lifespan
 
 
-def linq_client(connection: HTTPConnection) -> LinqClient:
+async def linq_client(connection: HTTPConnection) -> LinqClient:  # async: FastAPI calls others in a thread
     """Return the client of the application: what ``linq: Linq`` depends on, for ``app.dependency_overrides``.
 
     Raises:
