@@ -131,7 +131,7 @@ def _note_held_back(result: CreatedChat | SentMessage, request: Request, message
     if isinstance(result, SentMessage) and not result.replayed:
         return
     from_before = result.replayed and request.failed is Outcome.NOT_SENT  # not by an attempt of this call
-    if _likeness(result, message) >= (Likeness.UNLIKE if from_before else Likeness.OTHER):
+    if max(_likeness(result, message).values()) >= (Likeness.UNLIKE if from_before else Likeness.OTHER):
         result.replayed = True
         text = "%s: held back: an earlier run has sent another message under key %s"
         logger.warning(text, request.operation, request.idempotency_key)
@@ -146,25 +146,27 @@ def _compare(
         KeyReusedError: If the response shows another message.
     """
     likeness = _likeness(result, message)
+    worst = max(likeness.values())
     replayed = result.replayed is True and older is not False
     may_be_ours = repeats or (older is not True and request.failed is not Outcome.NOT_SENT)
-    outcome = verdict(likeness, replayed=replayed, may_be_ours=may_be_ours)
+    outcome = verdict(worst, replayed=replayed, may_be_ours=may_be_ours)
     if outcome is None:
         return
-    error = KeyReusedError(_REASONS[outcome], result=result, outcome=outcome)
+    differing = " and ".join(name for name, found in likeness.items() if found is worst)
+    error = KeyReusedError(_REASONS[outcome].format(differing), result=result, outcome=outcome)
     error.operation, error.idempotency_key = request.operation, result.idempotency_key
     error.attempts, error.request_id = result.attempts, result.request_id
     raise error
 
 
-def _likeness(result: CreatedChat | SentMessage, message: NewMessage) -> Likeness:
-    """Return how similar the response is to the message. A function, because its frame holds phone numbers."""
+def _likeness(result: CreatedChat | SentMessage, message: NewMessage) -> dict[str, Likeness]:
+    """Return how similar each part of the response is. A function, because its frame holds phone numbers."""
     if isinstance(result, SentMessage):  # the response does not show the chat's participants
-        return text_likeness(message.text, result.text)
+        return {"text": text_likeness(message.text, result.text)}
     chat = cast("NewChat", message)
     shown = [handle.phone_number for handle in result.chat_handles]
     people = recipients_likeness(chat.phone_numbers, chat.send_from, shown)
-    return max(people, text_likeness(chat.text, result.message.text))
+    return {"recipients": people, "text": text_likeness(chat.text, result.message.text)}
 
 
 def _count_missing_attachments(result: CreatedChat | SentMessage, request: Request, message: NewMessage) -> None:
@@ -192,6 +194,6 @@ def _warn(request: Request, missing: int, given: int, what: str) -> None:
 
 _KEY_REUSED = Problem("idempotency_key", "was used with another message before: each message needs its own key")
 _REASONS = {
-    Outcome.NOT_SENT: "the key belongs to an earlier message, which the server kept; this message was not sent",
-    Outcome.UNKNOWN: "the key may belong to an earlier message: the message in the response differs from this one",
+    Outcome.NOT_SENT: "the key belongs to an earlier message, which differs in its {}; this message was not sent",
+    Outcome.UNKNOWN: "the key may belong to an earlier message: the message in the response differs in its {}",
 }

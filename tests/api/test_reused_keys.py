@@ -124,6 +124,19 @@ async def test_a_key_of_our_own_that_comes_back_is_compared_with_nothing(bakery:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("text", "to", "differing"),
+    [("Two", MIRA, "text"), ("One", THEO, "recipients"), ("Two", THEO, "recipients and text")],
+)
+async def test_the_error_names_what_differs(bakery: Bakery, text: str, to: str, differing: str) -> None:
+    """The message of the error says whether the text or the recipients differ, and shows neither."""
+    await bakery.earlier("One")
+    error = await reused(bakery.send(text, to=(to,)))
+    assert f"differs in its {differing};" in error.message
+    assert not any(shown in error.message for shown in ("One", "Two", MIRA, THEO))
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("rewriting", REWRITINGS)
 async def test_a_rewritten_text_is_sent(bakery: Bakery, rewriting: str) -> None:
     """A text with only cosmetic differences is a result under a caller's key, too."""
