@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import platform
 import time
 from email.utils import parsedate_to_datetime
@@ -68,6 +69,9 @@ def check_token(token_file: Path | None) -> tuple[str | None, Check]:
     except ConfigurationError as error:
         hint = "use the token exactly as Linq issued it, without quotes or spaces"
         return None, Check("token", Level.FAILED, reworded(error.message), hint)
+    if len(token) > 1 and token[0] == token[-1] and token[0] in "\"'`":
+        hint = "remove the quotes around the token"
+        return token, Check("token", Level.WARNING, "begins and ends with a quote", hint)
     if is_exposed(token_file):
         hint = "set its mode to 600: chmod 600"
         return token, Check("token", Level.WARNING, "well-formed, but other users can read the token file", hint)
@@ -80,7 +84,9 @@ def check_base_url() -> tuple[str | None, Check]:
     try:
         url = read_base_url(None, allow_http=False)
     except ConfigurationError as error:
-        return None, Check("base URL", Level.FAILED, reworded(error.message), _DEFAULT_URL_HINT)
+        has_scheme = "://" in os.environ.get(BASE_URL_VARIABLE, "")
+        hint = _DEFAULT_URL_HINT if has_scheme else f"{BASE_URL_VARIABLE} must begin with https://"
+        return None, Check("base URL", Level.FAILED, reworded(error.message), hint)
     return url, Check("base URL", Level.OK, url + (", the default" if url == DEFAULT_BASE_URL else ""))
 
 

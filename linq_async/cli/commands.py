@@ -76,4 +76,6 @@ def _show_usage_error(error: typer.BadParameter, *, as_json: bool) -> None:
     """Write a usage error to standard error, and then also in JSON to standard output, which may not take it."""
     error.show()
     if as_json:
-        show_json(Failure.of("UsageError", error.format_message(), ExitCode.USAGE).as_dict())
+        key = None if error.ctx is None else error.ctx.params.get("key")
+        failure = Failure.of("UsageError", error.format_message(), ExitCode.USAGE, idempotency_key=key)
+        show_json(failure.as_dict())

@@ -22,7 +22,7 @@ class ExitCode(enum.IntEnum):
 _MEANINGS = {
     ExitCode.OK: "success",
     ExitCode.FAILED: "failed: nothing was sent, or a check failed",
-    ExitCode.USAGE: "usage error, or no valid token or base URL: nothing was sent",
+    ExitCode.USAGE: "usage error, unreadable file, or no valid token or base URL: nothing was sent",
     ExitCode.UNKNOWN: "may have been sent: retry with the same --key, unless the output says otherwise",
     ExitCode.SENT: "sent, but the response could not be read or shown: do not send it again",
 }

@@ -108,7 +108,8 @@ def failure_from(error: LinqError, key: str | None) -> Failure:
     report = error_to_dict(error, show_details=True) | {"message": _message(error), "idempotency_key": key}
     if isinstance(error, APIError) and not error.attempts:  # not sent, because of an earlier Retry-After
         report["status"] = None
-    refused = isinstance(error, ConfigurationError | InvalidArgumentError)
+    unread = isinstance(error, UploadError) and not error.attempts
+    refused = unread or isinstance(error, ConfigurationError | InvalidArgumentError)
     chat = isinstance(error, KeyReusedError) and report["chat_id"] is not None
     return Failure(
         report=report,

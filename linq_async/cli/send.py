@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,9 @@ HELP = """Send a message to one or more people, through the server at LINQ_BASE_
 The token comes from LINQ_INTEGRATION_TOKEN or --token-file, never from an argument: other users of the machine can read
 arguments. To keep recipients out of the arguments too, use --to-file.
 """
+
+
+_SILENT = logging.NullHandler()
 
 
 def send(
@@ -97,6 +101,8 @@ class Sending:
     def send(self, new_chat: NewChat, token_file: Path | None) -> CreatedChat | Failure:
         """Send the message. Every exception becomes a Failure."""
         try:
+            # What is missing from the response is reported by the command itself.
+            logging.getLogger("linq_async").addHandler(_SILENT)
             self.token = find_token(token_file)
             linq = LinqClient(self.token, on_attempt=self.record_attempt)
             return run(_send(linq, new_chat))

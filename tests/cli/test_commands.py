@@ -41,6 +41,13 @@ def test_usage_error_in_json(run: Run, arguments: tuple[str, ...], words: str) -
     assert words.rpartition(" ")[2] in result.stderr
 
 
+def test_usage_error_in_json_names_the_key(run: Run) -> None:
+    """The key of a send with missing options is in its JSON, as it is in that of any other failure."""
+    result = run("send", "--to", RECIPIENT, "--key", "order-1", "--json")
+    error = json.loads(result.stdout)["error"]
+    assert (result.exit_code, error["type"], error["idempotency_key"]) == (2, "UsageError", "order-1")
+
+
 def test_usage_error_without_json(run: Run) -> None:
     """Without --json, a usage error is written to standard error only, and names all missing options."""
     result = run("send", "--name", "Us")

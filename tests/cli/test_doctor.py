@@ -67,6 +67,15 @@ def test_malformed_token(run: Run, sandbox: Sandbox, token: str) -> None:
     assert token not in result.output
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_token_in_quotes(run: Run, sandbox: Sandbox, quote: str) -> None:
+    """A token in quotes, as from a file that no shell has read, gets a hint to remove them, and is not shown."""
+    env = {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": f"{quote}{TOKEN}{quote}"}
+    code, checks = run_doctor(run, env)
+    assert (code, checks["token"]["level"], checks["access"]["level"]) == (1, "warning", "failed")
+    assert checks["token"]["hint"] == "remove the quotes around the token"
+
+
 def test_missing_token_file(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     """A missing token file fails the check, even if the environment has a token."""
     env = {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": TOKEN}
@@ -104,6 +113,13 @@ def test_invalid_base_url(run: Run, url: str) -> None:
     """A base URL that the client rejects fails the check, and no request is made."""
     code, checks = run_doctor(run, {"LINQ_BASE_URL": url, "LINQ_INTEGRATION_TOKEN": TOKEN})
     assert (code, levels(checks)) == (1, {"token": "ok", "base URL": "failed"})
+
+
+def test_base_url_without_a_scheme(run: Run) -> None:
+    """A base URL without a scheme fails the check with a hint that names the scheme."""
+    code, checks = run_doctor(run, {"LINQ_BASE_URL": "api.linqapp.com", "LINQ_INTEGRATION_TOKEN": TOKEN})
+    assert (code, checks["base URL"]["level"]) == (1, "failed")
+    assert checks["base URL"]["hint"] == "LINQ_BASE_URL must begin with https://"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -73,7 +75,7 @@ def test_reused_key_is_not_reported_as_sent(run: Run, sandbox: Sandbox, sandbox_
     sandbox.messages[0].sent_at -= timedelta(minutes=1)
     later = run(*bye, env=sandbox_env)
     assert (later.exit_code, "--key of its own" in later.stderr) == (1, True)
-    assert later.stderr.startswith("not sent: the key belongs to an earlier message")
+    assert later.stderr.startswith("not sent: the key belongs to an earlier message, which differs in its text;")
     for result in (at_once, later):
         assert f"message {sandbox.messages[0].id} in chat {sandbox.chats[0].id}" in result.stderr
         assert result.stdout == ""
@@ -115,8 +117,13 @@ def test_no_new_key_while_the_outcome_is_unknown(run: Run, sandbox: Sandbox, san
     assert "--key" not in result.stderr
 
 
-def test_warns_of_what_the_response_lacks(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
-    """Recipients and attachments missing from the response are counted on standard error, and the exit code is 0."""
+def test_warns_of_what_the_response_lacks(
+    run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recipients and attachments missing from the response are counted once on standard error, with exit code 0."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process that has not configured logging
+    logged = io.StringIO()
+    monkeypatch.setattr(logging, "lastResort", logging.StreamHandler(logged))
     handles = [{"id": 1, "phone_number": RECIPIENT}]
     shown: dict[str, Any] = {
         "id": 45,
@@ -131,6 +138,7 @@ def test_warns_of_what_the_response_lacks(run: Run, sandbox: Sandbox, sandbox_en
         "warning: the response does not show 1 of the attachments",
         "warning: the response does not show 1 of the recipients",
     ]
+    assert logged.getvalue() == ""
 
 
 def test_result_in_json(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
@@ -275,9 +283,9 @@ def test_invalid_arguments_are_named_as_options(run: Run, sandbox: Sandbox, sand
 
 
 def test_missing_file(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """An attachment that does not exist exits with 1, and nothing is sent."""
+    """An attachment that does not exist exits with 2, as a missing --to-file does, and nothing is sent."""
     result = run(*ARGUMENTS, "--attach", str(tmp_path / "none.pdf"), env=sandbox_env)
-    assert (result.exit_code, len(sandbox.requests)) == (1, 0)
+    assert (result.exit_code, len(sandbox.requests)) == (2, 0)
     assert "--attach none.pdf does not exist" in result.stderr
 
 
