@@ -118,6 +118,7 @@ def greeting(server: Sandbox, host: str, subscription: SandboxSubscription | Non
     lines = [
         f"Linq sandbox on {url}, token {server.token}. Press Ctrl-C to stop.",
         f"Numbers to send from: {', '.join(server.phone_numbers)}",
+        f"Open {url} in a browser to see what is sent, and to answer it.",
         "",
         f"  export {BASE_URL_VARIABLE}={shlex.quote(url)}",
         f"  export {TOKEN_VARIABLE}={shlex.quote(server.token)}",

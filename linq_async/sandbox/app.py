@@ -2,16 +2,18 @@
 
 import asyncio
 from functools import partial
+from time import perf_counter
 
 from aiohttp import web
 
 from .api.call import ApiCall
 from .api.routes import PREFIX, ROUTES, Route, no_route
 from .context import AppContext
+from .control.serve import add_control_routes
 from .faults import NO_FAULT
 from .limits import StorageFullError
-from .log import LoggedRequest
-from .observers import ObservedExchange, ObservedResponse, RecordedBody, current_observers, notify
+from .log import LOGGED_BYTES, LoggedRequest, logged_headers
+from .observers import MAX_BODY, ObservedExchange, ObservedResponse, RecordedBody, current_observers, notify
 from .pages import serve_file, welcome
 from .rack.form import Form
 from .rack.params import params_of_pairs
@@ -25,11 +27,12 @@ UNAUTHENTICATED_CHARS = 200
 
 
 def make_app(context: AppContext) -> web.Application:
-    """Build the application: every operation, the stored files, a welcome page, and a 404 for everything else."""
+    """Build the application: every operation, the page, the stored files, and a 404 for everything else."""
     app = web.Application(client_max_size=0)
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, partial(_serve, context, route))
     app.router.add_get("/", partial(welcome, context))
+    add_control_routes(app.router, context)
     app.router.add_get("/files/{id}/{name}", partial(serve_file, context))
     app.router.add_route("*", "/{rest:.*}", partial(_serve, context, Route("*", "", no_route)))
     return app
@@ -46,31 +49,38 @@ async def _serve(context: AppContext, route: Route, request: web.Request) -> web
         query=request.rel_url.raw_query_string if known else "",
         content_type=request.headers.get("Content-Type", "")[:longest],
         request_id=f"sandbox-{context.log.total + 1}",
+        received_at=context.state.now(),
+        headers=logged_headers(request.headers) if known else {},
     )
     context.log.add(entry)
+    started = perf_counter()
     form = Form(context.state.limits, context.state.storage)
+    observers = foreign is None and current_observers()
+    body = RecordedBody(MAX_BODY if observers else LOGGED_BYTES)
     try:
         if foreign is not None:
             return await _refuse(request, route.refuse(foreign), form, entry)
-        return await _observed(context, route, request, form, entry)
+        form.recorded = body
+        if not observers:
+            return await _exchange(context, route, request, form, entry)
+        return await _observed(context, route, request, form, entry, body)
     except ConnectionError:
         # The client has left.
         return web.Response()
     finally:
         form.drop_files()
-        entry.size = form.size
+        entry.size, entry.seconds = form.size, perf_counter() - started
+        if known:
+            entry.body = b"".join(body.chunks)[:LOGGED_BYTES]
         context.delivery_status_timer.update()
         context.log.finish(entry)
         context.call_listener(entry)
 
 
 async def _observed(
-    context: AppContext, route: Route, request: web.Request, form: Form, entry: LoggedRequest
+    context: AppContext, route: Route, request: web.Request, form: Form, entry: LoggedRequest, body: RecordedBody
 ) -> web.StreamResponse:
-    """Make the exchange, and show it to the observers if there are any."""
-    if not current_observers():
-        return await _exchange(context, route, request, form, entry)
-    body = form.recorded = RecordedBody()
+    """Make the exchange, and show it to the observers."""
     exchange = partial(_observed_exchange, request, body, entry)
     try:
         response = await _exchange(context, route, request, form, entry)

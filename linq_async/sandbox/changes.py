@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import islice
+from secrets import token_hex
 from threading import Lock
 from typing import cast
 
@@ -42,6 +43,8 @@ class Changes:
     """
 
     def __init__(self, max_changes: int = MAX_CHANGES, max_bytes: int = MAX_BYTES) -> None:
+        self.epoch: str = token_hex(4)
+        """Differs between two sandboxes, so that a number of one is not taken for a number of the other."""
         self._max_changes = max_changes
         self._max_bytes = max_bytes
         self._kept: deque[tuple[Change, int]] = deque()

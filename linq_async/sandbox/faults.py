@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from itertools import count
 from threading import Lock
@@ -114,6 +114,11 @@ class Faults:
 
     def __repr__(self) -> str:
         return f"<Faults: {', '.join(f'{fault} x{fault.times}' for fault in tuple(self._queue)) or 'none'}>"
+
+    def __iter__(self) -> Iterator[Fault]:
+        # Copies: requests may use them up while the caller reads.
+        with self._lock:
+            return iter([attrs.evolve(fault) for fault in self._queue])
 
     @property
     def pending(self) -> int:

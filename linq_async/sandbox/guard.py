@@ -17,6 +17,9 @@ from .refusals import RefusalError
 
 TOKEN_HEADER = "X-LINQ-INTEGRATION-TOKEN"  # noqa: S105
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
+READING = frozenset({"GET", "HEAD"})
+FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+"""Headers by which a proxy shows that it forwards a request."""
 OWN_SITES = frozenset({"same-origin", "none"})
 
 
@@ -56,6 +59,25 @@ class Guard:
             return RefusalError(403, "forbidden", "Requests from other origins are refused")
         if headers.getall("Content-Encoding", []):
             return RefusalError(415, "unsupported_media_type", "Send the body without a Content-Encoding")
+        return None
+
+    def control_refusal(
+        self, method: str, headers: Headers, address: str | None, peer: str | None
+    ) -> RefusalError | None:
+        """Return why a control call is refused that came to an address of this machine, from a peer.
+
+        What runs on this machine needs no token, so that the page works at once. A proxy here may speak for others.
+        """
+        refusal = self.refusal(headers, address)
+        if refusal is not None:
+            return refusal
+        names = (host_name(headers.getall("Host", [])[0]), host_name(bracketed(peer or "")))
+        local = all(name is not None and is_loopback(name) for name in names)
+        if (not local or any(headers.getall(one, []) for one in FORWARDED)) and not self.has_token(headers):
+            return RefusalError(401, "unauthorized", "From another machine, this needs the token of the sandbox")
+        kinds = [kind.partition(";")[0].strip().lower() for kind in headers.getall("Content-Type", [])]
+        if method not in READING and kinds != ["application/json"]:
+            return RefusalError(415, "unsupported_media_type", "Send JSON with Content-Type: application/json")
         return None
 
     def has_token(self, headers: Headers) -> bool:

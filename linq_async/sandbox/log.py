@@ -1,14 +1,23 @@
 """The log of the requests that came in."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
 from typing import overload
 
 import attrs
 
 from .changes import publish_nothing
 from .events import Event, RequestFinished, RequestReceived
+from .guard import TOKEN_HEADER
 
 LONGEST_KEY = 1024
+DETAILED = 1_000
+"""How many of the latest requests keep their headers and bodies."""
+LOGGED_BYTES = 16 << 10
+"""Bytes that are kept of each body."""
+LOGGED_HEADERS = 50
+CREDENTIALS = frozenset({TOKEN_HEADER.lower(), "authorization", "proxy-authorization", "cookie"})
 
 
 @attrs.define(kw_only=True)
@@ -19,7 +28,11 @@ class LoggedRequest:
     `status` is None until a response is sent, and stays None if the connection was dropped. `attempt` counts
     the requests that carried the same idempotency key; it is 1 for a request without one. `replayed` says that
     its key had a message already, so that nothing was stored for it. Of a request without the token, only the
-    beginning of its path and content type is kept, and nothing of its query and body.
+    beginning of its path and content type is kept, and nothing of its query, headers and body.
+
+    `received_at` is by the sandbox's clock, and `seconds` how long the request took, None while it is in progress.
+    The last 1,000 requests keep their `headers` (without the token), and up to 16 KiB of their `body` and of the
+    `response`.
     """
 
     method: str
@@ -33,6 +46,26 @@ class LoggedRequest:
     replayed: bool = False
     size: int = 0
     fault: str | None = None
+    received_at: datetime | None = None
+    seconds: float | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+    response: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def number(self) -> int:
+        """The number in its `request_id`."""
+        return int(self.request_id.rpartition("-")[2])
+
+    def forget_details(self) -> None:
+        """Drop headers and bodies."""
+        self.headers, self.body, self.response = {}, b"", b""
+
+
+def logged_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers to log: not too many, not too long, and without credentials."""
+    first = islice(headers.items(), LOGGED_HEADERS)
+    return {name[:100]: "***" if name.lower() in CREDENTIALS else value[:1000] for name, value in first}
 
 
 class RequestLog(Sequence[LoggedRequest]):
@@ -78,10 +111,17 @@ class RequestLog(Sequence[LoggedRequest]):
                 groups.setdefault(entry.idempotency_key, []).append(entry)
         return groups
 
+    def find(self, number: int) -> LoggedRequest | None:
+        """Return the request with a number, or None if it is not kept."""
+        index = number - 1 - (self._total - len(self._entries))
+        return self._entries[index] if 0 <= index < len(self._entries) else None
+
     def add(self, entry: LoggedRequest) -> None:
         """Log a request as it comes in, and drop the oldest one if there are too many."""
         self._total += 1
         self._entries.append(entry)
+        if len(self._entries) > DETAILED:
+            self._entries[-DETAILED - 1].forget_details()
         if len(self._entries) > self._limit:
             del self._entries[0]
         self._publish(RequestReceived(request_id=entry.request_id, method=entry.method, path=entry.path))

@@ -12,17 +12,18 @@ logger: logging.Logger = logging.getLogger("linq_async.sandbox")
 
 @attrs.define
 class RecordedBody:
-    """The body of a request while it comes in; over 64 MiB, the rest is counted but not kept."""
+    """The body of a request while it comes in; the rest beyond `limit` bytes is counted but not kept."""
 
+    limit: int = MAX_BODY
     chunks: list[bytes] = attrs.Factory(list[bytes])
     size: int = 0
     complete: bool = False
 
     def add(self, chunk: bytes) -> None:
-        """Keep a chunk."""
+        """Keep a chunk, or as much of it as there is room for."""
+        if self.size < self.limit:
+            self.chunks.append(chunk[: self.limit - self.size])
         self.size += len(chunk)
-        if self.size <= MAX_BODY:
-            self.chunks.append(chunk)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,6 +1,8 @@
-"""The pages beside the operations: a welcome, and the uploaded files."""
+"""The pages beside the operations: the inbox, a welcome for other programs than browsers, and the uploaded files."""
 
 from contextlib import suppress
+from functools import cache
+from importlib.resources import files
 
 from aiohttp import web
 
@@ -12,24 +14,56 @@ from .responses import ApiResponse, error_response
 CHUNK = 256 * 1024
 WELCOME = b"""\
 This is a sandbox of linq_async: a local server that plays the Linq Partner API v2.
+Open it in a browser to see what is sent to it.
 
 Point a client at it with LINQ_BASE_URL, and give it the token that `linq-async sandbox`
 printed, or Sandbox.token, as LINQ_INTEGRATION_TOKEN. The operations are under /api/partner/v2.
 """
-WELCOME_HEADERS = {
-    "Content-Type": "text/plain; charset=utf-8",
+SAFE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
+        " form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+"""The headers of the inbox and the control calls: nothing but the sandbox's own files is loaded, run or framed."""
+PAGE_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+@cache
+def page_files() -> dict[str, bytes]:
+    """Read the files of the inbox."""
+    found = files("linq_async.sandbox").joinpath("page").iterdir()
+    return {file.name: file.read_bytes() for file in found if file.name.rpartition(".")[2] in PAGE_TYPES}
 
 
 async def welcome(context: AppContext, request: web.Request) -> web.StreamResponse:
-    """Serve the welcome page."""
+    """Serve the inbox to browsers, and a short text to other programs."""
     refusal = context.refusal(request)
     if refusal is not None:
         return _to_response(error_response(refusal))
-    return web.Response(body=WELCOME, headers=WELCOME_HEADERS)
+    if "text/html" in request.headers.get("Accept", ""):
+        return _page_file("index.html")
+    return web.Response(body=WELCOME, content_type="text/plain", charset="utf-8", headers=SAFE_HEADERS)
+
+
+async def serve_page_file(context: AppContext, request: web.Request) -> web.StreamResponse:
+    """Serve a file of the inbox."""
+    refusal = context.refusal(request)
+    if refusal is None and request.match_info["name"] not in page_files():
+        refusal = RefusalError(404, "not_found", "File not found")
+    return _page_file(request.match_info["name"]) if refusal is None else _to_response(error_response(refusal))
+
+
+def _page_file(name: str) -> web.Response:
+    kind = PAGE_TYPES[name.rpartition(".")[2]]
+    response = web.Response(body=page_files()[name], content_type=kind, charset="utf-8", headers=SAFE_HEADERS)
+    response.enable_compression()
+    return response
 
 
 def _to_response(answer: ApiResponse) -> web.Response:

@@ -53,6 +53,12 @@ def show_typing(state: State, chat_id: int, display: bool, from_: str | None) ->
     state.set_recipient_typing(chat, person, display)
 
 
+def read(state: State, chat_id: int) -> None:
+    """Let the recipients read every message that was sent to them."""
+    chat, _ = _recipient(state, chat_id, None)
+    state.mark_as_read(chat, from_me=True)
+
+
 def _recipient(state: State, chat_id: int, from_: str | None) -> tuple[SandboxChat, str]:
     chat = state.chats.get(chat_id)
     if chat is None:

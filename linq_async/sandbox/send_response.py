@@ -7,7 +7,7 @@ import sys
 from aiohttp import web
 
 from .faults import Plan
-from .log import LoggedRequest
+from .log import LOGGED_BYTES, LoggedRequest
 from .responses import ApiResponse
 
 # Linger for 0 seconds: the system then closes with a reset.
@@ -27,7 +27,7 @@ async def send_response(
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             request.transport.abort()
         return web.Response()
-    entry.status = answer.status
+    entry.status, entry.response = answer.status, answer.body[:LOGGED_BYTES]
     headers = {"X-Request-Id": entry.request_id, **answer.headers}
     if plan.cuts:
         return await _send_half(request, answer, headers)

@@ -5,31 +5,19 @@ import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from . import numbers, people
-from .api.webhook_subscriptions import EVENTS, add_subscription, remove_subscription
+from . import numbers
 from .app import make_app
-from .changes import Changes
-from .clock import SandboxClock
 from .context import AppContext, OnRequest
-from .delivery_status_timer import DeliveryStatusTimer
-from .faults import Faults
+from .controls import Controls
 from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback
 from .limits import Limits
-from .log import RequestLog
-from .people import FileOrURL
-from .rack.params import Params
-from .records import SandboxChat, SandboxDelivery, SandboxMessage, SandboxReaction, SandboxSubscription
-from .refusals import RefusalError
-from .state import State
-from .webhooks.log import Deliveries
-from .webhooks.outbox import OnDelivery, Outbox
+from .webhooks.outbox import OnDelivery
 
-T = TypeVar("T")
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105
 DEFAULT_PHONE_NUMBERS = ("+15175269229", "+12025550101")
 DEFAULT_USERS = ("sam.reyes@example.com",)
@@ -55,7 +43,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Sandbox:
+class Sandbox(Controls):
     """A local server that plays Linq Partner API v2 over real HTTP.
 
     Use it as `async with Sandbox() as sandbox:`, or call `start()` and `close()`. `deliver_after` is how many
@@ -100,158 +88,21 @@ class Sandbox:
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
         self.token: str = default_token(host) if token is None else checked_token(token)
-        self.phone_numbers: tuple[str, ...] = checked_numbers(phone_numbers)
-        self.limits: Limits = Limits() if limits is None else limits
-        self.changes: Changes = Changes()
-        self.faults: Faults = Faults(self.changes.publish)
-        self.requests: RequestLog = RequestLog(self.limits.logged_requests, self.changes.publish)
+        super().__init__(
+            checked_numbers(phone_numbers),
+            checked_users(user_emails),
+            clock,
+            Limits() if limits is None else limits,
+            webhook_hosts,
+            on_delivery,
+        )
+        self._state.normalise = normalise
         self._host = host
         self._port = port
         self._on_request = on_request
         self._runner: web.AppRunner | None = None
-        users = checked_users(user_emails)
-        self._clock = SandboxClock(clock)
-        self._state = State(self.phone_numbers, users, self._clock, 0.0, self.limits, self.changes)
-        self._state.normalise = normalise
-        self._outbox = Outbox(self._state, self._clock, webhook_hosts, on_delivery)
-        self._state.on_change = self._outbox.emit
-        self.deliveries: Deliveries = self._outbox.deliveries
-        self._delivery_status_timer = DeliveryStatusTimer(self._state.delivery_status)
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
-
-    @property
-    def deliver_after(self) -> float | None:
-        """Seconds after which a message shows as delivered; None for never."""
-        return self._state.delivery_status.after
-
-    @deliver_after.setter
-    def deliver_after(self, seconds: float | None) -> None:
-        after = None if seconds is None else checked_seconds("deliver_after", seconds)
-        self._state.delivery_status.set_after(after, self._state.messages.values())
-        self._delivery_status_timer.update()
-
-    @property
-    def imessage_interval(self) -> float:
-        """Seconds that must lie between two iMessage checks."""
-        return self._state.imessage_interval
-
-    @imessage_interval.setter
-    def imessage_interval(self, seconds: float) -> None:
-        self._state.imessage_interval = checked_seconds("imessage_interval", seconds)
-
-    @property
-    def base_url(self) -> str:
-        """The URL of the server, such as `http://127.0.0.1:40321`."""
-        if not self._state.base_url:
-            raise RuntimeError("the sandbox is not running: use `async with Sandbox()`")
-        return self._state.base_url
-
-    @property
-    def messages(self) -> list[SandboxMessage]:
-        """Every stored message in order, including deleted ones."""
-        return list(self._state.messages.values())
-
-    @property
-    def chats(self) -> list[SandboxChat]:
-        """Every chat, in order."""
-        return list(self._state.chats.values())
-
-    @property
-    def without_imessage(self) -> set[str]:
-        """Numbers without iMessage. Add to it to change checks and the service of chats."""
-        return self._state.without_imessage
-
-    def advance(self, seconds: float) -> None:
-        """Move the sandbox's clock forward: messages become delivered, and failed deliveries are repeated.
-
-        Raises:
-            ValueError: If `seconds` is negative or too large.
-        """
-        self._clock.advance(checked_seconds("seconds", seconds))
-        self._delivery_status_timer.update()
-
-    async def subscribe(
-        self, url: str, *, secret: str | None = None, events: Iterable[str] = tuple(sorted(EVENTS))
-    ) -> SandboxSubscription:
-        """Create a webhook subscription, by default to all events. Its `secret` is random if none is given.
-
-        Raises:
-            ValueError: If the URL or the events cannot be used.
-        """
-        given: Params = {"webhook_url": url, "events": [*events], "version": 2}
-        given["secret"] = secrets.token_hex(16) if secret is None else secret
-        try:
-            return await self._act(lambda: add_subscription(self._state, given))
-        except RefusalError as error:
-            raise ValueError(error.detail) from None
-
-    async def unsubscribe(self, subscription: SandboxSubscription) -> None:
-        """Delete a webhook subscription, if it still exists. Its deliveries end after the attempt under way."""
-
-        def delete() -> None:
-            found = self._state.subscriptions.get(subscription.id)
-            if found is not None:
-                remove_subscription(self._state, found)
-
-        await self._act(delete)
-
-    async def receive(
-        self, *, from_: str, to: str | None = None, text: str = "", attachments: Iterable[FileOrURL] = ()
-    ) -> SandboxMessage:
-        """Receive a message from anybody. It starts a chat, unless there is one with the number.
-
-        `to` is one of the sandbox's own numbers, by default the first. An attachment is a URL, or the name and
-        the content of a file. The message is stored, and its event delivered: this returns after the first attempt
-        for each subscription, or at once if that has to wait, because deliveries are held or an earlier one failed.
-
-        Raises:
-            ValueError: If a number, the text or an attachment cannot be used.
-        """
-        return await self._act(lambda: people.receive(self._state, from_, to, text, attachments))
-
-    async def reply(
-        self, chat_id: int, text: str = "", attachments: Iterable[FileOrURL] = (), *, from_: str | None = None
-    ) -> SandboxMessage:
-        """Receive a message from a recipient of a chat, by default the first; see `receive`.
-
-        Raises:
-            LookupError: If there is no such chat.
-            ValueError: If the text, an attachment or `from_` cannot be used.
-        """
-        return await self._act(lambda: people.reply(self._state, chat_id, text, attachments, from_))
-
-    async def react(self, message_id: int, reaction: str, *, from_: str | None = None) -> SandboxReaction:
-        """Receive a reaction to a message, such as `love`, from a recipient of its chat, by default the first.
-
-        Raises:
-            LookupError: If there is no such message.
-            ValueError: If `reaction` or `from_` cannot be used.
-        """
-        return await self._act(lambda: people.react(self._state, message_id, reaction, from_))
-
-    async def typing(self, chat_id: int, *, display: bool = True, from_: str | None = None) -> None:
-        """Show, or without `display` hide, the typing indicator of a recipient of a chat, by default the first.
-
-        Raises:
-            LookupError: If there is no such chat.
-            ValueError: If `from_` is not a recipient.
-        """
-        await self._act(lambda: people.show_typing(self._state, chat_id, display, from_))
-
-    async def delivered(self) -> None:
-        """Wait until every event is delivered or given up. What `deliveries` holds is not waited for."""
-        await self._outbox.delivered()
-
-    async def redeliver(self, delivery: SandboxDelivery) -> None:
-        """Deliver the event of an earlier delivery again, with the same id and body; returns as `receive` does."""
-        await self._act(lambda: self._outbox.deliver_again(delivery))
-
-    async def _act(self, act: Callable[[], T]) -> T:
-        """Do something, and wait for the first attempts to deliver its events."""
-        if not self._state.base_url:
-            raise RuntimeError("the sandbox is not running: use `async with Sandbox()`")
-        return await self._outbox.attempt(act)
 
     async def start(self) -> None:
         """Start listening. What an earlier run stored is kept, except uploaded files."""
@@ -259,7 +110,7 @@ class Sandbox:
             raise RuntimeError("the sandbox is already running")
         guard = Guard(self.token, self._hosts)
         context = AppContext(
-            self._state, self.requests, self.faults, guard, self._on_request, self._delivery_status_timer
+            self._state, self.requests, self.faults, guard, self._on_request, self._delivery_status_timer, self
         )
         runner = web.AppRunner(
             make_app(context),
@@ -293,14 +144,6 @@ class Sandbox:
         if runner is not None:
             await runner.cleanup()
         self._state.close_files()
-
-    def reset(self) -> None:
-        """Drop all messages, chats, contacts, requests, deliveries and faults; the server keeps running."""
-        self._outbox.drop()
-        self.deliveries.clear()
-        self.requests.clear()
-        self.faults.clear()
-        self._state.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -364,10 +207,3 @@ def checked_users(given: Iterable[str]) -> tuple[str, ...]:
     if not found or not all(found):
         raise ValueError("user_emails must be email addresses, and must not be empty")
     return found
-
-
-def checked_seconds(name: str, seconds: float) -> float:
-    """Return the seconds if they can be waited."""
-    if not 0 <= seconds < 1e9:
-        raise ValueError(f"{name} must be a number of seconds from 0 on, not {seconds!r}")
-    return seconds

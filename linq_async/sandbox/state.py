@@ -253,10 +253,10 @@ class State:
             MessageEdited(message_id=message.id, chat_id=message.chat_id, text=text, edited_at=message.edited_at)
         )
 
-    def mark_as_read(self, chat: SandboxChat) -> None:
-        """Mark every message of a chat as read."""
+    def mark_as_read(self, chat: SandboxChat, *, from_me: bool | None = None) -> None:
+        """Mark the messages of a chat as read: all, those that were sent, or those that were received."""
         for message in chat.messages:
-            if not message.is_read:
+            if not message.is_read and from_me in (None, message.from_me):
                 message.is_read = True
                 self._publish(MessageRead(message_id=message.id, chat_id=chat.id))
 

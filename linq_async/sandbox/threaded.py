@@ -7,7 +7,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .records import SandboxChat, SandboxMessage
+from .records import SandboxChat, SandboxMessage, SandboxSubscription
 from .server import Sandbox
 
 T = TypeVar("T")
@@ -66,6 +66,11 @@ class ThreadedSandbox(Sandbox):
     def chats(self) -> list[SandboxChat]:
         """Every chat, in order."""
         return self._call_on_thread(lambda: super(ThreadedSandbox, self).chats)
+
+    @property
+    def subscriptions(self) -> list[SandboxSubscription]:
+        """Every webhook subscription, in order."""
+        return self._call_on_thread(lambda: super(ThreadedSandbox, self).subscriptions)
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward: messages become delivered, and failed deliveries are repeated."""

@@ -45,6 +45,11 @@ class Deliveries(DeliveryFaults, Sequence[SandboxDelivery]):
     def __repr__(self) -> str:
         return f"<Deliveries: {self._total} so far, {len(self._entries)} kept>"
 
+    def find(self, number: int) -> SandboxDelivery | None:
+        """Return the attempt with a number, or None if it is not kept."""
+        index = number - 1 - (self._total - len(self._entries))
+        return self._entries[index] if 0 <= index < len(self._entries) else None
+
     def add(self, entry: SandboxDelivery) -> None:
         """Log an attempt, and drop the oldest ones if there are too many."""
         self._total = entry.number

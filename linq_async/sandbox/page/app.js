@@ -1,0 +1,136 @@
+// Loads, routes by the hash, follows changes, and listens to the keyboard.
+import { call } from "./api.js";
+import * as chats from "./chats.js";
+import { $, guarded, h } from "./dom.js";
+import * as faults from "./faults.js";
+import { follow } from "./feed.js";
+import * as requests from "./requests.js";
+import * as talk from "./talk.js";
+import * as webhooks from "./webhooks.js";
+
+const VIEWS = { chats, requests, webhooks, faults };
+let lines = [];
+
+function counts() {
+	for (const [name, view] of Object.entries(VIEWS)) document.querySelector(`[data-count=${name}]`).textContent = view.count() || "";
+	const empty = chats.count() === 0;
+	$("nochat").hidden = talk.current() !== null;
+	$("nochat").classList.toggle("first", empty);
+	$("paste").hidden = !empty;
+	$("nochat-text").textContent = empty ? "Nothing was sent yet. Paste this in a terminal, and watch." : "Choose a chat.";
+}
+
+const where = () => {
+	const [view, id] = location.hash.slice(2).split("/");
+	return [VIEWS[view] ? view : "chats", id ? Number(id) : null];
+};
+
+async function route() {
+	const [view, id] = where();
+	for (const name of Object.keys(VIEWS)) $(name).hidden = name !== view;
+	for (const link of document.querySelectorAll("nav a")) {
+		if (link.hash === `#/${view}`) link.setAttribute("aria-current", "page");
+		else link.removeAttribute("aria-current");
+	}
+	const chat = view === "chats" && id !== null && chats.get(id);
+	$("chats").classList.toggle("open", Boolean(chat));
+	$("talk").hidden = !chat;
+	chats.select(chat ? chat.id : null);
+	if (!chat) talk.close();
+	$("requests").classList.toggle("open", view === "requests" && id !== null);
+	$("webhooks").classList.toggle("open", view === "webhooks" && id !== null);
+	const shown = chat && talk.show(chat.id);
+	counts();
+	await shown;
+	await requests.show(view === "requests" ? id : null);
+	await webhooks.show(view === "webhooks" ? id : null);
+}
+
+async function load() {
+	const overview = await call("GET", "");
+	const [list, log, deliveries] = await Promise.all([call("GET", "chats?limit=100"), call("GET", "requests"), call("GET", "deliveries")]);
+	lines = overview.phone_numbers;
+	chats.fill(list.chats);
+	requests.clear();
+	requests.update(log.requests);
+	webhooks.clear();
+	webhooks.update(deliveries.deliveries);
+	webhooks.held(deliveries.held);
+	webhooks.subscriptions(overview.subscriptions);
+	faults.show(overview.faults);
+	$("paste").textContent = `export LINQ_BASE_URL=${location.origin}\nexport LINQ_INTEGRATION_TOKEN=…  # the one that the sandbox printed\nlinq-async send --from ${lines[0]} --to +12025550123 --text Hello`;
+	$("receive").elements.to.replaceChildren(...lines.map((one) => h("option", null, one)));
+	await route().catch(() => { location.hash = `#/${where()[0]}`; });
+	if (list.total > list.chats.length) {
+		chats.more((await call("GET", "chats?skip=100&limit=5000")).chats);
+		await route().catch(() => {});
+	}
+	return overview.position;
+}
+
+function news(data) {
+	if (data.requests) talk.touch(requests.update(data.requests));
+	if (data.chats) chats.update(data.chats);
+	const [view, id] = where();
+	if (view === "chats" && id !== null && talk.current() !== id && chats.get(id)) route().catch(() => {});
+	talk.update(data.chats ?? [], data.messages ?? []);
+	if (data.deliveries) webhooks.update(data.deliveries);
+	if (data.subscriptions) webhooks.subscriptions(data.subscriptions);
+	if (data.faults) faults.show(data.faults);
+	counts();
+}
+
+function link(live) {
+	$("status").textContent = live ? "live" : "reconnecting";
+	$("status").classList.toggle("live", live);
+}
+
+let typed = 0;
+async function search() {
+	const turn = ++typed, text = $("search").value.trim();
+	if (!text) return chats.filter(null);
+	const data = await call("GET", `search?q=${encodeURIComponent(text)}`);
+	if (turn === typed) chats.filter(new Set(data.chats));
+}
+
+function move(step) {
+	const [view] = where(), all = [...document.querySelectorAll(`#${view} .side a, #${view} tbody a`)];
+	const now = all.indexOf(document.activeElement), chosen = all.findIndex((one) => one.hasAttribute("aria-current"));
+	all[Math.max(0, Math.min(all.length - 1, (now < 0 ? chosen : now) + step))]?.focus();
+}
+
+function leave() {
+	const [view, id] = where();
+	if (id !== null) location.hash = `#/${view}`;
+}
+
+addEventListener("keydown", (event) => {
+	if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+	const typing = event.target.matches("input, textarea, select");
+	if (event.key === "Escape") {
+		if (event.target === $("search") && $("search").value) {
+			$("search").value = "";
+			chats.filter(null);
+		} else if (typing) event.target.blur();
+		else leave();
+	}
+	if (typing) return;
+	const action = { "/": () => { location.hash = "#/chats"; $("chats").hidden = false; $("search").focus(); }, j: () => move(1), k: () => move(-1), r: () => $("text").focus() }[event.key];
+	if (action) {
+		event.preventDefault();
+		action();
+	}
+});
+addEventListener("hashchange", guarded(route));
+$("search").addEventListener("input", guarded(search));
+$("write").addEventListener("click", () => $("new").showModal());
+document.querySelector("[data-close]").addEventListener("click", () => $("new").close());
+$("receive").addEventListener("submit", guarded(async (event) => {
+	const message = await call("POST", "receive", Object.fromEntries(new FormData(event.target)));
+	event.target.reset();
+	$("new").close();
+	location.hash = `#/chats/${message.chat_id}`;
+}));
+
+const start = async () => follow(await load(), { news, link, restart: load });
+start().catch((error) => { $("status").textContent = error.message; });

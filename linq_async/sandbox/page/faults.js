@@ -1,0 +1,45 @@
+// The faults of the next requests, the clock, and a fresh start.
+import { call } from "./api.js";
+import { $, guarded, h } from "./dom.js";
+
+let sum = 0;
+export const count = () => sum;
+
+export function show(list) {
+	sum = list.reduce((total, one) => total + one.times, 0);
+	$("pending").replaceChildren(...list.map((one) => h("li", null,
+		h("div", null, h("b", null, one.fault), h("small", null, [one.phone_number && `for ${one.phone_number}`, one.method, one.path].filter(Boolean).join(" "))),
+		h("span", { class: "times" }, `× ${one.times}`))));
+	$("no-faults").hidden = list.length > 0;
+	$("clear").hidden = !list.length;
+}
+
+$("fault").addEventListener("submit", guarded(async (event) => {
+	const given = Object.fromEntries(new FormData(event.target)), [fault, status] = given.fault.split(" ");
+	const body = { fault, times: Number(given.times), phone_number: given.phone_number.trim() || null };
+	if (status) body.status = Number(status);
+	if (status === "429") body.retry_after = Number(given.seconds);
+	if (fault === "delay") body.seconds = Number(given.seconds);
+	show((await call("POST", "faults", body)).faults);
+}));
+$("clear").addEventListener("click", guarded(async () => show((await call("DELETE", "faults", {})).faults)));
+for (const button of document.querySelectorAll("[data-advance]")) {
+	button.addEventListener("click", guarded(() => call("POST", "clock/advance", { seconds: Number(button.dataset.advance) })));
+}
+
+// Asks by its own text, so that one stray click drops nothing.
+$("reset").addEventListener("click", guarded(async () => {
+	const button = $("reset");
+	if (button.dataset.sure) {
+		delete button.dataset.sure;
+		button.textContent = "Drop everything";
+		await call("POST", "reset", {});
+	} else {
+		button.dataset.sure = "1";
+		button.textContent = "Really drop everything?";
+	}
+}));
+$("reset").addEventListener("blur", () => {
+	delete $("reset").dataset.sure;
+	$("reset").textContent = "Drop everything";
+});

@@ -1,0 +1,70 @@
+// The requests that came in, and the attempts of one key side by side.
+import { call } from "./api.js";
+import { $, block, chip, clock, detail, guarded, h, size, took } from "./dom.js";
+import { Rows } from "./rows.js";
+
+const PREFIX = "/api/partner/v2";
+const short = (path) => (path.startsWith(PREFIX) ? path.slice(PREFIX.length) : path);
+let open = null, asked = 0;
+
+function draw(list) {
+	const first = list[0];
+	return h("tr", { class: list.some((one) => one.number === open) && "open" },
+		h("td", null, first.received_at && clock(first.received_at, true)),
+		h("td", null, h("a", { href: `#/requests/${list.at(-1).number}` }, h("b", null, first.method), " ", h("code", null, short(first.path)))),
+		h("td", { class: "chips" }, list.map(chip)),
+		h("td", null, first.idempotency_key && h("code", null, first.idempotency_key)));
+}
+
+const rows = new Rows($("request-rows"), (one) => one.idempotency_key ?? `#${one.number}`, draw);
+
+export const count = () => rows.size;
+export const attempts = (key) => rows.groups.get(key)?.list ?? [];
+
+export function clear() {
+	rows.clear();
+}
+
+export function update(list) {
+	const touched = rows.update(list);
+	$("no-requests").hidden = rows.size > 0;
+	if (open !== null && list.some((one) => rows.group(open)?.some((other) => other.number === one.number))) show(open).catch(() => {});
+	return touched;
+}
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+function curl(one) {
+	const skipped = new Set(["host", "content-length", "user-agent", "accept", "accept-encoding", "connection", "transfer-encoding"]);
+	const query = one.query ? `?${one.query}` : "";
+	const lines = [`curl -X ${one.method} ${quoted(location.origin + one.path + query)}`];
+	for (const [name, value] of Object.entries(one.headers)) {
+		if (!skipped.has(name.toLowerCase())) lines.push(`-H ${quoted(`${name}: ${value}`)}`);
+	}
+	if (one.body) lines.push(`--data-raw ${quoted(one.body)}`);
+	return lines.join(" \\\n  ");
+}
+
+export async function show(number) {
+	open = number;
+	const turn = ++asked, box = $("request");
+	if (number === null) {
+		box.hidden = true;
+		document.querySelector("#request-rows tr.open")?.classList.remove("open");
+		return;
+	}
+	const one = await call("GET", `requests/${number}`);
+	if (turn !== asked) return;
+	const list = rows.group(number) ?? [one], [first] = list;
+	const copy = h("button", { type: "button", class: "plain", click: guarded(async () => {
+		await navigator.clipboard.writeText(curl(one));
+		copy.textContent = "Copied";
+	}) }, "Copy as cURL");
+	const headers = Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+	const facts = (each) => [took(each.seconds), each === first ? clock(each.received_at, true) : `+ ${((new Date(each.received_at) - new Date(first.received_at)) / 1000).toFixed(2)} s`, each.fault];
+	detail(box, "requests", `${one.method} ${short(one.path)}`, one.idempotency_key && ["Key", one.idempotency_key], list, number, facts, copy,
+		block("Request", one.body, size(one.size)), block("Response", one.response, one.replayed && "of the message that was stored before"),
+		block("Headers", headers, "the token is masked"));
+	for (const tr of document.querySelectorAll("#request-rows tr.open")) tr.classList.remove("open");
+	rows.groups.get(rows.names.get(number))?.tr.classList.add("open");
+}

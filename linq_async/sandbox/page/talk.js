@@ -1,0 +1,194 @@
+// One conversation, as phones show it.
+import { call } from "./api.js";
+import { $, chip, clock, day, face, guarded, h, icon, size } from "./dom.js";
+import * as requests from "./requests.js";
+
+const REACTIONS = { love: "Love", like: "Like", dislike: "Dislike", laugh: "Laugh", emphasize: "Emphasize", question: "Question" };
+const GLYPHS = { laugh: "Ha", emphasize: "!!", question: "?" };
+const STATUS = { pending: "Sending…", delivered: "Delivered", service_unavailable: "Service unavailable", rate_limit_exceeded: "Rate limit exceeded", paused: "Paused" };
+const bubbles = new Map(), messages = new Map();
+let open = null, chat = null, asked = 0, stuck = true;
+
+const glyph = (kind) => (GLYPHS[kind] ? h("b", null, GLYPHS[kind]) : icon(kind));
+const people = (list) => (list.length > 2 ? `${list[0]} and ${list.length - 1} others` : list.join(" and "));
+
+function file(one) {
+	if (one.image) return h("img", { src: one.url, alt: one.filename, load: () => stuck && toEnd() });
+	const own = one.url.startsWith("/files/"), safe = own || /^https?:\/\//.test(one.url);
+	return h("a", { class: "file", href: safe && one.url, rel: "noreferrer noopener", target: "_blank", download: own && one.filename },
+		icon("file"), h("span", null, h("b", null, one.filename), h("small", null, own ? `${size(one.size)} · ${one.content_type}` : "link")));
+}
+
+function reactor(message) {
+	const choose = (kind) => guarded(async () => {
+		await call("POST", `messages/${message.id}/react`, { reaction: kind, from: $("sender").value });
+	});
+	return h("div", { class: "reactor", role: "group", "aria-label": "React as the recipient" },
+		Object.entries(REACTIONS).map(([kind, name]) => h("button", { type: "button", title: name, "aria-label": name, click: choose(kind) }, glyph(kind))));
+}
+
+function toggleReactor(message, button) {
+	const box = button.parentElement, old = box.querySelector(".reactor");
+	if (old) old.remove();
+	else box.append(reactor(message));
+	button.setAttribute("aria-expanded", String(!old));
+}
+
+function note(message) {
+	const attempts = message.idempotency_key === null ? [] : requests.attempts(message.idempotency_key);
+	const parts = [clock(message.sent_at)];
+	const named = !message.from_me && chat.people.length > 1;
+	if (named) parts.unshift(message.send_from);
+	if (message.from_me) parts.push(h("span", { class: `status ${message.status}` }, message.is_read ? "Read" : STATUS[message.status] ?? message.status));
+	if (message.edited_at) parts.push("Edited");
+	if (message.deleted) parts.push("Deleted");
+	if (attempts.length > 1) {
+		parts.push(h("a", { href: `#/requests/${attempts[0].number}`, "aria-label": `${attempts.length} attempts` }, attempts.map(chip)));
+	}
+	const plain = named || message.deleted || message.edited_at || attempts.length > 1 || (message.from_me && message.status !== "delivered") ? "" : " plain";
+	return h("div", { class: `note${plain}` }, parts.map((part, index) => [index > 0 && " · ", part]));
+}
+
+function bubble(message) {
+	const badges = message.reactions.map((one) => {
+		const label = `${REACTIONS[one.kind] ?? one.kind} from ${one.from}`;
+		return h("span", { class: `badge ${one.kind}${one.from_me ? " me" : ""}`, role: "img", "aria-label": label, title: label }, glyph(one.kind));
+	});
+	const react = h("button", { type: "button", class: "react", "aria-label": "React", "aria-expanded": "false", click: (event) => toggleReactor(message, event.currentTarget) }, icon("react"));
+	const only = message.attachments.length && message.attachments.every((one) => one.image) && !message.text;
+	const kind = [message.from_me ? "mine" : "theirs", message.deleted && "gone", badges.length && "badged", only && "photo", message.status !== "delivered" && message.status !== "pending" && "failed"];
+	return h("li", { class: kind.filter(Boolean).join(" "), "data-id": message.id },
+		h("div", { class: "line" },
+			h("div", { class: "bubble" }, message.attachments.map(file), message.text && h("p", null, message.text), badges.length > 0 && h("div", { class: "badges" }, badges)),
+			!message.deleted && react),
+		note(message));
+}
+
+function head() {
+	$("title").textContent = chat.name;
+	$("people").replaceChildren(`${chat.line} → ${people(chat.people)} `, h("span", { class: `tag ${chat.service}` }, chat.service));
+	if (chat.contact_shared) $("people").append(" contact card shared");
+	$("face").replaceChildren(face(chat));
+	$("talk").dataset.service = chat.service;
+	const [first] = chat.typing_recipients, dots = $("dots"), low = isLow();
+	dots.hidden = !first && !chat.typing;
+	dots.className = first ? "theirs" : "mine";
+	dots.lastChild.textContent = `${first ?? chat.line} is typing`;
+	$("type").setAttribute("aria-pressed", String(chat.typing_recipients.includes($("sender").value || chat.people[0])));
+	if (low) toEnd();
+}
+
+function senders() {
+	$("sender").replaceChildren(...chat.people.map((one) => h("option", { value: one }, one)));
+	$("as").classList.toggle("single", chat.people.length === 1);
+	$("text").placeholder = chat.people.length === 1 ? `Answer as ${chat.people[0]}` : "Answer";
+}
+
+const isLow = () => $("scroll").scrollHeight - $("scroll").scrollTop - $("scroll").clientHeight < 80;
+const toEnd = () => { $("scroll").scrollTop = $("scroll").scrollHeight; };
+
+function separator(message, before) {
+	return (!before || day(before.sent_at) !== day(message.sent_at)) && h("li", { class: "day" }, h("span", null, day(message.sent_at)));
+}
+
+function fill(list) {
+	const all = list.flatMap((message, index) => {
+		const li = bubble(message);
+		messages.set(message.id, message);
+		bubbles.set(message.id, li);
+		return [separator(message, list[index - 1]), li].filter(Boolean);
+	});
+	$("bubbles").replaceChildren(...all);
+}
+
+function put(message) {
+	const li = bubble(message), old = bubbles.get(message.id);
+	if (old) {
+		const focused = old.contains(document.activeElement);
+		old.replaceWith(li);
+		if (focused) li.querySelector("button, a")?.focus();
+	} else {
+		const last = [...messages.values()].at(-1);
+		if (last && message.id < last.id) return;
+		li.classList.add("new");
+		$("bubbles").append(...[separator(message, last), li].filter(Boolean));
+	}
+	messages.set(message.id, message);
+	bubbles.set(message.id, li);
+}
+
+async function load(before) {
+	const id = open, turn = ++asked;
+	const data = await call("GET", `chats/${id}/messages?limit=100${before ? `&before=${before}` : ""}`);
+	if (turn !== asked || open !== id) return;
+	const list = [...data.messages, ...(before ? messages.values() : [])], height = $("scroll").scrollHeight;
+	bubbles.clear();
+	messages.clear();
+	const changed = chat?.id !== data.chat.id;
+	chat = data.chat;
+	if (changed) senders();
+	$("earlier").hidden = !data.more;
+	fill(list);
+	head();
+	if (before) $("scroll").scrollTop = $("scroll").scrollHeight - height;
+	else toEnd();
+}
+
+export const current = () => open;
+
+export async function show(id) {
+	if (open !== id) {
+		open = id;
+		bubbles.clear();
+		messages.clear();
+		$("bubbles").replaceChildren();
+	}
+	await load(null);
+}
+
+export function close() {
+	open = chat = null;
+}
+
+export function update(chats, changed) {
+	if (chat === null) return;
+	const own = changed.filter((one) => one.chat_id === open), low = isLow();
+	own.forEach(put);
+	chat = chats.find((one) => one.id === open) ?? chat;
+	if (own.length || chats.some((one) => one.id === open)) head();
+	if (low) toEnd();
+}
+
+// The attempts of a message have changed.
+export function touch(keys) {
+	for (const [id, message] of messages) {
+		if (keys.has(message.idempotency_key)) bubbles.get(id).lastChild.replaceWith(note(message));
+	}
+}
+
+// An image that is loaded late must not push the last message out of sight.
+$("scroll").addEventListener("scroll", () => { stuck = isLow(); });
+$("earlier").addEventListener("click", guarded(() => load(messages.keys().next().value)));
+$("read").addEventListener("click", guarded(() => call("POST", `chats/${open}/read`, {})));
+$("type").addEventListener("click", guarded(() => {
+	const display = $("type").getAttribute("aria-pressed") !== "true";
+	return call("POST", `chats/${open}/typing`, { display, from: $("sender").value });
+}));
+$("sender").addEventListener("change", () => head());
+$("reply").addEventListener("submit", guarded(async () => {
+	const text = $("text").value, box = $("text");
+	box.value = "";
+	try {
+		await call("POST", `chats/${open}/reply`, { text, from: $("sender").value });
+	} catch (error) {
+		box.value ||= text;
+		throw error;
+	}
+	toEnd();
+}));
+$("text").addEventListener("keydown", (event) => {
+	if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+		event.preventDefault();
+		$("reply").requestSubmit();
+	}
+});
