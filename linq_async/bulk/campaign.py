@@ -28,7 +28,7 @@ class Columns:
     recipient: str = "phone_number"
     """The phone number."""
     row_id: str | None = None
-    """What tells two messages to one recipient apart, such as an order number. Without it, the second is skipped."""
+    """What distinguishes two messages to one recipient, such as an order number. Without it, the second is skipped."""
     text: str | None = None
     """The whole text, in place of the text of the campaign."""
     attachment: str | None = None

@@ -63,7 +63,7 @@ class Journal:
 
         Raises:
             JournalInUseError: If another process uses it.
-            JournalError: If it cannot be opened, or is no journal.
+            JournalError: If it cannot be opened, or is not a journal.
         """
         if self._thread is not None:
             raise JournalError("the journal is open already")
@@ -121,7 +121,7 @@ class Journal:
             after = page[-1][0]
 
     async def timeline(self, buckets: int = 60) -> Timeline | None:
-        """Return the results over time, in so many stretches; None if there are none."""
+        """Return the results over time, in ``buckets`` equal stretches; None if there are none."""
         ((first, last),) = await self._fetched(sql.SPAN)
         if first is None:
             return None
@@ -272,7 +272,7 @@ def _open(path: Path) -> sqlite3.Connection:
         empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         kind = (db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0])
         if not empty and kind != (sql.APPLICATION_ID, sql.VERSION):
-            raise JournalError("the file is no journal of this version")
+            raise JournalError("the file is not a journal of this version")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # NORMAL forgets sends at a power failure
         if empty:
@@ -355,5 +355,5 @@ def _journal_error(error: sqlite3.Error) -> JournalError:
     if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalInUseError("the journal is in use by another process")
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-        return JournalError("the file is no journal")
+        return JournalError("the file is not a journal")
     return JournalError(f"the journal cannot be used: {getattr(error, 'sqlite_errorname', type(error).__name__)}")

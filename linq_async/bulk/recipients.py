@@ -202,8 +202,14 @@ class _LineError(Exception):
 def _lines(file: TextIO) -> Iterator[str]:
     """Yield the lines of a file. Raises _LineError for one that is not text."""
     number = 0
-    while text := file.readline(MAX_LINE):
+    while True:
         number += 1
+        try:
+            text = file.readline(MAX_LINE)
+        except UnicodeError:  # an encoding of two bytes or more
+            text = "\ud800"
+        if not text:
+            return
         if "\0" in text:
             raise _LineError(number, "has a NUL character: the file may have another encoding, such as utf-16")
         if not text.isascii() and _UNDECODABLE.search(text):
@@ -215,12 +221,12 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 def _found_delimiter(file: TextIO) -> str:
     """Return the delimiter of a file that was just opened, and rewind it."""
-    sample = file.read(SAMPLE)
-    file.seek(0)
     try:
-        return csv.Sniffer().sniff(sample, delimiters=DELIMITERS).delimiter
-    except csv.Error:
+        return csv.Sniffer().sniff(file.read(SAMPLE), delimiters=DELIMITERS).delimiter
+    except (csv.Error, UnicodeError):
         return ","
+    finally:
+        file.seek(0)
 
 
 def _header_problems(header: list[str], required: Iterable[str], delimiter: str) -> list[str]:

@@ -30,7 +30,7 @@ class State(enum.IntEnum):
 
     @property
     def label(self) -> str:
-        """The name in lower case, for reports."""
+        """The name in lower case."""
         return self.name.lower()
 
 

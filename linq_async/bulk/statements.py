@@ -52,7 +52,7 @@ FROM json_each(?) AS e WHERE row.position = json_extract(e.value, '$[0]')"""
 SETTLE = "UPDATE row SET state = 4, ended = ?, error = coalesce(error, 'in doubt') WHERE state = 1 AND begun < ?"
 
 PENDING = "state <= 1"
-# Whoever sent the row again would only see the same other message under its key.
+# A KeyReusedError would only be repeated.
 IN_DOUBT = "state = 4 AND begun >= :since AND error NOT IN ('KeyReusedError', 'suppressed')"
 NEXT = """
 SELECT position, key, recipient, row_id, body, state, begun, sender FROM row INDEXED BY row_line

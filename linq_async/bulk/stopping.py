@@ -18,9 +18,9 @@ class Stopped:
     """Why a run stopped before its end. Rows that did not start stay pending."""
 
     code: StopCode
-    """The reason, for programs."""
+    """The reason as a code."""
     message: str
-    """The reason, for people."""
+    """The reason as a text."""
 
 
 @attrs.frozen

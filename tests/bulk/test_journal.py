@@ -236,14 +236,14 @@ async def test_files_that_are_no_journals(tmp_path: Path) -> None:
     """A file of something else is refused, and not changed."""
     people = write_people(tmp_path / "people.csv", 500)
     before = RecipientFile(people).fingerprint()
-    assert str(await _error_of(Journal(people).open())) == "the file is no journal"
+    assert str(await _error_of(Journal(people).open())) == "the file is not a journal"
     assert RecipientFile(people).fingerprint() == before
     other = tmp_path / "other.db"
     db = sqlite3.connect(other)
     with db:
         db.execute("CREATE TABLE row (a)")
     db.close()
-    assert str(await _error_of(Journal(other).open())) == "the file is no journal of this version"
+    assert str(await _error_of(Journal(other).open())) == "the file is not a journal of this version"
     assert str(await _error_of(Journal(tmp_path / "no" / "run.db").open())).startswith(
         "the journal cannot be created: "
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from linq_async import InvalidArgumentError
 from linq_async.bulk import BulkInputError, Campaign, Columns, Message, RecipientFile, RowProblem, read_suppressed
@@ -318,6 +323,32 @@ def test_a_hostile_sample_takes_no_time(tmp_path: Path) -> None:
     """A file of quotes is refused at once: finding the delimiter would take a minute if it saw all of them."""
     found = _read(tmp_path, '"\n' * 500_000)
     assert isinstance(found[0], RowProblem)
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from(["a.csv", "a.jsonl"]), st.sampled_from(["utf-8-sig", "utf-16", "cp1252"])
+)
+def test_any_bytes_are_read(content: bytes, name: str, encoding: str) -> None:
+    """No bytes lead to another exception than the documented ones: they are rows or problems."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = _read(Path(folder), b"phone_number,first_name\n" + content, name, encoding=encoding)
+    assert all(isinstance(one, Message | RowProblem) for one in found)
+
+
+@given(st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0")), min_size=1))
+def test_any_values_are_kept(values: list[str]) -> None:
+    """Whatever values a CSV file has, the texts have them, row by row."""
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([["phone_number", "first_name"], *[[number(1), value] for value in values]])
+    with tempfile.TemporaryDirectory() as folder:
+        found = _read(Path(folder), file.getvalue(), campaign=campaign(text="<{first_name|}>"), delimiter=",")
+    assert _texts(found) == [f"<{value.strip()}>" for value in values]
+
+
+def test_half_a_character(tmp_path: Path) -> None:
+    """A file that ends in the middle of a character of two bytes has a problem."""
+    found = _read(tmp_path, (HEAD + ANN).encode("utf-16") + b"A", encoding="utf-16")
+    assert "has a character that cannot be decoded" in str(found[-1])
 
 
 def test_a_suppression_list(tmp_path: Path) -> None:
