@@ -35,7 +35,7 @@ NOTE = (
 
 def measure(*, quick: bool) -> Result:
     """Measure all ways to send the same rows."""
-    count, rounds = (5_000, 1) if quick else (ROWS, 3)
+    count, rounds = (5_000, 3) if quick else (ROWS, 3)
     with tempfile.TemporaryDirectory(prefix="linq-bench-") as folder, serving("bulk_server") as url:
         people = write_people(Path(folder, "people.csv"), count)
 
@@ -64,20 +64,21 @@ def _result(
     loops, journals = zip(*pairs, strict=True)
     loop = statistics.median(one["send"] for one in loops)
     send = statistics.median(first["send"] / second["send"] for first, second in pairs)
+    cpu = statistics.median(second["cpu"] / first["cpu"] for first, second in pairs)
     whole = statistics.median(first["send"] / (second["load"] + second["send"]) for first, second in pairs)
     slow = loop / others["slow"]["send"]
     memory = max(one["peak"] for one in journals) / MIB
-    median = {name: statistics.median(one[name] for one in journals) for name in ("load", "send", "peak")}
-    named = {"worker loop, no journal": {"load": 0.0, "send": loop, "peak": loops[0]["peak"]}, "journal": median}
+    named = {"worker loop, no journal": _medians(loops), "journal": _medians(journals)}
     named |= {"journal on a slow disk": others["slow"], "gather, no journal": others["gather"]}
     rows = [(name, *_cells(one, count, f"{loop / one['send']:.2f}")) for name, one in named.items()]
     resumed = others["resumed"]
     resume = resumed["load"] + resumed["send"]
-    rows.append(("resume of a finished run", f"{resume:.2f}", "", "", f"{resumed['peak'] / MIB:.0f}"))
+    rows.append(("resume of a finished run", f"{resume:.2f}", "", "", "", f"{resumed['peak'] / MIB:.0f}"))
     checks = [
         Check(name="send phase / worker loop", value=send, budget=0.9, gate=0.7, higher_is_better=True),
         Check(name="load and send / worker loop", value=whole, budget=0.7, gate=0.5, higher_is_better=True),
         Check(name="send phase on a slow disk / worker loop", value=slow, budget=0.7, gate=0.4, higher_is_better=True),
+        Check(name="CPU of the send phase / worker loop", value=cpu, budget=1.1, gate=1.2),
         Check(name=f"peak RSS of {count:,} rows", value=memory, budget=80, gate=80, unit="MiB"),
         Check(name=f"resume of {count:,} finished rows", value=1_000 * resume, budget=1_000, gate=1_000, unit="ms"),
     ]
@@ -87,15 +88,20 @@ def _result(
         checks.append(Check(name=f"peak RSS of {MANY_ROWS:,} rows", value=value, budget=120, gate=120, unit="MiB"))
     return Result(
         title=f"A campaign of {count:,} rows",
-        tables=[Table(("way to send", "load, s", "rows/s", "/ loop", "peak RSS, MiB"), rows)],
+        tables=[Table(("way to send", "load, s", "rows/s", "/ loop", "CPU, us a row", "peak RSS, MiB"), rows)],
         checks=checks,
         notes=[NOTE],
     )
 
 
-def _cells(one: dict[str, float], count: int, ratio: str) -> tuple[str, str, str, str]:
-    """Return the load, the rate, its ratio, and the memory."""
-    return f"{one['load']:.2f}", f"{count / one['send']:,.0f}", ratio, f"{one['peak'] / MIB:.0f}"
+def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(one[name] for one in runs) for name in runs[0]}
+
+
+def _cells(one: dict[str, float], count: int, ratio: str) -> tuple[str, ...]:
+    """Return the load, the rate, its ratio, the CPU of the send phase, and the memory."""
+    cpu = f"{one['cpu'] / count * 1e6:.0f}"
+    return f"{one['load']:.2f}", f"{count / one['send']:,.0f}", ratio, cpu, f"{one['peak'] / MIB:.0f}"
 
 
 def write_people(path: Path, count: int) -> Path:
@@ -149,12 +155,12 @@ async def send_from_journal(linq: LinqClient, journal: Journal, people: str) -> 
     start = time.perf_counter()
     async with journal:
         await journal.load(campaign, RecipientFile(people))
-        loaded = time.perf_counter()
+        loaded, used = time.perf_counter(), time.process_time()
         sender = BulkSender(linq, journal, concurrency=IN_FLIGHT, pacing=Pacing(per_line=None))
         async for _result in sender.run():
             pass
         assert sender.counts.sent == sender.counts.total
-    return {"load": loaded - start, "send": time.perf_counter() - loaded}
+    return {"load": loaded - start, "send": time.perf_counter() - loaded, "cpu": time.process_time() - used}
 
 
 LOOPS: dict[str, Callable[[LinqClient, int], Awaitable[None]]] = {"loop": send_in_loop, "gather": send_at_once}
@@ -166,9 +172,9 @@ async def worker(arm: str, people: str, journal: str, url: str) -> dict[str, flo
         if arm in LOOPS:
             with Path(people).open(encoding="utf-8") as file:  # noqa: ASYNC230  # before anything is measured
                 count = sum(1 for _ in file) - 1
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             await LOOPS[arm](linq, count)
-            seconds = {"load": 0.0, "send": time.perf_counter() - start}
+            seconds = {"load": 0.0, "send": time.perf_counter() - start, "cpu": time.process_time() - used}
         else:
             kind = SlowJournal if arm == "slow" else Journal
             seconds = await send_from_journal(linq, kind(journal), people)

@@ -87,6 +87,8 @@ class Engine:
         """Rows that have had their turn, and whose result is not on disk."""
         self._accepted = False
         """Whether the server has accepted a row of this run."""
+        self._target = concurrency
+        """How many rows may wait for a worker."""
         self._restored = False
         """Whether a row was given back in this pass, and is to be sent in another."""
         self._closing = False
@@ -213,16 +215,12 @@ class Engine:
             self._limit -= 1
         self._nudge()
 
-    @property
-    def _target(self) -> int:
-        """How many rows may wait for a worker."""
-        return max(self._concurrency, int(self._meter.latest * AHEAD))
-
     async def _work(self) -> None:
         while (row := await self._ready.get()) is not None:
             if self._ready.qsize() <= self._target // 3:
                 self._space.set()
-                self._nudge()
+                if self._turned:
+                    self._wake.set()
             ended = _not_sent(row) if self.stopped is not None else await self._send(row)
             self._ended.append(ended)  # not in one step: the list may be replaced during the await
             self._nudge()
@@ -301,6 +299,7 @@ class Engine:
             self._counts[one.row.state if one.restored else one.state] += 1
         self._unsettled -= len(ended)
         self._meter.add(len(ended))
+        self._target = max(self._concurrency, int(self._meter.latest * AHEAD))
         self._space.set()
 
     async def _publish(self, ended: list[EndedRow]) -> None:
