@@ -8,9 +8,10 @@ from aiohttp import web
 
 from .api.call import ApiCall
 from .api.routes import PREFIX, ROUTES, Route, no_route
+from .behaviour import ORDINARY
 from .context import AppContext
 from .control.serve import add_control_routes
-from .faults import NO_FAULT
+from .faults import NO_FAULT, Plan
 from .limits import StorageFullError
 from .log import LOGGED_BYTES, LoggedRequest, logged_headers
 from .observers import MAX_BODY, ObservedExchange, ObservedResponse, RecordedBody, current_observers, notify
@@ -134,11 +135,23 @@ async def _exchange(
     if call.idempotency_key is not None:
         context.log.count_attempt(entry, call.idempotency_key)
     plan = context.faults.take(request.method, request.path, call.numbers)
+    if plan is NO_FAULT:  # a scripted fault comes before that of a number
+        plan = _fault_of_recipient(call, entry.attempt)
     entry.fault = plan.name
-    answer = _answer(route, call, refusal) if plan.works else plan.answer
+    answer = plan.answer
+    if plan.works:
+        worked = _answer(route, call, refusal)
+        answer = answer or worked
     if plan.seconds:
         await asyncio.sleep(plan.seconds)
     return await send_response(request, plan, answer, entry, keep=whole)
+
+
+def _fault_of_recipient(call: ApiCall, attempt: int) -> Plan:
+    """Return what goes wrong with a send to a number of fixed behaviour."""
+    found = (call.state.behaviour(number) for number in call.recipients())
+    first = next((behaviour for behaviour in found if behaviour.fault is not None), ORDINARY)
+    return first.plan(attempt)
 
 
 async def _refuse(request: web.Request, answer: ApiResponse, form: Form, entry: LoggedRequest) -> web.StreamResponse:

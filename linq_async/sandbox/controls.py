@@ -8,14 +8,17 @@ from typing import TypeVar
 
 from . import people
 from .api.webhook_subscriptions import EVENTS, add_subscription, remove_subscription
+from .behaviour import FIXED, ORDINARY, checked_behaviour
 from .changes import Changes
 from .clock import SandboxClock
 from .delivery_status_timer import DeliveryStatusTimer
+from .events import Event
 from .faults import Faults, checked_number
 from .limits import Limits
 from .log import RequestLog
 from .people import FileOrURL
 from .rack.params import Params
+from .recipients import Recipients
 from .records import SandboxChat, SandboxDelivery, SandboxMessage, SandboxReaction, SandboxSubscription
 from .refusals import RefusalError
 from .state import State
@@ -45,9 +48,14 @@ class Controls:
         self._clock = SandboxClock(clock)
         self._state = State(phone_numbers, user_emails, self._clock, 0.0, limits, self.changes)
         self._outbox = Outbox(self._state, self._clock, webhook_hosts, on_delivery)
-        self._state.on_change = self._outbox.emit
+        self._recipients = Recipients(self._state)
+        self._state.on_change = self._on_change
         self.deliveries: Deliveries = self._outbox.deliveries
         self._delivery_status_timer = DeliveryStatusTimer(self._state.delivery_status)
+
+    def _on_change(self, event: Event) -> None:
+        self._outbox.emit(event)
+        self._recipients.follow(event)
 
     @property
     def deliver_after(self) -> float | None:
@@ -95,6 +103,19 @@ class Controls:
     def without_imessage(self) -> set[str]:
         """Numbers without iMessage. Add to it to change checks and the service of chats."""
         return self._state.without_imessage
+
+    def behave(self, number: str, *, delivery: float | str | None = None, service: str | None = None) -> None:
+        """Set how messages to a number are delivered, and the service of chats with it. None follows the settings.
+
+        `delivery` is a number of seconds, or the delivery status that messages to it keep, such as `paused`. In a
+        group, the first number counts for which something is set.
+
+        Raises:
+            ValueError: If the number, `delivery` or `service` cannot be used.
+        """
+        person = checked_number(number) or ""
+        self._state.behave(person, checked_behaviour(FIXED.get(person, ORDINARY), delivery, service))
+        self._delivery_status_timer.update()
 
     def messages_to(self, number: str) -> list[SandboxMessage]:
         """Return the messages that the organisation sent to a phone number or email address, oldest first.

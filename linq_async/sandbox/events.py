@@ -62,10 +62,11 @@ class MessageStored:
 
 @attrs.frozen(kw_only=True)
 class DeliveryStatusChanged:
-    """A message was delivered, or is pending again (`delivered_at` is None) because the sandbox's setting changed."""
+    """The delivery status of a message changed. A delivered one may be pending again because a setting changed."""
 
     message_id: int
     chat_id: int
+    status: str
     delivered_at: datetime | None
 
 
@@ -135,6 +136,15 @@ class PhoneNumberUpdated:
     """The forwarding number of a phone number was set or cleared."""
 
     phone_number: PhoneNumber
+
+
+@attrs.frozen(kw_only=True)
+class BehaviourChanged:
+    """It was set how messages to a number are delivered, and by which service; None follows the settings."""
+
+    phone_number: str
+    delivery: float | str | None
+    service: str | None
 
 
 @attrs.frozen
@@ -230,6 +240,7 @@ Event = (
     | ContactUpdated
     | ContactDeleted
     | PhoneNumberUpdated
+    | BehaviourChanged
     | SubscriptionCreated
     | SubscriptionUpdated
     | SubscriptionDeleted

@@ -83,7 +83,7 @@ class Plan:
     @property
     def works(self) -> bool:
         """Whether the operation runs, even if its answer is lost."""
-        return self.fault is None or self.fault.name in ("drop_after_storing", "cut_body")
+        return self.fault is None or self.fault.name in ("drop_after_storing", "cut_body", "wrong_answer")
 
     @property
     def drops(self) -> bool:

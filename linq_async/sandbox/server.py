@@ -130,6 +130,7 @@ class Sandbox(Controls):
         self._runner = runner
         self._delivery_status_timer.start()
         self._outbox.start()
+        self._recipients.start()
         host = f"[{self._host}]" if ":" in self._host else self._host
         if self._host in {"", "0.0.0.0", "::"}:  # noqa: S104  # a server on all addresses is reached at one of them
             host = "127.0.0.1"
@@ -140,6 +141,7 @@ class Sandbox(Controls):
         runner, self._runner = self._runner, None
         self._state.base_url = ""
         self._delivery_status_timer.stop()
+        self._recipients.stop()
         await self._outbox.close()
         if runner is not None:
             await runner.cleanup()

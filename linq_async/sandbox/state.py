@@ -9,9 +9,11 @@ from itertools import count
 
 import attrs
 
+from .behaviour import FIXED, ORDINARY, Behaviour
 from .changes import Changes, publish_nothing
 from .delivery_status import DeliveryStatus
 from .events import (
+    BehaviourChanged,
     ChatCreated,
     ContactCardShared,
     ContactCreated,
@@ -77,9 +79,10 @@ class State:
         self.normalise: Callable[[str], str] = str
         self.on_change: Callable[[Event], object] = publish_nothing
         self.without_imessage: set[str] = set()
+        self.behaviours: dict[str, Behaviour] = {}
         self.base_url = ""
         self.users: list[User] = [User(id=41 + n, email=email) for n, email in enumerate(user_emails, 1)]
-        self.delivery_status: DeliveryStatus = DeliveryStatus(clock, changes)
+        self.delivery_status: DeliveryStatus = DeliveryStatus(clock, changes, self._delivery_to)
         self._phone_numbers = tuple(phone_numbers)
         self._start_empty()
 
@@ -135,6 +138,19 @@ class State:
     def _publish(self, event: Event) -> None:
         self.changes.publish(event)
         self.on_change(event)
+
+    def behaviour(self, number: str) -> Behaviour:
+        """Return how a number behaves."""
+        return self.behaviours.get(number) or FIXED.get(number, ORDINARY)
+
+    def behave(self, number: str, behaviour: Behaviour) -> None:
+        """Change how a number behaves, also for the messages that it already got."""
+        self.delivery_status.change(lambda: self.behaviours.update({number: behaviour}), self.messages.values())
+        self._publish(BehaviourChanged(phone_number=number, delivery=behaviour.delivery, service=behaviour.service))
+
+    def _delivery_to(self, message: SandboxMessage) -> float | str | None:
+        own = (self.behaviour(number).delivery for number in message.recipients)
+        return next((delivery for delivery in own if delivery is not None), None)
 
     def has_phone_number(self, number: str) -> bool:
         """Return whether a number is one of the organisation's own."""

@@ -72,6 +72,10 @@ class ThreadedSandbox(Sandbox):
         """Every webhook subscription, in order."""
         return self._call_on_thread(lambda: super(ThreadedSandbox, self).subscriptions)
 
+    def behave(self, number: str, *, delivery: float | str | None = None, service: str | None = None) -> None:
+        """Set how messages to a number are delivered, and the service of chats with it; see `Sandbox`."""
+        self._call_on_thread(lambda: super(ThreadedSandbox, self).behave(number, delivery=delivery, service=service))
+
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward: messages become delivered, and failed deliveries are repeated."""
         self._call_on_thread(lambda: super(ThreadedSandbox, self).advance(seconds))

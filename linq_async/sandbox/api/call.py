@@ -40,14 +40,29 @@ class ApiCall:
 
     def numbers(self) -> frozenset[str]:
         """Return the numbers and addresses that the request concerns."""
-        chat_id = whole_number(self.ids.get("chat_id"))
-        chat = self.state.chats.get(chat_id) if chat_id is not None else None
+        chat = self._chat_of_path()
         found = {chat.send_from, *chat.recipients} if chat else set[str]()
         for text in (*_texts(self.params), *_texts(self.query)):
             number = numbers.searched_number(text) or numbers.email(text)
             if number is not None:
                 found.add(number)
         return frozenset(found)
+
+    def recipients(self) -> tuple[str, ...]:
+        """Return the people to whom the request sends a message, in their order."""
+        if not isinstance(self.params.get("message"), dict):
+            return ()
+        chat = self._chat_of_path()
+        if chat is not None:
+            return chat.recipients
+        wanted = self.params.get("chat")
+        given = cast("Params", wanted).get("phone_numbers") if isinstance(wanted, dict) else None
+        texts = [one for one in cast("list[object]", given) if isinstance(one, str)] if isinstance(given, list) else []
+        return tuple(number for number in map(numbers.participant, texts) if number is not None)
+
+    def _chat_of_path(self) -> SandboxChat | None:
+        chat_id = whole_number(self.ids.get("chat_id"))
+        return None if chat_id is None else self.state.chats.get(chat_id)
 
     def chat(self) -> SandboxChat:
         """Return the chat in the path."""

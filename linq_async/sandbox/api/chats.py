@@ -100,7 +100,11 @@ def share_contact(call: ApiCall) -> ApiResponse:
 
 
 def service_of(state: State, recipients: tuple[str, ...]) -> str:
-    """Return SMS if anybody in the chat is known to be without iMessage, or else iMessage."""
+    """Return the service that is set for somebody, SMS if anybody is known to be without iMessage, or else iMessage."""
+    services = (state.behaviour(number).service for number in recipients)
+    own = next((service for service in services if service is not None), None)
+    if own is not None:
+        return own
     return "SMS" if state.without_imessage.intersection(recipients) else "iMessage"
 
 

@@ -8,6 +8,7 @@ from linq_async.sandbox.refusals import RefusalError, missing_phone
 from linq_async.sandbox.responses import ApiResponse, json_response
 
 from .call import ApiCall
+from .chats import service_of
 from .fields import optional_text, read_number
 
 
@@ -26,5 +27,5 @@ def check_availability(call: ApiCall) -> ApiResponse:
     if not text:
         raise missing_phone("phone_number")
     number = read_number(text, "phone_number", numbers.participant)
-    available = number not in state.without_imessage
+    available = service_of(state, (number,)) == "iMessage"
     return json_response(200, {"available": available, "phone_number": number})

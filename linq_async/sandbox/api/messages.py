@@ -153,13 +153,15 @@ def get_reaction(call: ApiCall) -> ApiResponse:
 
 def created_message_data(state: State, message: SandboxMessage, *, as_sent: bool = False) -> Params:
     """Return a message as the creation of a chat shows it; with `as_sent`, as it was at first: pending."""
-    delivered_at = None if as_sent else state.delivery_status.delivered_at(message)
+    delivered_at, status = None, "pending"
+    if not as_sent:
+        delivered_at, status = state.delivery_status.delivered_at(message), state.delivery_status.status(message)
     return {
         "id": message.id,
         "text": message.text,
         "sent_at": api_time(message.sent_at),
         "delivered_at": api_time_or_none(delivered_at),
-        "delivery_status": "delivered" if delivered_at else "pending",
+        "delivery_status": status,
         "is_read": message.is_read,
         "attachments": [attachment_data(attachment) for attachment in message.attachments],
     }

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import cast
 
 from linq_async.sandbox.api.fields import optional_list, optional_text, optional_texts, required_text
+from linq_async.sandbox.behaviour import FIXED
 from linq_async.sandbox.faults import RequestFilter, checked_status, checked_times
 from linq_async.sandbox.people import FileOrURL
 from linq_async.sandbox.rack.params import Params
@@ -150,6 +151,20 @@ async def react(call: ControlCall) -> Params:
     """Receive a reaction to a message."""
     await call.sandbox.react(call.id("message_id"), required_text(call.params, "reaction"), from_=call.sender())
     return view.message_view(call.state, call.state.messages[call.id("message_id")])
+
+
+async def list_numbers(call: ControlCall) -> Params:
+    """Return the numbers of fixed behaviour, and those for which one is set."""
+    fixed = [{"phone_number": number, "does": behaviour.does} for number, behaviour in FIXED.items()]
+    return {"fixed": fixed, "numbers": view.numbers_view(call.state)}
+
+
+async def behave(call: ControlCall) -> Params:
+    """Set how messages to a number are delivered, and by which service."""
+    delivery = call.params.get("delivery")
+    given = delivery if isinstance(delivery, str) or delivery is None else call.seconds("delivery")
+    call.sandbox.behave(call.ids["phone_number"], delivery=given, service=optional_text(call.params, "service"))
+    return await list_numbers(call)
 
 
 async def advance(call: ControlCall) -> Params:

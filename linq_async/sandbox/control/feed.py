@@ -62,9 +62,11 @@ def _keys(event: changed.Event) -> tuple[Key, ...] | None:
             return ("deliveries", delivery.number), ("subscriptions", 0)
         case changed.SubscriptionCreated() | changed.SubscriptionUpdated() | changed.SubscriptionDeleted():
             return (("subscriptions", 0),)
+        case changed.BehaviourChanged():
+            return (("numbers", 0),)
         case changed.FaultScripted() | changed.FaultUsed() | changed.FaultsCleared():
             return (("faults", 0),)
-        case _:  # contacts and numbers are not shown
+        case _:  # contacts are not shown
             return ()
 
 
@@ -76,6 +78,8 @@ def news(sandbox: Controls, state: State, keys: Iterable[Key]) -> Params:
         match kind:
             case "faults":
                 whole["faults"] = view.faults_view(sandbox)
+            case "numbers":
+                whole["numbers"] = view.numbers_view(state)
             case "subscriptions":
                 whole["subscriptions"] = view.subscriptions_view(sandbox)
             case _:

@@ -37,6 +37,8 @@ CONTROL = (
     ControlRoute("POST", "/chats/{chat_id}/typing", "display?, from?", "typing", calls.typing),
     ControlRoute("POST", "/chats/{chat_id}/read", "", "read", calls.read),
     ControlRoute("POST", "/messages/{message_id}/react", "reaction, from?", "react", calls.react),
+    ControlRoute("GET", "/numbers", "", "behave", calls.list_numbers),
+    ControlRoute("PUT", "/numbers/{phone_number}", "delivery?, service?", "behave", calls.behave),
     ControlRoute("POST", "/clock/advance", "seconds", "advance", calls.advance),
     ControlRoute("GET", "/faults", "", "faults", calls.list_faults),
     ControlRoute(

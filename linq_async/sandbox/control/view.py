@@ -49,7 +49,7 @@ def chat_view(state: State, chat: SandboxChat) -> Params:
 
 def message_view(state: State, message: SandboxMessage) -> Params:
     """Return a whole message."""
-    delivered_at = state.delivery_status.delivered_at(message)
+    status = state.delivery_status
     return {
         "id": message.id,
         "chat_id": message.chat_id,
@@ -59,8 +59,8 @@ def message_view(state: State, message: SandboxMessage) -> Params:
         "recipients": [*message.recipients],
         "idempotency_key": message.idempotency_key,
         "sent_at": moment_view(message.sent_at),
-        "delivered_at": moment_view(delivered_at),
-        "status": "delivered" if delivered_at else "pending",
+        "delivered_at": moment_view(status.delivered_at(message)),
+        "status": status.status(message),
         "edited_at": moment_view(message.edited_at),
         "is_read": message.is_read,
         "deleted": message.deleted,
@@ -162,6 +162,14 @@ def fault_view(fault: Fault) -> Params:
 def lists_view(sandbox: Controls) -> Params:
     """Return the lists that are always sent whole."""
     return {"faults": faults_view(sandbox), "subscriptions": subscriptions_view(sandbox)}
+
+
+def numbers_view(state: State) -> list[Params]:
+    """Return the numbers for which a behaviour is set."""
+    return [
+        {"phone_number": number, "delivery": behaviour.delivery, "service": behaviour.service}
+        for number, behaviour in state.behaviours.items()
+    ]
 
 
 def faults_view(sandbox: Controls) -> list[Params]:

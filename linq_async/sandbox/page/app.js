@@ -48,7 +48,7 @@ async function route() {
 
 async function load() {
 	const overview = await call("GET", "");
-	const [list, log, deliveries] = await Promise.all([call("GET", "chats?limit=100"), call("GET", "requests"), call("GET", "deliveries")]);
+	const [list, log, deliveries, numbers] = await Promise.all([call("GET", "chats?limit=100"), call("GET", "requests"), call("GET", "deliveries"), call("GET", "numbers")]);
 	lines = overview.phone_numbers;
 	chats.fill(list.chats);
 	requests.clear();
@@ -58,6 +58,8 @@ async function load() {
 	webhooks.held(deliveries.held);
 	webhooks.subscriptions(overview.subscriptions);
 	faults.show(overview.faults);
+	faults.fixed(numbers.fixed);
+	faults.numbers(numbers.numbers);
 	$("paste").textContent = `export LINQ_BASE_URL=${location.origin}\nexport LINQ_INTEGRATION_TOKEN=…  # the one that the sandbox printed\nlinq-async send --from ${lines[0]} --to +12025550123 --text Hello`;
 	$("receive").elements.to.replaceChildren(...lines.map((one) => h("option", null, one)));
 	await route().catch(() => { location.hash = `#/${where()[0]}`; });
@@ -77,6 +79,7 @@ function news(data) {
 	if (data.deliveries) webhooks.update(data.deliveries);
 	if (data.subscriptions) webhooks.subscriptions(data.subscriptions);
 	if (data.faults) faults.show(data.faults);
+	if (data.numbers) faults.numbers(data.numbers);
 	counts();
 }
 

@@ -22,6 +22,20 @@ $("fault").addEventListener("submit", guarded(async (event) => {
 	if (fault === "delay") body.seconds = Number(given.seconds);
 	show((await call("POST", "faults", body)).faults);
 }));
+export function numbers(list) {
+	$("numbers").replaceChildren(...list.map((one) => h("li", null, h("div", null, h("b", null, one.phone_number),
+		h("small", null, [one.delivery === 0 ? "delivered" : one.delivery, one.service].filter((fact) => fact !== null).join(", ") || "as usual")))));
+}
+
+export function fixed(list) {
+	$("fixed").replaceChildren(...list.flatMap((one) => [h("dt", null, h("code", null, one.phone_number)), h("dd", null, one.does)]));
+}
+
+$("number").addEventListener("submit", guarded(async (event) => {
+	const { phone_number, delivery, service } = Object.fromEntries(new FormData(event.target));
+	const path = `numbers/${encodeURIComponent(phone_number.trim())}`;
+	numbers((await call("PUT", path, { delivery: delivery || null, service: service || null })).numbers);
+}));
 $("clear").addEventListener("click", guarded(async () => show((await call("DELETE", "faults", {})).faults)));
 for (const button of document.querySelectorAll("[data-advance]")) {
 	button.addEventListener("click", guarded(() => call("POST", "clock/advance", { seconds: Number(button.dataset.advance) })));

@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 
 from linq_async.sandbox.clock import SandboxClock
-from linq_async.sandbox.events import Event
+from linq_async.sandbox.events import Event, MessageStored
 from linq_async.sandbox.records import SandboxDelivery
 from linq_async.sandbox.state import State
 
@@ -115,7 +115,12 @@ class Outbox:
         if event is not None:
             for subscription in active:
                 if event.event_type in subscription.events:
-                    self._add(event, subscription.id, self.deliveries.take(event.event_type))
+                    self._add(event, subscription.id, self.deliveries.take(event.event_type) or self._fault_of(change))
+
+    def _fault_of(self, change: Event) -> str | None:
+        """Return the fault for the messages of a number of fixed behaviour."""
+        twice = isinstance(change, MessageStored) and self._state.behaviour(change.send_from).twice
+        return "twice" if twice else None
 
     def deliver_again(self, delivery: SandboxDelivery) -> None:
         """Deliver the event of an earlier attempt again, to the same subscription."""
