@@ -14,7 +14,7 @@ import functools
 import types
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import attrs
 
@@ -25,8 +25,6 @@ from linq_async.wire.diagnosis import MismatchError, counted, diagnose, expected
 if TYPE_CHECKING:
     from cattrs import Converter
 
-T = TypeVar("T")
-
 
 def prepare() -> None:
     """Import cattrs and build the converters, before anything is sent: afterwards a failure would lose the response."""
@@ -34,16 +32,15 @@ def prepare() -> None:
         _converter(detailed=detailed)
 
 
-def structure(data: Any, returns: type[T]) -> T:
-    """Return the model of a JSON value. What it raises does not matter: ``shape_problems`` explains it."""
-    kind: Any = returns  # cheaper than cast()
-    model: T = _hook(kind, False)(data, kind)
-    return model
+@functools.cache
+def model_hook(returns: Any, detailed: bool = False, digits: bool = False) -> Hook:  # names would make its key bigger
+    """Return the hook that makes a model of a JSON value, for ``shape_problems`` to explain what it raises."""
+    return _converter(detailed=detailed, digits=digits).get_structure_hook(returns)
 
 
 def event_hook(kind: Any) -> Hook:
-    """Return the hook that makes an event of a class from JSON, for ``shape_problems`` to explain what it raises."""
-    return _hook(kind, False, True)
+    """Return the hook that makes an event, in which a string of digits is an int."""
+    return model_hook(kind, False, True)
 
 
 def shape_problems(data: Any, returns: Any, path: str, *, digits: bool = False) -> list[str]:
@@ -51,22 +48,17 @@ def shape_problems(data: Any, returns: Any, path: str, *, digits: bool = False) 
 
     At most 20 of them are returned. With ``digits``, as in events, a string of digits is an int.
     """
-    return diagnose(lambda: _hook(returns, True, digits)(data, returns), path)
+    return diagnose(lambda: model_hook(returns, True, digits)(data, returns), path)
 
 
 def returns_problem(returns: Any) -> str | None:
     """Return what is wrong with a type that JSON is to be decoded into, or None."""
     try:
         for detailed in (False, True):
-            _hook(returns, detailed)
+            model_hook(returns, detailed)
     except Exception:  # noqa: BLE001  # cattrs and typing raise many kinds
         return "must be a type that JSON can be decoded into, such as an attrs class or list[int]"
     return None
-
-
-@functools.cache
-def _hook(returns: Any, detailed: bool, digits: bool = False) -> Hook:  # positional: names would make its key bigger
-    return _converter(detailed=detailed, digits=digits).get_structure_hook(returns)
 
 
 @functools.cache

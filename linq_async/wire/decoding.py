@@ -10,7 +10,7 @@ import orjson
 from linq_async.errors import DecodeError, Outcome
 from linq_async.models.decodable import DECODABLE
 from linq_async.wire.bounds import ERROR_BODY_BYTES, MAX_VALUES, UNCOUNTED_BYTES, has_too_many_values, value_count
-from linq_async.wire.converter import event_hook, shape_problems, structure
+from linq_async.wire.converter import event_hook, model_hook, shape_problems
 
 _MAX_DIAGNOSED_BYTES = 256 << 10
 _MAX_DIAGNOSED_VALUES = 5_000  # for a caller's class, whose hooks may not count their failures
@@ -27,10 +27,12 @@ def decode_body(body: bytes, envelope: str | None, returns: type[T], outcome: Ou
     data, problems = _loaded(body)
     if not problems:
         try:
-            return structure(data if envelope is None else data[envelope], returns)
-        except Exception:  # noqa: BLE001, S110  # groups of cattrs, and anything that a hook of the caller's raises
-            pass
-        problems = _problems(body, data, envelope, returns)
+            kind: Any = returns  # mypy takes a type with a variable for unhashable
+            model: T = model_hook(kind)(data if envelope is None else data[envelope], kind)
+        except Exception:  # noqa: BLE001  # groups of cattrs, and anything that a hook of the caller's raises
+            problems = _problems(body, data, envelope, returns)
+        else:
+            return model
     error = decode_error(body, problems, outcome)
     del body, data  # a traceback with locals would show them
     raise error

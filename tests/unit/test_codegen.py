@@ -15,7 +15,7 @@ from hypothesis import given
 from linq_async import CreatedChat, models
 from linq_async.models.decodable import DECODABLE, WIRE_NAME, decodable
 from linq_async.wire.codegen import generate_hook
-from linq_async.wire.converter import _hook, shape_problems, structure
+from linq_async.wire.converter import model_hook, shape_problems
 
 from .test_decode_fuzz import mutated, quick, values
 
@@ -140,7 +140,7 @@ def test_every_model_is_registered(kind: type) -> None:
 @pytest.mark.parametrize("kind", _registered(), ids=lambda kind: kind.__name__)
 def test_every_registered_class_is_made_by_generated_code(kind: type) -> None:
     """No registered class falls back to cattrs because of a default or a validator."""
-    assert _hook(kind, False).__code__.co_filename == f"<linq_async structure {kind.__qualname__}>"
+    assert model_hook(kind, False).__code__.co_filename == f"<linq_async structure {kind.__qualname__}>"
 
 
 @pytest.mark.parametrize("kind", _registered(), ids=lambda kind: kind.__name__)
@@ -155,8 +155,8 @@ def test_a_class_is_registered_by_a_decorator() -> None:
     """``decodable`` returns the class that it registers, and code is generated for it from then on."""
     try:
         assert decodable(Plain) is Plain
-        assert structure({"required": 1}, Plain) == Plain(1)
-        assert _hook(Plain, False).__code__.co_filename == "<linq_async structure Plain>"
+        assert model_hook(Plain)({"required": 1}, Plain) == Plain(1)
+        assert model_hook(Plain, False).__code__.co_filename == "<linq_async structure Plain>"
     finally:
         DECODABLE.discard(Plain)
 
@@ -238,7 +238,7 @@ def test_cattrs_reads_the_same_name(data: Any, problem: str) -> None:
 def test_generated_code_and_cattrs_agree(data: Any) -> None:
     """Generated code accepts exactly what the detailed converter of cattrs accepts."""
     try:
-        structure(data, CreatedChat)
+        model_hook(CreatedChat)(data, CreatedChat)
     except Exception:  # it may raise anything
         accepted = False
     else:

@@ -14,7 +14,7 @@ import pytest
 
 from linq_async import Attachment, ChatHandle, CreatedChat, CreatedChatMessage, DecodeError, DeliveryStatus, Service
 from linq_async import to_dict as as_dict
-from linq_async.wire.converter import _hook
+from linq_async.wire.converter import model_hook
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import decode
 from tests.support.loopback import CREATED_CHAT
@@ -301,4 +301,4 @@ def test_other_shapes_are_strict_too(returns: Any, body: bytes) -> None:
 def test_the_answer_of_a_create_takes_the_fast_decoder() -> None:
     """What is decoded most often is decoded by code written out for it, its lists' classes too."""
     for kind in (CreatedChat, CreatedChatMessage, ChatHandle, Attachment):
-        assert _hook(kind, False).__code__.co_filename == f"<linq_async structure {kind.__qualname__}>"
+        assert model_hook(kind, False).__code__.co_filename == f"<linq_async structure {kind.__qualname__}>"
