@@ -26,7 +26,10 @@ CREATE TABLE IF NOT EXISTS events (
 )
 """
 ROWS_IN_A_STATEMENT = 200
-"""Each statement releases the interpreter, and a busy loop is slow to give it back: few statements, many rows."""
+"""Each statement releases the interpreter, and a busy loop is slow to give it back: few statements, many rows.
+
+Some releases of SQLite take no more than 999 values, and a row has three.
+"""
 PRUNE_SECONDS = 3_600.0
 """How often old events are deleted."""
 
@@ -99,9 +102,7 @@ class InboxFile:
         return new
 
     def _take(self, taken: list[tuple[str, bytes]]) -> set[str]:
-        bodies: dict[str, bytes] = {}
-        for key, body in taken:
-            bodies.setdefault(key, body)
+        bodies = dict(taken)
         for some in _chunks(list(bodies)):
             query = f"SELECT key FROM events WHERE state <> 'failed' AND key IN {_marks(some)}"  # noqa: S608
             for (key,) in self._connection.execute(query, some).fetchall():

@@ -221,9 +221,12 @@ async def test_a_handler_runs_again_in_place(log: pytest.LogCaptureFixture) -> N
     assert len(_errors(log)) == 6
 
 
-async def test_a_handler_whose_work_was_cancelled_has_failed(log: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_handler_whose_work_was_cancelled_has_failed(
+    log: pytest.LogCaptureFixture, tmp_path: Path, kept: bool
+) -> None:
     """A CancelledError of something that the handler awaited is a failure, and the lane goes on."""
-    bot = Dispatcher[None]()
+    bot = Dispatcher[None](inbox=SqliteInbox(tmp_path / "bot.db") if kept else None)
     handled = Recorder()
 
     @bot.on(MessageReceived, when=lambda message: message.event_id == "bad")

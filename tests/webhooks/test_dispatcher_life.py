@@ -14,6 +14,7 @@ import pytest
 
 from linq_async.webhooks import (
     Accepted,
+    ContactDeleted,
     Context,
     Dispatcher,
     Event,
@@ -22,13 +23,16 @@ from linq_async.webhooks import (
     MemoryInbox,
     MessageReceived,
     NotAcceptedError,
+    Receiver,
     SqliteInbox,
     event_key,
+    parse,
 )
 from tests.faults.interrupted import cancelled_at
 from tests.support.clock import Clock, until
 
 from .bots import Recorder, event_of, messages, running
+from .samples import SECRET, sample_body, signed
 
 pytestmark = pytest.mark.asyncio
 
@@ -133,6 +137,23 @@ async def test_a_drain_of_memory_names_what_is_lost(log: pytest.LogCaptureFixtur
     assert lost == [f"message.received:{event_id}" for event_id in expected]
     assert [record.getMessage().partition(" ")[0] for record in log.records] == ["50", "50", "1"]
     assert {record.levelname for record in log.records} == {"ERROR"}
+
+
+async def test_a_drain_names_lost_events_of_no_chat(log: pytest.LogCaptureFixture) -> None:
+    """Events that belong to no chat and wait for their turn are named, too."""
+    handler, clock = Recorder("a"), Clock(manual=True)
+    bot = Dispatcher[None](max_running=1, drain_seconds=1, timing=clock.timing())
+    bot.on(Event)(handler)
+
+    async def run() -> None:
+        async with running(bot):
+            await asyncio.gather(*map(bot.accept, [event_of("a"), event_of("b", None, ContactDeleted)]))
+
+    task = asyncio.create_task(run())
+    await clock.wait_for_sleepers(1)
+    clock.advance(1.0)
+    await task
+    assert log.messages == ["2 events are lost, because they were in memory: message.received:a, contact.deleted:b"]
 
 
 async def test_a_drain_of_a_file_loses_nothing(path: Path, log: pytest.LogCaptureFixture) -> None:
@@ -244,18 +265,39 @@ async def test_what_cannot_be_stored_is_not_accepted(log: pytest.LogCaptureFixtu
 
 
 async def test_a_full_disk_refuses_and_recovers(path: Path) -> None:
-    """With a full disk, ``accept`` raises InboxError; once there is room again, the event is accepted and handled."""
+    """With a full disk the response is 500; once there is room again, the event is accepted and handled."""
     inbox, handler = SqliteInbox(path), Recorder()
+    body = sample_body(text="x" * 50_000)
     async with running(_bot(handler, inbox)) as bot:
+        receiver = Receiver(bot.accept, SECRET)
         assert inbox._file is not None
         inbox._file._connection.execute("PRAGMA max_page_count=1")
-        large = event_of("x" * 256)
-        object.__setattr__(large, "body", large.body + b" " * 50_000)
+        assert (await receiver.receive("POST", signed(body), body)).status == 500
         with pytest.raises(InboxError, match="database or disk is full"):
-            await bot.accept(large)
+            await bot.accept(parse(body))
         inbox._file._connection.execute("PRAGMA max_page_count=100000")
-        assert await bot.accept(large) is Accepted.NEW
-    assert handler.ended == ["x" * 256]
+        assert (await receiver.receive("POST", signed(body), body)).status == 200
+    assert handler.ended == [parse(body).event_id]
+
+
+async def test_a_full_dispatcher_says_when_to_come_back() -> None:
+    """Beyond ``max_waiting`` the response is 503 with Retry-After, and 200 again once there is room."""
+    handler = Recorder("a")
+    bot = Dispatcher[None](max_running=1, max_waiting=1)
+    bot.on(Event)(handler)
+    async with running(bot):
+        receiver = Receiver(bot.accept, SECRET)
+
+        async def receive(event_id: str) -> tuple[int, str | None]:
+            body = event_of(event_id).body
+            answer = await receiver.receive("POST", signed(body), body)
+            return answer.status, answer.headers.get("Retry-After")
+
+        assert [await receive(event_id) for event_id in "abc"] == [(200, None), (200, None), (503, "5")]
+        handler.release("a")
+        await bot.idle()
+        assert await receive("c") == (200, None)
+    assert handler.ended == ["a", "b", "c"]
 
 
 async def test_an_end_that_cannot_be_stored_stops_nothing(log: pytest.LogCaptureFixture) -> None:
@@ -337,7 +379,7 @@ async def test_a_drain_lets_a_finished_event_be_stored(log: pytest.LogCaptureFix
     await until(lambda: clock.sleeps == [20.0, 5.0])
     inbox.waiting.set()
     await task
-    assert not await inbox.take(event_key(event_of("a")), b"")
+    assert repr(inbox) == "<MemoryInbox: 0 in progress, 1 handled>"
     assert log.messages == []
 
 
@@ -365,6 +407,7 @@ async def test_a_handler_that_does_not_end_is_left_behind(log: pytest.LogCapture
             await until(lambda: len(clock.sleeps) == count)  # noqa: B023
             clock.advance(seconds)
         await asyncio.wait_for(task, 5)
+        assert len(asyncio.all_tasks()) == 2  # this one, and the handler
     finally:
         let_go.set()
     await until(lambda: len(asyncio.all_tasks()) == 1)

@@ -72,17 +72,28 @@ async def test_events_survive_the_end(path: Path) -> None:
         assert await inbox.unfinished() == [b"0", b"3", b"4", b"again"]
 
 
+@pytest.mark.parametrize("count", [1, 20, 5_000])
 @pytest.mark.asyncio
-async def test_bodies_are_deleted_once_handled(path: Path) -> None:
+async def test_bodies_are_deleted_once_handled(path: Path, count: int) -> None:
     """A handled event keeps its key only, and the file no longer has its body. A failed one keeps both."""
     async with SqliteInbox(path) as inbox:
         for key in ("handled", "failed"):
-            await inbox.take(key, CANARY if key == "handled" else BODY)
+            await inbox.take(key, CANARY * count if key == "handled" else BODY)
         assert CANARY in _files(path)
         await inbox.done("handled")
         await inbox.failed("failed", "ValueError")
     assert CANARY not in _files(path)
     assert _rows(path) == [("handled", b"", "done", None), ("failed", BODY, "failed", "ValueError")]
+
+
+@pytest.mark.asyncio
+async def test_a_commit_reaches_the_disk(path: Path) -> None:
+    """SQLite waits for the disk in each transaction, so that an event also survives a power failure."""
+    async with SqliteInbox(path) as inbox:
+        assert inbox._file is not None
+        names = ("synchronous", "journal_mode", "locking_mode")
+        found = [inbox._file._connection.execute(f"PRAGMA {name}").fetchone() for name in names]
+    assert found == [(2,), ("wal",), ("exclusive",)]
 
 
 @pytest.mark.parametrize("readable", [False, True])
