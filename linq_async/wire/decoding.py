@@ -27,12 +27,13 @@ def decode_body(body: bytes, envelope: str | None, returns: type[T], outcome: Ou
     data, problems = _loaded(body)
     if not problems:
         try:
-            kind: Any = returns  # mypy takes a type with a variable for unhashable
-            model: T = model_hook(kind)(data if envelope is None else data[envelope], kind)
+            value: T = model_hook(returns)(  # type: ignore[arg-type]  # mypy takes type[T] for unhashable
+                data if envelope is None else data[envelope], returns
+            )
         except Exception:  # noqa: BLE001  # groups of cattrs, and anything that a hook of the caller's raises
             problems = _problems(body, data, envelope, returns)
         else:
-            return model
+            return value
     error = decode_error(body, problems, outcome)
     del body, data  # a traceback with locals would show them
     raise error
