@@ -1,0 +1,68 @@
+"""A real browser, and a page of it for each test. Everything that the page complains about fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+
+from linq_async.sandbox import Sandbox
+
+TIMEOUT = 10_000.0
+"""Milliseconds that an action or an expectation may take on a busy machine."""
+OpenPage: TypeAlias = Callable[..., AbstractAsyncContextManager[Page]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Run Debian's Chromium, or Chrome. Without them the tests are skipped, except in continuous integration."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium: apt-get install chromium")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> OpenPage:
+    """Return a function that opens a page in a context of its own, with the options of `Browser.new_context`."""
+
+    @asynccontextmanager
+    async def opened(**options: object) -> AsyncGenerator[Page]:
+        complaints: list[str] = []
+
+        def note(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                complaints.append(message.text)
+
+        def fail(error: Error) -> None:
+            complaints.append(str(error))
+
+        context = await browser.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(TIMEOUT)
+        page = await context.new_page()
+        page.on("console", note)
+        page.on("pageerror", fail)
+        try:
+            yield page
+        finally:
+            await context.close()
+        assert complaints == []
+
+    return opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(open_page: OpenPage, linq_sandbox: Sandbox) -> AsyncIterator[Page]:
+    """Open the page of the sandbox. It closes before the sandbox, whose end it would complain about."""
+    async with open_page() as opened:
+        await opened.goto(f"{linq_sandbox.base_url}/")
+        yield opened
