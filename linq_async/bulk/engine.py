@@ -117,9 +117,11 @@ class Engine:
         """Send everything that is to be sent.
 
         Raises:
-            JournalError: If the journal cannot be written. Nothing is sent any more.
+            JournalError: If nothing is loaded, or the journal cannot be written. Nothing is sent any more.
             ClientStateError: If the client is closed.
         """
+        if await self._journal.info() is None:  # rows of a load that was interrupted are not checked against each other
+            raise JournalError("the journal has no campaign: load one first")
         await self._journal.settle(self._repeat_within)
         counts = await self._journal.counts()
         self._counts = [counts.pending, counts.begun, counts.sent, counts.failed, counts.unknown, counts.skipped]

@@ -99,7 +99,7 @@ class BulkSender:
 
         Raises:
             InvalidArgumentError: If ``limit`` is out of range.
-            JournalError: If the journal cannot be read or written. Nothing is sent any more.
+            JournalError: If the journal has no campaign, or cannot be read or written. Nothing is sent any more.
             ClientStateError: If the client is closed, or this sender runs already.
         """
         if limit is not None and (type(limit) is not int or limit < 1):

@@ -89,6 +89,19 @@ async def test_a_finished_run_sends_nothing(bulk: Bulk, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_half_a_load_is_not_sent(bulk: Bulk, tmp_path: Path) -> None:
+    """Neither an empty journal nor one whose load was interrupted is sent from."""
+    with pytest.raises(JournalError, match="load one first"):
+        await bulk.run()
+    async with bulk.journal(write_people(tmp_path / "people.csv", 3)) as (journal, _):
+        assert journal._db is not None
+        await asyncio.to_thread(journal._db.execute, "UPDATE run SET loaded = NULL")
+        with pytest.raises(JournalError, match="load one first"):
+            await _collected(bulk.sender(journal))
+    assert len(bulk.sandbox.requests) == 0
+
+
+@pytest.mark.asyncio
 async def test_attachments_are_sent(bulk: Bulk, tmp_path: Path) -> None:
     """A row with a file sends the file; one whose file is gone by then is certainly not sent."""
     rows: list[str] = []
