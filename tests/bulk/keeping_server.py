@@ -38,6 +38,8 @@ class KeepingServer:
         """The keys of all requests that arrived."""
         self.met: Counter[str] = Counter()
         """How often each fault happened, and responses that nobody received."""
+        self.arrival = asyncio.Event()
+        """Set when a request arrives."""
         self._faults = faults
         self._random = random.Random(seed)
 
@@ -52,6 +54,7 @@ class KeepingServer:
 
     def arrived(self, transport: asyncio.Transport, body: bytes) -> None:
         """Take a request, and respond to it a little later."""
+        self.arrival.set()
         asked = orjson.loads(body)
         self.keys.add(asked["message"]["idempotency_key"])
         fault = self._random.choice(["refused", "lost", "stored, lost"]) if self._random.random() < self._faults else ""

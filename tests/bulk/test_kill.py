@@ -19,21 +19,28 @@ Command = Callable[[Path, Path, str], list[str]]
 """Makes the command that loads a file into a journal, or resumes it, and sends to a URL."""
 
 
+SENDING = 0.8
+"""The share of kills that come after the first request of a process."""
+LATEST = 0.4
+"""Seconds: the longest time until a kill."""
+
+
 def script(people: Path, path: Path, url: str) -> list[str]:
     """Run the sender without the command line."""
     return [sys.executable, "-m", "tests.bulk.run_bulk", str(people), str(path), url]
 
 
-async def killed(command: list[str], seconds: float) -> int | None:
-    """Run a command, and kill it after some seconds. Return its exit code if it ended before, else None."""
+async def kill(command: list[str], server: KeepingServer, chance: random.Random) -> None:
+    """Run a command, and kill it at a random moment: mostly while it sends, else while it starts, loads or resumes."""
+    server.arrival.clear()
     process = await asyncio.create_subprocess_exec(*command)
-    try:
-        async with asyncio.timeout(seconds):
-            return await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return None
+    if chance.random() < SENDING:
+        async with asyncio.timeout(30):
+            await server.arrival.wait()
+    await asyncio.sleep(chance.uniform(0, LATEST))
+    assert process.returncode is None, "it ended before it was killed"
+    process.kill()
+    await process.wait()
 
 
 def check_after_kill(path: Path, keys: set[str]) -> None:
@@ -46,18 +53,15 @@ def check_after_kill(path: Path, keys: set[str]) -> None:
     assert keys <= begun
 
 
-async def survive(
-    command: Command, folder: Path, *, rows: int, kills: int, faults: float, seconds: tuple[float, float]
-) -> KeepingServer:
+async def survive(command: Command, folder: Path, *, rows: int, kills: int, faults: float) -> KeepingServer:
     """Kill a command again and again, let it end, and compare its journal with the server."""
     people, path, chance = write_people(folder / "people.csv", rows), folder / "run.db", random.Random(faults)
     in_doubt: list[int] = []
     async with KeepingServer(faults) as server:
         run, started = command(people, path, server.url), time.monotonic()
         while len(in_doubt) < kills:
-            code = await killed(run, chance.uniform(*seconds))
+            await kill(run, server, chance)
             check_after_kill(path, server.keys)
-            assert code is None, f"it ended after {len(in_doubt)} kills"
             in_doubt.append(states(path).get(1, 0) if server.keys else 0)
         process = await asyncio.create_subprocess_exec(*run)
         assert await process.wait() == 0
@@ -76,7 +80,7 @@ async def survive(
 @pytest.mark.parametrize("faults", [0.05, 0.2])
 async def test_fifty_kills(tmp_path: Path, faults: float) -> None:
     """2,000 rows survive 50 kills at random moments and faults of the network: nobody is texted twice or forgotten."""
-    server = await survive(script, tmp_path, rows=2_000, kills=50, faults=faults, seconds=(0.05, 0.9))
+    server = await survive(script, tmp_path, rows=2_000, kills=50, faults=faults)
     assert server.met["client gone"] > 0
     assert server.met["stored, lost"] > 0
 
@@ -85,5 +89,5 @@ async def test_fifty_kills(tmp_path: Path, faults: float) -> None:
 @pytest.mark.asyncio
 async def test_a_run_without_faults_is_clean(tmp_path: Path) -> None:
     """A run that is not killed sends each row in one attempt."""
-    server = await survive(script, tmp_path, rows=300, kills=0, faults=0.0, seconds=(0, 0))
+    server = await survive(script, tmp_path, rows=300, kills=0, faults=0.0)
     assert server.met == {"": 300}
