@@ -23,15 +23,19 @@ _AS_JSON = "linq_async.as_json"
 _UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 
 
-class MissingOptionsError(typer.BadParameter):
-    """Required options are missing. The message names all of them."""
-
-    def __init__(self, *options: str) -> None:
-        super().__init__(f"Missing option{'s' * (len(options) > 1)}: {', '.join(options)}.")
+class UsageError(typer.BadParameter):
+    """A usage error whose message is shown as it is."""
 
     def format_message(self) -> str:
         """Return the message without a prefix."""
         return self.message
+
+
+class MissingOptionsError(UsageError):
+    """Required options are missing. The message names all of them."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__(f"Missing option{'s' * (len(options) > 1)}: {', '.join(options)}.")
 
 
 class Commands(TyperGroup):
@@ -78,4 +82,4 @@ def _show_usage_error(error: typer.BadParameter, *, as_json: bool) -> None:
     if as_json:
         key = None if error.ctx is None else error.ctx.params.get("key")
         failure = Failure.of("UsageError", error.format_message(), ExitCode.USAGE, idempotency_key=key)
-        show_json(failure.as_dict())
+        show_json(failure.as_dict(), indent=None)  # some commands write JSON Lines

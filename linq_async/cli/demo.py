@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import attrs
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from linq_async.attempts import Attempt
+from linq_async.cli.console import PlainConsole
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import aligned, describe_attempt, printable, show
 from linq_async.cli.runtime import run
@@ -158,17 +158,9 @@ def _stored(sandbox: Sandbox, step: Step) -> list[SandboxMessage]:
     return [message for message in sandbox.messages if message.text == step.text]
 
 
-class _Console(Console):
-    """A console that leaves a closed pipe to the command group."""
-
-    def on_broken_pipe(self) -> NoReturn:
-        """Raise the BrokenPipeError being handled."""
-        raise
-
-
 def show_results(results: list[StepResult]) -> None:
     """Show the results as a table, or as a list if the terminal is too narrow."""
-    console = _Console(highlight=False, markup=False, emoji=False)
+    console = PlainConsole()
     if console.width >= _MIN_TABLE_WIDTH:
         console.print(results_table(results))
         return

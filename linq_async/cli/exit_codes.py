@@ -17,6 +17,8 @@ class ExitCode(enum.IntEnum):
     USAGE = 2
     UNKNOWN = 3
     SENT = 4
+    INTERRUPTED = 130
+    """As shells report a program that Ctrl-C has ended."""
 
 
 _MEANINGS = {
@@ -27,13 +29,32 @@ _MEANINGS = {
     ExitCode.SENT: "sent, but the response could not be read or shown: do not send it again",
 }
 
+_BULK_MEANINGS = {
+    ExitCode.OK: "all messages are sent or skipped, or as many as --limit allows",
+    ExitCode.FAILED: "messages were not sent, for certain",
+    ExitCode.USAGE: "usage error, or a problem with the file, the token or the base URL: nothing was sent",
+    ExitCode.UNKNOWN: "messages may have been sent",
+    ExitCode.SENT: "all messages are sent, but the summary could not be shown",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C or SIGTERM: run the same command again to send the rest",
+}
+
 _WIDTH = min(shutil.get_terminal_size().columns, 80) - 4  # click indents the list, and uses 80 columns at most
-_LINES = [
-    textwrap.fill(f"{code.value}  {meaning}", _WIDTH, initial_indent="  ", subsequent_indent=" " * 5)
-    for code, meaning in _MEANINGS.items()
-]
-# \b keeps click from wrapping the lines into a paragraph.
-HELP: str = "\b\nExit codes:\n" + "\n".join(_LINES)
+
+
+def _help(meanings: dict[ExitCode, str]) -> str:
+    digits = max(len(str(code.value)) for code in meanings)
+    lines = [
+        textwrap.fill(
+            f"{code.value:<{digits}}  {meaning}", _WIDTH, initial_indent="  ", subsequent_indent=" " * (digits + 4)
+        )
+        for code, meaning in meanings.items()
+    ]
+    # \b keeps click from wrapping the lines into a paragraph.
+    return "\b\nExit codes:\n" + "\n".join(lines)
+
+
+HELP: str = _help(_MEANINGS)
+BULK_HELP: str = _help(_BULK_MEANINGS)
 
 _BY_OUTCOME = {
     Outcome.NOT_SENT: ExitCode.FAILED,

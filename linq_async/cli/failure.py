@@ -30,6 +30,11 @@ _OPTIONS = {
     "attachments": "--attach",
     "attachment_urls": "--attach-url",
     "idempotency_key": "--key",
+    "name": "--campaign",
+    "senders": "--from",
+    "per_line": "--rate",
+    "encoding": "--encoding",
+    "delimiter": "--delimiter",
 }
 _HEADINGS = {
     Outcome.NOT_SENT: "not sent",
@@ -40,6 +45,8 @@ _NEXT_STEPS = {
     "AuthenticationError": "Nothing was sent. Check the token with linq-async doctor.",
     "ConfigurationError": "Nothing was sent. Run linq-async doctor to see what is missing.",
     "ConnectError": "Nothing was sent. Check the address and the network with linq-async doctor.",
+    "CampaignChangedError": "Nothing was sent. For a new campaign: --campaign NEW --journal NEW",
+    "JournalInUseError": "Nothing was sent by this command. Wait until the other one has ended.",
 }
 _NEXT_STEPS_KEY_REUSED = {
     Outcome.NOT_SENT: "This message was not sent. If it is a new message, give it a --key of its own.",
@@ -58,6 +65,8 @@ class Failure:
     code: ExitCode
     shown: str | None = None
     """The message that the server shows in place of this one."""
+    advice: str | None = None
+    """What to do next, if it is not what the outcome and the kind of error suggest."""
 
     @classmethod
     def of(cls, kind: str, message: str, code: ExitCode, **fields: Any) -> Failure:
@@ -67,6 +76,8 @@ class Failure:
     @property
     def next_step(self) -> str:
         """What to do next, in a sentence or two."""
+        if self.advice is not None:
+            return self.advice
         outcome, kind, key = Outcome(self.report["outcome"]), self.report["type"], self.report["idempotency_key"]
         if kind == KeyReusedError.__name__:
             return _NEXT_STEPS_KEY_REUSED[outcome]

@@ -15,16 +15,22 @@ SEND_FROM_VARIABLE = "LINQ_SEND_FROM"
 _MAX_BYTES = 1 << 20
 
 
-def check_required(send_from: str | None, to: list[str] | None, to_file: Path | None, text: str | None) -> None:
-    """Raise an error that names all missing options, or if two options read standard input."""
-    present = {
-        f"--from (or {SEND_FROM_VARIABLE})": send_from is not None,
-        "--to (or --to-file)": bool(to or to_file is not None),
-        "--text": text is not None,
-    }
+def require(present: dict[str, bool]) -> None:
+    """Raise an error that names all options that are missing."""
     missing = [option for option, is_present in present.items() if not is_present]
     if missing:
         raise MissingOptionsError(*missing)
+
+
+def check_required(send_from: str | None, to: list[str] | None, to_file: Path | None, text: str | None) -> None:
+    """Raise an error that names all missing options, or if two options read standard input."""
+    require(
+        {
+            f"--from (or {SEND_FROM_VARIABLE})": send_from is not None,
+            "--to (or --to-file)": bool(to or to_file is not None),
+            "--text": text is not None,
+        }
+    )
     if text == "-" and str(to_file) == "-":
         raise typer.BadParameter("--text and --to-file cannot both read standard input")
 

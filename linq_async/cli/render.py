@@ -49,9 +49,9 @@ def show(line: str = "", *, err: bool = False) -> None:
     typer.echo(line, err=err)
 
 
-def show_json(value: dict[str, Any]) -> None:
+def show_json(value: dict[str, Any], *, indent: int | None = 2) -> None:
     """Write one JSON object to standard output, in ASCII, which any terminal can encode."""
-    typer.echo(json.dumps(value, indent=2))
+    typer.echo(json.dumps(value, indent=indent))
 
 
 def discard_unwritable() -> None:

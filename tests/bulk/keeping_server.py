@@ -16,7 +16,6 @@ import attrs
 import orjson
 
 THINKING = 0.15
-"""Seconds: the longest time between a request and its response."""
 
 
 @attrs.define
@@ -40,6 +39,8 @@ class KeepingServer:
         """How often each fault happened, and responses that nobody received."""
         self.arrival = asyncio.Event()
         """Set when a request arrives."""
+        self.thinking = THINKING
+        """Seconds: the longest time between a request and its response."""
         self._faults = faults
         self._random = random.Random(seed)
 
@@ -58,7 +59,9 @@ class KeepingServer:
         asked = orjson.loads(body)
         self.keys.add(asked["message"]["idempotency_key"])
         fault = self._random.choice(["refused", "lost", "stored, lost"]) if self._random.random() < self._faults else ""
-        asyncio.get_running_loop().call_later(self._random.uniform(0, THINKING), self._respond, transport, asked, fault)
+        asyncio.get_running_loop().call_later(
+            self._random.uniform(0, self.thinking), self._respond, transport, asked, fault
+        )
 
     def _respond(self, transport: asyncio.Transport, asked: dict[str, Any], fault: str) -> None:
         if transport.is_closing():

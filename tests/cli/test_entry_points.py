@@ -55,12 +55,12 @@ def test_missing_module_of_another_package_is_raised(monkeypatch: pytest.MonkeyP
 
 SLOW = [
     pytest.param(command.split(), marks=pytest.mark.slow)
-    for command in ("sandbox", "webhooks", "webhooks listen", "webhooks verify")
+    for command in ("sandbox", "webhooks", "webhooks listen", "webhooks verify", "bulk", "bulk retry", "bulk report")
 ]
 
 
 @pytest.mark.parametrize("columns", [60, pytest.param(80, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("command", [[], ["send"], ["doctor"], ["demo"], *SLOW], ids=" ".join)
+@pytest.mark.parametrize("command", [[], ["send"], ["doctor"], ["demo"], ["bulk", "send"], *SLOW], ids=" ".join)
 def test_help_fits_into_the_terminal(columns: int, command: list[str]) -> None:
     """No line of a help text is wider than the terminal."""
     shown = subprocess.run(
@@ -70,5 +70,5 @@ def test_help_fits_into_the_terminal(columns: int, command: list[str]) -> None:
         capture_output=True,
         text=True,
     ).stdout
-    assert "Exit codes:" in shown or command[0] in ("sandbox", "webhooks")
+    assert "Exit codes:" in shown or command[0] in ("sandbox", "webhooks") or command in (["bulk"], ["bulk", "report"])
     assert [line for line in shown.splitlines() if len(line) > columns] == []

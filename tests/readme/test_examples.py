@@ -147,6 +147,29 @@ async def test_bulk_script_twice(tmp_path: Path) -> None:
         assert (len(sandbox.messages), len(sandbox.requests)) == (2, 4)
 
 
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_bulk_commands(tmp_path: Path) -> None:
+    """The commands of the section on bulk sends run in a shell: a dry run, a send and a report."""
+    (commands,) = re.findall(r"^```console\n(linq-async bulk.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    people = ["phone_number,first_name", "+13343284472,Mira", "(334) 471-3465,Theo"]
+    (tmp_path / "people.csv").write_text("\n".join(people))
+    shim = f"import os, sys\nos.execv(sys.executable, [{sys.executable!r}, '-m', 'linq_async', *sys.argv[1:]])\n"
+    (tmp_path / "linq-async").write_text(f"#!{sys.executable}\n{shim}")
+    (tmp_path / "linq-async").chmod(0o755)
+    async with Sandbox() as sandbox:
+        variables = {"LINQ_BASE_URL": sandbox.base_url, "LINQ_INTEGRATION_TOKEN": sandbox.token}
+        path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+        environment = os.environ | variables | {"PATH": path, "PYTHONPATH": str(README.parent)}
+        shell = await asyncio.create_subprocess_exec("sh", "-e", "-c", commands, cwd=tmp_path, env=environment)
+        assert await shell.wait() == 0
+        assert sorted(message.text or "" for message in sandbox.messages) == [
+            "Hi Mira, we open at ten.",
+            "Hi Theo, we open at ten.",
+        ]
+    assert [line.split(",")[5] for line in (tmp_path / "report.csv").read_text().splitlines()[1:]] == ["sent", "sent"]
+
+
 @pytest.mark.asyncio
 async def test_bot(tmp_path: Path) -> None:
     """The bot answers a message that is received as the README says, and is the one in docs/examples."""
