@@ -40,6 +40,8 @@ class Burst:
         self.job = job
         self.taken: list[Job] = []
         """The jobs that end with this one, oldest first."""
+        self.stopped: bool = False
+        """Whether a drain has cancelled the handler."""
         self.ended: bool = False
         """Whether the handler has ended. From then on it takes nothing, and a drain does not cancel it."""
         self._queue: deque[Job] = deque() if queue is None else queue
@@ -181,6 +183,7 @@ class Lanes:
         self._stopped = True
         for task, burst in self._running.items():
             if not burst.ended:
+                burst.stopped = True
                 task.cancel()
         lanes = dict.fromkeys([*self._lanes.values(), *self._ready])
         return [job for lane in lanes for job in lane.queue if not job.taken], set(self._running)

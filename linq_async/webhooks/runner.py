@@ -154,7 +154,7 @@ class Runner(Generic[State]):
                 event, self._linq, state=self._state, name=self._settings.name, attempt=attempt, lane=burst
             )
             failure = await self._routes.run(context)
-            if failure is None or attempt == self._settings.attempts:
+            if failure is None or burst.stopped or attempt == self._settings.attempts:
                 return failure
             burst.give_back()
             wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
@@ -170,6 +170,9 @@ class Runner(Generic[State]):
             if failure is not None:
                 error = failure.error
                 logger.error(_FAILED, burst.job.key, exc_info=error)
+                if burst.stopped:  # perhaps it failed because it was cancelled
+                    self._leave(burst.jobs)
+                    return
                 await failure.report()
         except asyncio.CancelledError as raised:
             task = asyncio.current_task()
@@ -181,8 +184,10 @@ class Runner(Generic[State]):
             logger.error(_FAILED, burst.job.key, exc_info=error)
         except BaseException as raised:
             logger.error(_FAILED, burst.job.key, exc_info=raised)
-            self._leave(burst.jobs)
-            raise
+            if burst.stopped or isinstance(raised, _ENDS_THE_LOOP):
+                self._leave(burst.jobs)
+                raise
+            error = raised
         burst.end()
         await self._settle(burst.jobs, error)
 
@@ -266,6 +271,8 @@ class Runner(Generic[State]):
 
 _SHUTTING_DOWN = "the dispatcher is shutting down"
 _FAILED = "%s: the handler failed"
+_ENDS_THE_LOOP = KeyboardInterrupt, SystemExit, GeneratorExit
+"""What cannot be stored in the inbox, because nothing can be awaited after it."""
 
 
 async def done_within(timing: Timing, seconds: float, future: asyncio.Future[Any]) -> bool:

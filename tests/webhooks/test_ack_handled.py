@@ -158,6 +158,29 @@ async def test_a_handler_that_cancels_its_task_has_failed() -> None:
     assert runs == ["a", "a"]
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["memory", "file"])
+async def test_a_failure_that_is_no_exception_fails_its_delivery(tmp_path: Path, stored: bool) -> None:
+    """Whatever a handler raises, the event is not taken for handled: its next delivery runs it again."""
+
+    class OutcomeOfATest(BaseException):
+        pass
+
+    bot = Dispatcher[None](ack="handled", inbox=SqliteInbox(tmp_path / "bot.db") if stored else None)
+    runs: list[str] = []
+
+    @bot.on(Event)
+    async def fail_once(event: Event, context: Context[None]) -> None:
+        runs.append(event.event_id)
+        if len(runs) == 1:
+            raise OutcomeOfATest
+
+    async with running(bot):
+        with pytest.raises(HandlerFailedError, match="the handler failed with OutcomeOfATest"):
+            await bot.accept(event_of("a"))
+        assert await bot.accept(event_of("a")) is Accepted.NEW
+    assert runs == ["a", "a"]
+
+
 async def test_a_delivery_joins_an_event_of_the_run_before(tmp_path: Path) -> None:
     """A delivery of an event that a killed process left in the inbox waits for its handler."""
     path, handler = tmp_path / "bot.db", Recorder("a")

@@ -182,6 +182,57 @@ async def test_a_drain_of_a_file_loses_nothing(path: Path, log: pytest.LogCaptur
         assert await inbox.unfinished() == []
 
 
+class _Breaking(Recorder):
+    """Takes a waiting event of the chat, and fails in another way when it is cancelled, as a lost connection does."""
+
+    async def __call__(self, event: Event, context: Context[None]) -> None:
+        """Note the event, and take the one that waits."""
+        self.started.append(event.event_id)
+        await until(lambda: context.waiting == 1)
+        self.started += [taken.event_id for taken in context.take_waiting(Event)]
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError from None
+
+
+async def _drained(inbox: Inbox, attempts: int) -> Recorder:
+    """Run a bot whose handler fails when the drain cancels it, after it has taken a second event."""
+    handler, clock = _Breaking(), Clock(manual=True)
+    bot = Dispatcher[None](inbox=inbox, drain_seconds=1, attempts=attempts, max_running=1, timing=clock.timing())
+    bot.on(Event)(handler)
+
+    async def run() -> None:
+        async with running(bot):
+            await asyncio.gather(*map(bot.accept, messages("a", "b")))
+
+    task = asyncio.create_task(run())
+    await clock.wait_for_sleepers(1)
+    clock.advance(1.0)
+    await task
+    return handler
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_failure_by_the_drain_runs_at_the_next_start(path: Path, attempts: int) -> None:
+    """An event whose handler turns the cancellation into another error is not failed, and is not tried again now."""
+    handler, later = await _drained(SqliteInbox(path), attempts), Recorder()
+    assert handler.started == ["a", "b"]
+    async with running(_bot(later, SqliteInbox(path))) as bot:
+        await bot.idle()
+    assert later.ended == ["a", "b"]
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_failure_by_the_drain_is_named(log: pytest.LogCaptureFixture, attempts: int) -> None:
+    """The log names the events that are lost, those that the handler has taken among them."""
+    await _drained(MemoryInbox(), attempts)
+    assert log.messages == [
+        "message.received:a: the handler failed",
+        "2 events are lost, because they were in memory: message.received:a, message.received:b",
+    ]
+
+
 async def test_unfinished_events_run_at_the_start(path: Path) -> None:
     """Events that a killed process left run as one burst; those that no handler matches any more are done."""
     bot = Dispatcher[None](inbox=SqliteInbox(path))
