@@ -32,7 +32,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.first: list[RowProblem] = []
-        self.count = 0
+        self.count: int = 0
 
     def add(self, problem: RowProblem) -> None:
         """Add a problem."""

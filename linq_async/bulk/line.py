@@ -28,7 +28,7 @@ class Line:
         written: Callable[[], Awaitable[None]],
     ) -> None:
         self.sender = sender
-        self.rows = 0
+        self.rows: int = 0
         """How many rows of the current pass have not had their turn."""
         self._journal = journal
         self._pacing = pacing

@@ -6,9 +6,9 @@ import re
 
 try:
     import phonenumbers
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     message = "linq_async.bulk needs an extra: pip install 'linq_async[bulk]'"
-    raise ModuleNotFoundError(message, name=missing.name) from None
+    raise ModuleNotFoundError(message, name=_missing.name) from None
 
 _REGION = "US"
 """A number without ``+`` is one of the North American plan, as in the API."""

@@ -93,7 +93,7 @@ class Meter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._samples: deque[tuple[float, int]] = deque([(clock(), 0)])
-        self.count = 0
+        self.count: int = 0
 
     def add(self, count: int) -> None:
         """Count results."""

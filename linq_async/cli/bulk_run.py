@@ -50,7 +50,7 @@ class CountedWarnings(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.count = 0
+        self.count: int = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count a warning."""

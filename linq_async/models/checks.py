@@ -23,7 +23,7 @@ class NotAList:
     __slots__ = ("message",)
 
     def __init__(self, message: str) -> None:
-        self.message = message
+        self.message: str = message
 
 
 def as_tuple(values: Iterable[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from linq_async.webhooks.inbox import Accepted, Inbox, NotAcceptedError
 from linq_async.webhooks.lanes import Burst, Job
 from linq_async.webhooks.memory_inbox import MemoryInbox
 from linq_async.webhooks.reply_keys import word_problems
-from linq_async.webhooks.routes import ErrorHandler, Handler, Route, Routes, check_handler
+from linq_async.webhooks.routes import ErrorHandler, Handler, Route, Routes, check_handler, check_kinds
 from linq_async.webhooks.runner import DispatcherSettings, Runner
 
 A = TypeVar("A", bound=Event)
@@ -64,7 +64,8 @@ class Dispatcher(Generic[State]):
     ) -> None:
         counts = {"max_running": max_running, "max_waiting": max_waiting, "attempts": attempts}
         valid = {
-            Problem("inbox", "must have the methods of an Inbox"): inbox is None or isinstance(inbox, Inbox),
+            Problem("inbox", "must be a MemoryInbox, a SqliteInbox, or have their methods"): inbox is None
+            or isinstance(inbox, Inbox),
             Problem("ack", 'must be "taken" or "handled"'): ack in ("taken", "handled"),
             **{
                 Problem(argument, "must be an int of 1 or more"): type(value) is int and value >= 1
@@ -117,8 +118,9 @@ class Dispatcher(Generic[State]):
             when: A predicate that decides further. It may be called more than once for an event.
 
         Raises:
-            TypeError: If it could not be called with an event and a context.
+            TypeError: If there is no class, or the function could not be called with an event and a context.
         """
+        check_kinds(kinds)
 
         def register(handler: Handler[Any, State]) -> Handler[Any, State]:
             self._routes.add(Route(kinds, when, handler))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -19,6 +18,7 @@ from linq_async.webhooks.signature import (
     digest_of,
     from_bare_frame,
     header_values,
+    pairs_of,
     verify,
 )
 
@@ -48,7 +48,7 @@ def explain(body: bytes | str, headers: Headers, secret: Secret | None = None) -
 
 
 def _verdict(body: bytes, headers: Headers, secrets: Sequence[bytes]) -> str:
-    pairs = list(cast("Mapping[Any, Any]", headers).items() if isinstance(headers, Mapping) else headers)
+    pairs = list(pairs_of(headers))
     try:
         verify(body, pairs, secrets)
     except WebhookVerificationError as error:

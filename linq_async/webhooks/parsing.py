@@ -75,7 +75,7 @@ def _decoded(body: bytes) -> WebhookEvent:
     if len(body) > MAX_BODY_BYTES:
         raise decode_error(body, [f"$: longer than {MAX_BODY_BYTES:,} bytes"], Outcome.NOT_SENT)
     event = decode_event(body, _CLASSES, UnknownEvent)
-    if not (_is_name(event.event_id) and (type(event) is not UnknownEvent or _is_name(event.event_type))):
+    if not (_is_name(event.event_id) and (type(event) is not UnknownEvent or _is_type(event.event_type))):
         problem = f"$: event_id or event_type is empty, not printable, or longer than {MAX_NAME_CHARS} characters"
         raise decode_error(body, [problem], Outcome.NOT_SENT)
     object.__setattr__(event, "body", body)  # frozen for everybody else
@@ -84,6 +84,11 @@ def _decoded(body: bytes) -> WebhookEvent:
 
 def _is_name(text: str) -> bool:
     return 0 < len(text) <= MAX_NAME_CHARS and text.isprintable()
+
+
+def _is_type(text: str) -> bool:
+    """Return whether a text can be an ``event_type``. A colon separates it from the id in the key of an event."""
+    return _is_name(text) and ":" not in text
 
 
 for _kind in (*_CLASSES.values(), UnknownEvent):

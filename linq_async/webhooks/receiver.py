@@ -101,6 +101,7 @@ class Receiver:
             return _refused(401, f"{error}{_hint(headers)}")
         except LinqError as error:  # not an event, or no secret
             return _refused(500, str(error), level=logging.ERROR)
+        body, headers = b"", ()  # accept() may raise, and tracebacks show the local variables of this frame
         try:
             await self._accept(event)
         except NotAcceptedError as error:

@@ -60,7 +60,12 @@ def subject_of(event: Event) -> str:
 
 
 def _utc(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone(UTC).isoformat()
+    if moment is None:
+        return ""
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:  # in the first or the last day that a datetime can be
+        return moment.isoformat()
 
 
 def word_problems(argument: str, word: object) -> list[Problem]:

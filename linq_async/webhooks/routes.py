@@ -74,9 +74,6 @@ class Routes(Generic[State]):
         Raises:
             TypeError: If it could not be called with an event and a context, or its predicate would always hold.
         """
-        for kind in route.kinds:
-            if not (isinstance(kind, type) and issubclass(kind, Event)):
-                raise TypeError(f"expected the class of an event, got {kind!r}")
         if route.when is not None and (not callable(route.when) or is_coroutine_function(route.when)):
             raise TypeError("when must be a plain function that returns a bool")
         check_handler(route.handler, "event", "context")
@@ -134,13 +131,27 @@ def is_coroutine_function(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
+def check_kinds(kinds: tuple[object, ...]) -> None:
+    """Check the classes for which a handler is registered.
+
+    Raises:
+        TypeError: If there are none, or one is not the class of an event.
+    """
+    if not kinds:
+        raise TypeError("name the class of the events, such as @bot.on(MessageReceived), or Event for all")
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise TypeError(f"expected the class of an event, such as @bot.on(MessageReceived), got {kind!r}")
+
+
 def check_handler(handler: Callable[..., object], *parameters: str) -> None:
     """Check that a handler is a coroutine function with these positional parameters.
 
     Raises:
         TypeError: If it is not.
     """
-    wanted = f"a handler must be a coroutine function with the parameters ({', '.join(parameters)})"
+    name = getattr(handler, "__qualname__", repr(handler))
+    wanted = f"{name} must be a coroutine function with the parameters ({', '.join(parameters)})"
     if not is_coroutine_function(handler):
         raise TypeError(wanted)
     try:

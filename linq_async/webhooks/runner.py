@@ -68,6 +68,8 @@ class Runner(Generic[State]):
 
     async def restore(self) -> None:
         """Run the events again that were not handled when the inbox was left."""
+        if not list(self._routes):
+            logger.warning("the dispatcher has no handlers: every event is answered with 200 and dropped")
         ignored: list[Job] = []
         for body in await self._inbox.unfinished():
             try:
@@ -159,7 +161,9 @@ class Runner(Generic[State]):
             burst.give_back()
             wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
             error = type(failure.error).__name__
-            logger.warning("%s: attempt %d failed with %s, again in %g s", event_key(event), attempt, error, wait)
+            first = failure.error if attempt == 1 else None
+            text = "%s: attempt %d failed with %s, again in %g s"
+            logger.warning(text, event_key(event), attempt, error, wait, exc_info=first)
             await self._settings.timing.sleep(wait)
             attempt += 1
 

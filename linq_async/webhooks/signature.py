@@ -119,9 +119,14 @@ def _keyed(secret: bytes) -> hmac.HMAC:
 
 def header_values(headers: Headers, name: str) -> list[str]:
     """Return the values of a header, whose name is given in lower case. A value that is no text is an empty str."""
-    pairs = cast("Mapping[str, Any]", headers).items() if isinstance(headers, (dict, Mapping)) else headers
     size = len(name)
-    return [_text(value) for key, value in pairs if len(key) == size and _text(key).lower() == name]
+    return [_text(value) for key, value in pairs_of(headers) if len(key) == size and _text(key).lower() == name]
+
+
+def pairs_of(headers: Headers) -> Iterable[tuple[Any, Any]]:
+    """Return the pairs of a mapping, or of a class of headers that is none, such as ``email.message.Message``."""
+    items: Callable[[], Iterable[tuple[Any, Any]]] | None = getattr(headers, "items", None)
+    return cast("Iterable[tuple[Any, Any]]", headers) if items is None else items()
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import attrs
 
-from linq_async.errors import InvalidArgumentError
+from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.webhooks.inbox import InboxError, keep_problems
 from linq_async.webhooks.sqlite_file import Batch, InboxFile
 
@@ -63,7 +63,7 @@ class SqliteInbox:
         clock: Returns the time in seconds since 1970; for tests.
 
     Raises:
-        InvalidArgumentError: If ``keep`` is not a timedelta above 0.
+        InvalidArgumentError: If ``keep`` is not a timedelta above 0, or the path is not that of a file.
     """
 
     def __init__(
@@ -74,6 +74,8 @@ class SqliteInbox:
         clock: Callable[[], float] = time.time,
     ) -> None:
         problems = keep_problems(keep)
+        if os.fspath(path) in ("", ":memory:"):
+            problems.append(Problem("path", "must be the path of a file: use a MemoryInbox for memory"))
         if problems:
             raise InvalidArgumentError(problems)
         self._path = Path(path)

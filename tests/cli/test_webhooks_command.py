@@ -51,9 +51,10 @@ class Listening:
     output: Lines
     task: asyncio.Task[str]
 
-    async def post(self, body: bytes, secret: str = SECRET) -> int:
+    async def post(self, body: bytes, secret: str = SECRET, path: str = "/linq/webhooks") -> int:
         headers = {"X-Webhook-Signature": sign(body, secret)}
-        async with aiohttp.request("POST", self.url, data=body, headers=headers) as response:
+        url = self.url.replace("/linq/webhooks", path)
+        async with aiohttp.request("POST", url, data=body, headers=headers) as response:
             return response.status
 
 
@@ -80,6 +81,14 @@ async def test_verified_events_are_shown(listening: Listening) -> None:
     assert head in ("", "contact.deleted evt_sample_contact_gone")
     assert not err
     assert listening.output.lines.empty()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/", "/hook/mine"])
+async def test_any_path_is_listened_on(listening: Listening, path: str) -> None:
+    """The path of the subscription does not matter."""
+    assert await listening.post(BODY, path=path) == 200
+    assert listening.output.lines.qsize() == 1
 
 
 @pytest.mark.asyncio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -149,6 +150,19 @@ async def test_nothing_of_the_body_is_logged(caplog: pytest.LogCaptureFixture) -
     assert len(caplog.records) == len(REFUSED) + len(RAISED)
     secrets = (CANARY_NUMBER[1:], CANARY_TEXT, SECRET, signature(event_body())[7:])
     assert [secret for secret in secrets if secret in caplog.text] == []
+
+
+@pytest.mark.asyncio
+async def test_the_frame_of_a_failure_has_no_contents(caplog: pytest.LogCaptureFixture) -> None:
+    """When ``accept`` raises, the frames of this package that are logged with it hold neither body nor headers."""
+    await _receive(OSError("the queue is down"))
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    full = traceback.TracebackException(*record.exc_info, capture_locals=True)
+    shown = [str(frame.locals) for frame in full.stack if frame.filename.endswith("receiver.py")]
+    assert shown
+    secrets = (CANARY_NUMBER[1:], CANARY_TEXT, signature(event_body())[7:])
+    assert [secret for secret in secrets if secret in "".join(shown)] == []
 
 
 @pytest.mark.asyncio

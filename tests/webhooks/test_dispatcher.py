@@ -217,8 +217,11 @@ async def test_a_handler_runs_again_in_place(log: pytest.LogCaptureFixture) -> N
         assert await bot.accept(event_of("b")) is Accepted.DUPLICATE
     assert runs == [("a", attempt, [] if attempt == 2 else ["b", "c"]) for attempt in range(1, 8)]
     assert [seconds for seconds in clock.sleeps if seconds != 20.0] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
-    assert _errors(log)[0] == ("message.received:a: attempt 1 failed with ConnectionError, again in 1 s", "")
-    assert len(_errors(log)) == 6
+    assert _errors(log)[0] == (
+        "message.received:a: attempt 1 failed with ConnectionError, again in 1 s",
+        "ConnectionError",
+    )
+    assert [error for _, error in _errors(log)[1:]] == [""] * 5
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -407,7 +410,23 @@ async def test_whatever_can_be_called_is_a_handler() -> None:
 async def test_what_is_no_event_is_refused(kind: Any) -> None:
     """Anything but the class of an event is refused when it is registered."""
     with pytest.raises(TypeError, match="expected the class of an event"):
-        Dispatcher[None]().on(kind)(_two)
+        Dispatcher[None]().on(kind)
+
+
+async def test_a_decorator_without_a_class_is_refused() -> None:
+    """``@bot.on`` and ``@bot.on()`` are refused at once: they would register nothing."""
+    on: Any = Dispatcher[None]().on
+    with pytest.raises(TypeError, match=r"@bot\.on\(MessageReceived\), got <function _two"):
+        on(_two)
+    with pytest.raises(TypeError, match="name the class of the events"):
+        on()
+
+
+async def test_a_dispatcher_without_handlers_is_logged(log: pytest.LogCaptureFixture) -> None:
+    """A dispatcher that would drop every event says so when it starts."""
+    async with running(Dispatcher[None]()):
+        pass
+    assert _errors(log) == [("the dispatcher has no handlers: every event is answered with 200 and dropped", "")]
 
 
 @pytest.mark.parametrize("when", [_predicate, True])
@@ -421,7 +440,7 @@ async def test_a_predicate_that_always_holds_is_refused(when: Any) -> None:
     ("arguments", "problem"),
     [
         ({"name": ""}, "name must be a letter"),
-        ({"inbox": "bot.db"}, "inbox must have the methods of an Inbox"),
+        ({"inbox": "bot.db"}, "inbox must be a MemoryInbox, a SqliteInbox, or have their methods"),
         ({"ack": "later"}, 'ack must be "taken" or "handled"'),
         ({"max_running": 0}, "max_running must be an int of 1 or more"),
         ({"max_waiting": 1.5}, "max_waiting must be an int of 1 or more"),

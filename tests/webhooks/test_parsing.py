@@ -49,6 +49,7 @@ HOSTILE: dict[str, tuple[bytes | str, str]] = {
     "a long type": (json.dumps(envelope("t" * 257)).encode(), "longer than 256 characters"),
     "an id of two lines": (json.dumps(envelope(event_id="e\n1")).encode(), "is empty, not printable"),
     "an unprintable type": (json.dumps(envelope("a\u202e")).encode(), "is empty, not printable"),
+    "a type with a colon": (json.dumps(envelope("a:b")).encode(), "$: event_id or event_type is empty"),
     "2 MiB": (sample_body(text="x" * 2 * MIB), "$: longer than 1,048,576 bytes"),
     "many values": (b"[" + b"0," * 2 * MAX_VALUES + b"0]", "$: more than 50,000 values"),
     "many objects": (b"[" + b"{}," * 2 * MAX_VALUES + b"0]", "$: more than 50,000 values"),

@@ -109,6 +109,13 @@ def test_two_subscriptions_report_one_subject(kind: type[WebhookEvent]) -> None:
     assert subject_of(_event(event_type, again, "evt-2")) == SUBJECTS[kind]
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-12:00"])
+def test_the_ends_of_time_have_a_subject(time: str) -> None:
+    """A time that cannot be expressed in UTC is a part of the subject as it is."""
+    change = _event("contact.updated", {"id": 7001, "updated_at": time})
+    assert subject_of(change) == f"contact.updated:7001@{time}"
+
+
 def test_what_happens_again_is_another_subject() -> None:
     """A second change of a contact is not the first, and neither is one without a time; an unknown event has its id."""
     times = [ISO, ISO.replace(":20-", ":21-"), None]

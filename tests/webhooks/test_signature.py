@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from multidict import CIMultiDict
 from starlette.datastructures import Headers as StarletteHeaders
 
 from linq_async import ConfigurationError, LinqError, WebhookVerificationError
-from linq_async.webhooks import ContactDeleted, MessageReceived, parsing, sign, unwrap
+from linq_async.webhooks import ContactDeleted, MessageReceived, explain, parsing, sign, unwrap
 from linq_async.webhooks.signature import Headers
 from tests.unit.test_decode_fuzz import quick
 
@@ -87,6 +88,14 @@ def test_the_vector_of_the_contract() -> None:
 def test_a_signed_request_is_accepted(headers: Any, body: bytes | str) -> None:
     """Headers of any kind are read, with their names in any case."""
     assert isinstance(unwrap(body, headers, SECRET), ContactDeleted)
+
+
+def test_headers_of_the_standard_library_are_read() -> None:
+    """``http.server`` gives an ``email.message.Message``, which is not a mapping by its type."""
+    headers: Any = Message()
+    headers[NAME] = SIGNATURE
+    assert isinstance(unwrap(BODY, headers, SECRET), ContactDeleted)
+    assert explain(BODY, headers, SECRET).startswith("Verified")
 
 
 def test_headers_are_read_once() -> None:

@@ -363,6 +363,13 @@ async def test_an_unexpected_error_reaches_those_who_wait(path: Path, monkeypatc
         assert await inbox.take(KEY, BODY)
 
 
+@pytest.mark.parametrize("memory", ["", ":memory:"])
+def test_the_names_of_databases_in_memory_are_refused(memory: str) -> None:
+    """The names that SQLite has for a database without a file are refused: nothing would be stored."""
+    with pytest.raises(InvalidArgumentError, match="path must be the path of a file"):
+        SqliteInbox(memory)
+
+
 def test_the_time_to_keep_is_checked(path: Path) -> None:
     """A time that is not above 0 is refused, and no file is created."""
     with pytest.raises(InvalidArgumentError, match="keep must be a timedelta above 0"):
