@@ -1,0 +1,1 @@
+"""Tests of the site: its code blocks, its links, and what it loads."""

@@ -1,0 +1,104 @@
+"""The site builds without a warning, has every page in its navigation, and loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Request
+
+from tests.browser.conftest import OpenPage, browser, open_page
+
+from .blocks import DOCS, ROOT, pages
+
+__all__ = ["browser", "open_page"]  # fixtures
+
+
+def _tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LLMS = _tool("llms")
+
+
+def _listed(entries: list[Any]) -> Iterator[str]:
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            for inner in entry.values():
+                yield from _listed(inner)
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    """The navigation names each page once, and nothing else."""
+    assert sorted(_listed(LLMS.navigation())) == sorted(str(path.relative_to(DOCS)) for path in pages())
+
+
+def test_llms_txt_is_current() -> None:
+    """docs/llms.txt is what docs/tools/llms.py writes, and each page has a first sentence."""
+    assert (DOCS / "llms.txt").read_text(encoding="utf-8") == LLMS.text()
+    assert [path.name for path in pages() if not LLMS.summary(path.read_text(encoding="utf-8"))[1]] == []
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Log nothing."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Build the site in strict mode from a copy, and serve it: its URL and its folder."""
+    if importlib.util.find_spec("zensical") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)('zensical is missing: pip install -e ".[docs]"')
+    folder = tmp_path_factory.mktemp("site")
+    for name in ("docs", "linq_async"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "mkdocs.yml", folder)
+    command = [sys.executable, "-m", "zensical", "build", "--strict"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder / "site")))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", folder / "site"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="session")
+async def test_no_page_loads_anything_from_elsewhere(site: tuple[str, Path], open_page: OpenPage) -> None:
+    """In a browser, each page requests only files of the site, all of which exist, and logs no error."""
+    url, folder = site
+    built = sorted(folder.rglob("*.html"))
+    assert len(built) > len(pages())
+    requested: set[str] = set()
+
+    def note(request: Request) -> None:
+        requested.add(request.url)
+
+    async with open_page() as page:
+        page.on("request", note)
+        for path in built:
+            await page.goto(url + str(path.relative_to(folder)))
+            await page.emulate_media(color_scheme="dark")
+    assert {urlsplit(one).netloc for one in requested if not one.startswith("data:")} == {urlsplit(url).netloc}
