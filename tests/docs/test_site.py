@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import html
+import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -102,3 +105,37 @@ async def test_no_page_loads_anything_from_elsewhere(site: tuple[str, Path], ope
             await page.goto(url + str(path.relative_to(folder)))
             await page.emulate_media(color_scheme="dark")
     assert {urlsplit(one).netloc for one in requested if not one.startswith("data:")} == {urlsplit(url).netloc}
+
+
+MODULES = ("linq_async", "linq_async.webhooks", "linq_async.bulk", "linq_async.sandbox")
+
+
+def test_the_reference_has_every_public_name() -> None:
+    """The reference has each public name of the modules that list theirs, once, and all others exist, too."""
+    texts = [path.read_text(encoding="utf-8") for path in pages() if path.parent.name == "reference"]
+    shown = [name for text in texts for name in re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)]
+    assert len(shown) == len(set(shown))
+    public = {f"{name}.{one}" for name in MODULES for one in importlib.import_module(name).__all__}
+    assert public - set(shown) == {"linq_async.__version__", "linq_async.webhooks.WebhookVerificationError"}
+    for name in shown:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
+@pytest.mark.slow
+def test_constructors_are_shown_whole(site: tuple[str, Path]) -> None:
+    """The reference shows the constructor of an attrs class with inherited, keyword-only and default parameters."""
+    page = (site[1] / "reference/messages/index.html").read_text(encoding="utf-8")
+    text = html.unescape(re.sub(r"<[^>]+>", "", page))
+    signature = re.search(r"^NewChat\((.+?)^\)", text, re.MULTILINE | re.DOTALL)
+    assert signature is not None
+    assert [line.strip(" ,") for line in signature[1].split("\n") if line.strip()] == [
+        "*",
+        "text: str",
+        "attachments: Sequence[Attachable] = ()",
+        "attachment_urls: Sequence[str] = ()",
+        "idempotency_key: str | None = None",
+        "send_from: str",
+        "phone_numbers: Sequence[str]",
+        "display_name: str | None = None",
+    ]
