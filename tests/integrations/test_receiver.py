@@ -157,7 +157,8 @@ async def test_the_frame_of_a_failure_has_no_contents(caplog: pytest.LogCaptureF
     """When ``accept`` raises, the frames of this package that are logged with it hold neither body nor headers."""
     await _receive(OSError("the queue is down"))
     (record,) = caplog.records
-    assert record.exc_info is not None and record.exc_info[1] is not None
+    assert record.exc_info is not None
+    assert record.exc_info[1] is not None
     full = traceback.TracebackException.from_exception(record.exc_info[1], capture_locals=True)
     shown = [str(frame.locals) for frame in full.stack if frame.filename.endswith("receiver.py")]
     assert shown
