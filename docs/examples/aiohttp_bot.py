@@ -7,7 +7,7 @@ from aiohttp import web
 from linq_async.integrations.aiohttp import LINQ, add_webhooks, linq_ctx
 from linq_async.webhooks import Context, Dispatcher, MessageReceived, SqliteInbox
 
-bot = Dispatcher[None](inbox=SqliteInbox("desk.db"), attempts=5)
+bot = Dispatcher[None](name="desk", inbox=SqliteInbox("desk.db"), attempts=5)
 
 
 @bot.on(MessageReceived, when=lambda message: bool(message.data.attachments))

@@ -1,9 +1,11 @@
-"""A bot that answers each message with its text. Run it with ``uvicorn echo_bot:app``."""
+"""A bot that answers each message with its text. Run it with ``python echo_bot.py``."""
+
+import uvicorn
 
 from linq_async.integrations.asgi import WebhookApp
 from linq_async.webhooks import Context, Dispatcher, MessageReceived, SqliteInbox
 
-bot = Dispatcher[None](inbox=SqliteInbox("echo.db"), attempts=5)
+bot = Dispatcher[None](name="echo", inbox=SqliteInbox("echo.db"), attempts=5)
 
 
 @bot.on(MessageReceived)
@@ -14,3 +16,6 @@ async def echo(message: MessageReceived, context: Context[None]) -> None:
 
 
 app = WebhookApp(bot)
+
+if __name__ == "__main__":
+    uvicorn.run(app)

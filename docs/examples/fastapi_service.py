@@ -9,7 +9,7 @@ from linq_async.webhooks import Context, Dispatcher, MessageReceived, SqliteInbo
 
 LINE = "+15175269229"
 
-bot = Dispatcher[None](inbox=SqliteInbox("service.db"), attempts=5)
+bot = Dispatcher[None](name="service", inbox=SqliteInbox("service.db"), attempts=5)
 
 
 @bot.on(MessageReceived)

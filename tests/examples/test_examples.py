@@ -53,6 +53,19 @@ async def test_aiohttp_bot(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.asyncio
+async def test_stateful_bot(tmp_path: Path) -> None:
+    """The handlers of the bot get the state that its lifespan makes."""
+    async with Sandbox() as sandbox, serving(sandbox, tmp_path, *UVICORN, "stateful_bot:app") as url:
+        await sandbox.subscribe(f"{url}/linq/webhooks", secret=SECRET)
+        first = await sandbox.receive(from_=PERSON, text="Soup")
+        await written_back(sandbox, lambda: len(sandbox.messages) == 2)
+        await sandbox.reply(first.chat_id, "What else?")
+        sent = await written_back(sandbox, lambda: len(sandbox.messages) == 4)
+        assert sent == ["5 dollars", "We have soup, bread."]
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
 async def test_tests_of_the_fastapi_service() -> None:
     """The example of tests passes."""
     process = await asyncio.create_subprocess_exec(

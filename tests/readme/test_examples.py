@@ -17,7 +17,7 @@ from linq_async import errors
 from linq_async.sandbox import LoggedRequest, Sandbox
 from linq_async.wire.request import RawResponse
 from linq_async.wire.response import error_class
-from tests.examples.processes import SECRET, UVICORN, serving, written_back
+from tests.examples.processes import SECRET, serving, written_back
 from tests.support.clients import refusal_of
 
 README = Path(__file__).parents[2] / "README.md"
@@ -28,6 +28,12 @@ with TestClient(app) as http:
     good, bad = http.post("/greet/+13343284472"), http.post("/greet/nobody")
     assert (good.status_code, good.json()["message"]["text"]) == (200, "Welcome!"), good.text
     assert (bad.status_code, bad.json()["outcome"]) == (422, "not_sent"), bad.text
+"""
+ECHO_BOT = """
+import functools, runpy, uvicorn
+
+uvicorn.run = functools.partial(uvicorn.run, port=0)
+runpy.run_module("echo_bot", run_name="__main__")
 """
 PYTEST_DRIVER = """
 import sys
@@ -176,7 +182,7 @@ async def test_bot(tmp_path: Path) -> None:
     assert EXAMPLES["In a bot"] == (README.parent / "docs/examples/echo_bot.py").read_text()
     command = shlex.split(next(line for line in README.read_text().splitlines() if line.startswith("curl ")))
     url, (name, _, value), body = command[1], command[3].partition(": "), command[5]
-    async with Sandbox() as sandbox, serving(sandbox, tmp_path, *UVICORN, "echo_bot:app") as bot:
+    async with Sandbox() as sandbox, serving(sandbox, tmp_path, "-c", ECHO_BOT) as bot:
         await sandbox.subscribe(bot, secret=SECRET)
         async with (
             aiohttp.ClientSession(sandbox.base_url) as session,
