@@ -133,7 +133,10 @@ def _note_held_back(result: CreatedChat | SentMessage, request: Request, message
     from_before = result.replayed and request.failed is Outcome.NOT_SENT  # not by an attempt of this call
     if max(_likeness(result, message).values()) >= (Likeness.UNLIKE if from_before else Likeness.OTHER):
         result.replayed = True
-        text = "%s: held back: an earlier run has sent another message under key %s"
+        text = (
+            "%s: held back: another message was sent before under key %s, by an earlier run, "
+            "or by a bot that shares this one's name: two bots need two names"
+        )
         logger.warning(text, request.operation, request.idempotency_key)
 
 

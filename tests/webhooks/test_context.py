@@ -78,6 +78,7 @@ async def test_another_answer_is_held_back(desk: Desk, caplog: pytest.LogCapture
     assert desk.texts == ["We open at nine."]
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warning.startswith("messages.send: held back")
+    assert "two bots need two names" in warning
     assert "open at" not in caplog.text
 
 
