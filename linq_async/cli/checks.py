@@ -176,7 +176,7 @@ def check_webhook_secret(secret: str | None, subscriptions: Result | None) -> Ch
     if secret.startswith("whsec_"):
         hint = "API v2 signs with the secret as it is: set the secret with which the subscription was created"
         return Check(name, Level.WARNING, f"{SECRET_VARIABLE} begins with whsec_, as the secrets of other APIs", hint)
-    return Check(name, Level.OK, f"{SECRET_VARIABLE} is set")
+    return Check(name, Level.OK, f"{SECRET_VARIABLE} is set (not checked)")
 
 
 def _active_subscriptions(result: Result | None) -> int:
