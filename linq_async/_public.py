@@ -5,6 +5,7 @@ from __future__ import annotations
 from linq_async._unset import UNSET, UnsetType
 from linq_async._version import __version__
 from linq_async.attempts import Attempt
+from linq_async.calls import CallInfo
 from linq_async.client import LinqClient
 from linq_async.config import RetryPolicy, Timeouts
 from linq_async.errors import (
@@ -55,6 +56,7 @@ __all__ = [  # noqa: RUF022  # as sorted() sorts
     "AuthenticationError",
     "Availability",
     "BadRequestError",
+    "CallInfo",
     "Chat",
     "ChatHandle",
     "ClientStateError",

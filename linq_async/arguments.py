@@ -22,6 +22,7 @@ import attrs
 from yarl import URL
 
 from linq_async.attempts import AttemptHook
+from linq_async.calls import CallHook
 from linq_async.config import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -95,6 +96,7 @@ class Arguments:
     session: aiohttp.ClientSession | None = attrs.field(default=None, repr=False)
     allow_http: bool = attrs.field(default=False, repr=False)
     on_attempt: AttemptHook | None = attrs.field(default=None, repr=False)
+    on_call: CallHook | None = attrs.field(default=None, repr=False)
     show_details: bool = attrs.field(default=False, repr=False)
     timing: Timing = attrs.field(default=Timing(), repr=False)
 
@@ -117,6 +119,7 @@ class Arguments:
             timeouts=self.timeouts,
             headers=check_headers(self.headers),
             on_attempt=self.on_attempt,
+            on_call=self.on_call,
             max_response_bytes=self.max_response_bytes,
             show_details=self.show_details,
             timing=self.timing,
@@ -133,6 +136,7 @@ class Arguments:
             timeouts=self.timeouts,
             headers=merged_headers(old.headers, check_headers(self.headers)),
             on_attempt=self.on_attempt,
+            on_call=self.on_call,
             show_details=self.show_details,
         )
 
@@ -153,9 +157,8 @@ class Arguments:
         found = [problem for problem, holds in valid.items() if not holds]
         if not isinstance(self.timing, Timing):
             found.append(Problem("timing", "must be a Timing"))
-        hook = _hook_problem(self.on_attempt)
-        if hook is not None:
-            found.append(Problem("on_attempt", hook))
+        hooks = {"on_attempt": _hook_problem(self.on_attempt), "on_call": _hook_problem(self.on_call)}
+        found += [Problem(name, problem) for name, problem in hooks.items() if problem is not None]
         return found + limit_problems(self.max_connections, self.max_response_bytes)
 
     def _check(self) -> None:

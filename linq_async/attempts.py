@@ -42,19 +42,19 @@ AttemptHook = Callable[[Attempt], None]
 
 @attrs.frozen
 class AttemptLog:
-    """Reports attempts to a hook and to a logger. A hook that raises is logged, and changes nothing."""
+    """Reports attempts to hooks and to a logger. A hook that raises is logged, and changes nothing."""
 
     logger: logging.Logger
-    hook: AttemptHook | None
+    hooks: tuple[AttemptHook, ...]
 
     @property
     def enabled(self) -> bool:
         """Whether anything is reported at all."""
-        return self.hook is not None or self.logger.isEnabledFor(logging.INFO)
+        return bool(self.hooks) or self.logger.isEnabledFor(logging.INFO)
 
     def report_start(self, operation: str, number: int, idempotency_key: str | None) -> None:
         """Report an attempt before it is sent: a caller that cancels it then knows its key."""
-        self._call_hook(Attempt(operation=operation, number=number, idempotency_key=idempotency_key))
+        self._call_hooks(Attempt(operation=operation, number=number, idempotency_key=idempotency_key))
 
     def report_end(self, attempt: Attempt) -> None:
         """Report an attempt that has ended."""
@@ -62,15 +62,14 @@ class AttemptLog:
         if attempt.wait is not None:
             text = "%s: attempt %d again in %.2f s, after %s"
             self.logger.info(text, attempt.operation, attempt.number, attempt.wait, attempt.error)
-        self._call_hook(attempt)
+        self._call_hooks(attempt)
 
-    def _call_hook(self, attempt: Attempt) -> None:
-        if self.hook is None:
-            return
-        try:
-            self.hook(attempt)
-        except Exception:  # it must not lose the result of a send
-            self.logger.exception("on_attempt failed")
+    def _call_hooks(self, attempt: Attempt) -> None:
+        for hook in self.hooks:
+            try:
+                hook(attempt)
+            except Exception:  # it must not lose the result of a send
+                self.logger.exception("on_attempt failed")
 
 
 _FORMAT = "%s: attempt %d, key %s, status %s, error %s, outcome %s, %.3f s, wait %s"

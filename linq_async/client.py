@@ -13,6 +13,7 @@ import attrs
 
 from linq_async.arguments import Arguments, is_unverified
 from linq_async.attempts import AttemptHook
+from linq_async.calls import CallHook
 from linq_async.config import KeySource, RetryPolicy, Settings, Timeouts
 from linq_async.errors import ClientStateError, Problem
 from linq_async.models.response import Response
@@ -58,6 +59,7 @@ class LinqClient:
         session: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
         on_attempt: AttemptHook | None = None,
+        on_call: CallHook | None = None,
         show_details: bool = False,
         timing: Timing = Timing(),  # noqa: B008
     ) -> None:
@@ -79,6 +81,9 @@ class LinqClient:
             allow_http: Whether the token may be sent over http to another machine.
             on_attempt: A plain function that is called with an ``Attempt`` before each attempt is sent and after it
                 has ended.
+            on_call: A function that returns a context manager for each call, given its ``CallInfo``. The call runs in
+                it, so that it sees how the call ends, and what it yields is called with the attempts of this call:
+                a function like ``on_attempt``, or None.
             show_details: Whether the message of an APIError contains the detail that the server gives. It may contain
                 phone numbers and texts: use it for development, not for logs.
             timing: The clock, the sleep and the random numbers; for tests.
@@ -100,11 +105,12 @@ class LinqClient:
             session=session,
             allow_http=allow_http,
             on_attempt=on_attempt,
+            on_call=on_call,
             show_details=show_details,
             timing=timing,
         )
         # For tracebacks that show locals. Not deleted: cgitb fails if an argument is missing.
-        token = base_url = headers = proxy = ssl = session = on_attempt = None
+        token = base_url = headers = proxy = ssl = session = on_attempt = on_call = None
         settings = given.settings()
         if is_unverified(settings.ssl):
             message = "ssl= does not verify the server: anyone in between can read the token and every message"
@@ -150,6 +156,7 @@ class LinqClient:
         timeouts: Timeouts | None = None,
         headers: Mapping[str, str] | None = None,
         on_attempt: AttemptHook | None = None,
+        on_call: CallHook | None = None,
         show_details: bool | None = None,
     ) -> Self:
         """Return a client with other settings on the same connections. Settings that are not given stay as they are.
@@ -168,9 +175,10 @@ class LinqClient:
             timeouts=old.timeouts if timeouts is None else timeouts,
             headers=headers,
             on_attempt=old.on_attempt if on_attempt is None else on_attempt,
+            on_call=old.on_call if on_call is None else on_call,
             show_details=old.show_details if show_details is None else show_details,
         )
-        token = retry = timeouts = headers = on_attempt = None  # as in the constructor
+        token = retry = timeouts = headers = on_attempt = on_call = None  # as in the constructor
         return self._derive(given.settings_over(old))
 
     def _derive(self, settings: Settings) -> Self:
@@ -232,7 +240,8 @@ class LinqClient:
             InvalidArgumentError: If an argument is wrong. Nothing was sent.
             LinqError: For any other failure.
         """
-        return self._request(RawCall(method, path, json, params, idempotency_key), returns)
+        call = RawCall(method, path, json, params, idempotency_key)
+        return self._pipeline.observed("request", method, None, self._request, call, returns)
 
     async def _request(self, call: RawCall, returns: type[Any] | None) -> Response[Any]:
         problem = None if returns is None else returns_problem(returns)

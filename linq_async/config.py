@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from linq_async._version import __version__
 from linq_async.attempts import AttemptHook
+from linq_async.calls import CallHook
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.timing import Timing
 
@@ -115,6 +116,7 @@ class Settings:
     timeouts: Timeouts = Timeouts()
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     on_attempt: AttemptHook | None = None
+    on_call: CallHook | None = None
     max_response_bytes: int = 8 << 20
     show_details: bool = False
     timing: Timing = Timing()  # noqa: RUF009  # frozen

@@ -10,10 +10,13 @@ import functools
 import logging
 import secrets
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
 from linq_async.attempts import Attempt, AttemptLog
+from linq_async.calls import CallInfo, report_to_call, run_observed
 from linq_async.config import Settings
 from linq_async.errors import APIError, LinqError, NotFoundError, Outcome, RateLimitError
 from linq_async.key_memory import KeyMemory
@@ -26,11 +29,14 @@ from linq_async.transport.limits import HeldBackError, Limits, Throttle, jitter
 from linq_async.transport.session import Pool, Transport
 from linq_async.wire import comparison, converter
 from linq_async.wire.body import NO_BODY, Body, Multipart, encode_multipart, encode_plain, key_of
-from linq_async.wire.request import RawResponse, Request
+from linq_async.wire.request import METHODS, RawResponse, Request
 from linq_async.wire.response import refusal
 from linq_async.wire.result import CallResult
 
 logger: logging.Logger = logging.getLogger("linq_async")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @attrs.define(eq=False)
@@ -73,11 +79,34 @@ class Pipeline:
         """The limits of the server, which the clients of one transport share."""
         self.throttle: Throttle = Throttle(self.limits, settings)
         self._clock = settings.timing.clock
-        self._log = AttemptLog(logger, settings.on_attempt)
+        hooks = (settings.on_attempt, None if settings.on_call is None else report_to_call)
+        self._log = AttemptLog(logger, tuple([hook for hook in hooks if hook is not None]))
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """Return a pipeline with other settings on the same transport."""
         return Pipeline(self.transport, settings, keys=self.keys, limits=self.limits)
+
+    def observed(
+        self,
+        operation: str,
+        method: str,
+        route: str | None,
+        function: Callable[P, Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[Any, Any, T]:
+        """Return the coroutine of a call, which runs in the context manager of ``on_call`` if there is one."""
+        hook = self.settings.on_call
+        if hook is None:
+            return function(*args, **kwargs)
+        verb = method.upper() if isinstance(method, str) else ""
+        info = CallInfo(
+            operation=operation,
+            method=verb if verb in METHODS else "_OTHER",
+            route=route,
+            base_url=self.settings.base_url,
+        )
+        return run_observed(hook, info, function, *args, **kwargs)
 
     async def send(self, request: Request) -> CallResult:
         """Return the 2xx answer to a request. Raises a LinqError with its outcome, key and attempts."""
@@ -177,7 +206,7 @@ class Pipeline:
             call.started = started
         remaining = self.settings.retry.max_elapsed - (started - call.started)
         exchange = Exchange(call.pool, self.settings, request, call.body, remaining)
-        if self._log.hook is not None:
+        if self._log.hooks:
             self._log.report_start(request.operation, call.attempts, request.idempotency_key)
         try:
             raw = await exchange.run()

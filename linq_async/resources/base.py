@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
@@ -18,6 +18,7 @@ from linq_async.wire.result import CallResult
 
 MAX_PER_PAGE = 100
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Item = TypeVar("Item", bound=Identified)
 Params = Sequence[tuple[str, str]]
@@ -72,23 +73,37 @@ class Resource:
     async def _send(self, draft: Draft) -> CallResult:
         return await self._pipeline.send(draft.request())
 
-    async def _result(self, draft: Draft, returns: type[T], envelope: str | None = "data") -> T:
-        """Send a call and return the model in its answer, in an envelope or bare."""
-        return (await self._send(draft)).decode(envelope, returns)
+    def _observed(
+        self, draft: Draft, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]:
+        """Return the coroutine of a call, which ``on_call`` sees from its checks to its result."""
+        return self._pipeline.observed(draft.operation, draft.method, API + draft.route, function, *args, **kwargs)
 
-    async def _done(self, draft: Draft) -> None:
+    def _result(self, draft: Draft, returns: type[T], envelope: str | None = "data") -> Coroutine[Any, Any, T]:
+        """Send a call and return the model in its answer, in an envelope or bare."""
+
+        async def result() -> T:
+            return (await self._send(draft)).decode(envelope, returns)
+
+        return self._observed(draft, result)
+
+    def _done(self, draft: Draft) -> Coroutine[Any, Any, None]:
         """Send a call whose answer has no content."""
-        await self._send(draft)
+
+        async def done() -> None:
+            await self._send(draft)
+
+        return self._observed(draft, done)
 
     def _pager(self, draft: Draft, returns: type[ListResponse[Item]], page: int, per_page: int) -> Pager[Item]:
         """Return the pager of a list operation."""
         problems = [*draft.problems, *count_problems(page=page, per_page=per_page)]
         checked = attrs.evolve(draft, problems=problems)
 
-        async def fetch(number: int) -> Page[Item]:
+        async def read(number: int) -> Page[Item]:
             checked.check()
             size = min(per_page, MAX_PER_PAGE)
             answer = await self._pipeline.send(checked.request((("page", str(number)), ("per_page", str(size)))))
             return answer.decode(None, returns).page(number)
 
-        return Pager(draft.operation, fetch, page)
+        return Pager(draft.operation, lambda number: self._observed(draft, read, number), page)

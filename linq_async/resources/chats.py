@@ -75,7 +75,9 @@ class Chats(Resource):
         if problems:
             return self._result(Draft("chats.create", "POST", "/chats", problems=problems), CreatedChat)
         request = Request(operation="chats.create", method="POST", path=f"{API}/chats", body=new_chat)
-        return send_message(self._pipeline, request, new_chat, CreatedChat)
+        return self._pipeline.observed(
+            "chats.create", "POST", request.path, send_message, self._pipeline, request, new_chat, CreatedChat
+        )
 
     def list(self, *, phone_number: str, page: int = 1, per_page: int = 100) -> Pager[Chat]:
         """List the chats of one of your numbers, starting at a page. At most 100 items per page are returned.

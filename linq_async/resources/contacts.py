@@ -74,7 +74,8 @@ class Contacts(Resource):
         if email is None and phone_number is None:
             problems.append(Problem("email", "or phone_number is required"))
         params = [(name, value) for name, value in given.items() if value is not None]
-        return self._found(Draft("contacts.find", "GET", "/contacts/find", params=params, problems=problems))
+        draft = Draft("contacts.find", "GET", "/contacts/find", params=params, problems=problems)
+        return self._observed(draft, self._found, draft)
 
     async def _found(self, draft: Draft) -> Contact | None:
         result = await self._send(draft)

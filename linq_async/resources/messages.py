@@ -74,9 +74,8 @@ class Messages(Resource):
                 idempotency_key=idempotency_key,
             )
         problems += [_NOT_A_MESSAGE] if isinstance(message, NewChat) else message.problems()
-        return self._sent(
-            Draft("messages.send", "POST", _MESSAGES, {"chat_id": chat_id}, body=message, problems=problems)
-        )
+        draft = Draft("messages.send", "POST", _MESSAGES, {"chat_id": chat_id}, body=message, problems=problems)
+        return self._observed(draft, self._sent, draft)
 
     async def _sent(self, draft: Draft) -> SentMessage:
         request = draft.request()

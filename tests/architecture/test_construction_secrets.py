@@ -59,7 +59,7 @@ def _derive(**options: Any) -> None:
 
 
 Build = Callable[[], object]
-WRONG_TYPES: dict[str, Any] = dict.fromkeys(["base_url", "proxy", "headers", "ssl", "on_attempt"], CANARY)
+WRONG_TYPES: dict[str, Any] = dict.fromkeys(["base_url", "proxy", "headers", "ssl", "on_attempt", "on_call"], CANARY)
 FAILURES: dict[str, Build] = {
     "token": lambda: LinqClient(CANARY + "\n"),
     "token of another type": lambda: LinqClient([CANARY]),  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ FAILURES: dict[str, Build] = {
     "lent session's proxy": lambda: _in_session(proxy=f"http://user:{CANARY}@127.0.0.1:1"),
     "with_options(token=)": lambda: _derive(token=CANARY + " "),
     "with_options(headers=)": lambda: _derive(headers={"X-Api-Key": CANARY + "\x00"}),
-    "with_options(retry=)": lambda: _derive(retry=CANARY, timeouts=CANARY, on_attempt=CANARY),
+    "with_options(retry=)": lambda: _derive(retry=CANARY, timeouts=CANARY, on_attempt=CANARY, on_call=CANARY),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-REQUIREMENT = re.compile(r"([A-Za-z0-9_-]+)(?:\[[a-z,]+\])?(?:(?:>=|==)([0-9.]+))?(?:; (.+))?")
+REQUIREMENT = re.compile(r"([A-Za-z0-9_-]+)(?:\[[a-z,]+\])?(?:(?:>=|==)([0-9.b]+))?(?:; (.+))?")
 
 
 def _requirements() -> dict[str, list[str]]:

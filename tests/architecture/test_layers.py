@@ -16,6 +16,7 @@ ROOMS = {
     "_version": 0,
     "errors": 0,
     "attempts": 0,
+    "calls": 0,
     "timing": 0,
     "config": 1,
     "arguments": 1,

@@ -6,7 +6,8 @@ Read by mypy and pyright together with the other tests, and never run.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,7 @@ from linq_async import (
     Attachment,
     Attempt,
     Availability,
+    CallInfo,
     Chat,
     ChatHandle,
     ConnectError,
@@ -65,9 +67,11 @@ from linq_async import (
     new_idempotency_key,
     to_dict,
 )
+from linq_async.attempts import AttemptHook
 from linq_async.integrations.aiohttp import LINQ, add_webhooks, linq_ctx
 from linq_async.integrations.asgi import WebhookApp
 from linq_async.integrations.fastapi import add_problem_handlers, linq_lifespan, webhook_router
+from linq_async.integrations.opentelemetry import telemetry
 from linq_async.integrations.problems import problem_of
 from linq_async.webhooks import (
     Accepted,
@@ -119,6 +123,11 @@ async def client(context: ssl.SSLContext) -> None:
         assert_type(attempt.outcome, Outcome | None)
         assert_type(attempt.finished, bool)
 
+    @contextmanager
+    def around(call: CallInfo) -> Generator[AttemptHook]:
+        assert_type(call.route, str | None)
+        yield hook
+
     async with LinqClient(
         "token",
         base_url="https://api.linqapp.com",
@@ -132,6 +141,7 @@ async def client(context: ssl.SSLContext) -> None:
         session=None,
         allow_http=False,
         on_attempt=hook,
+        on_call=around,
         show_details=False,
     ) as linq:
         assert_type(linq, LinqClient)
@@ -142,6 +152,7 @@ async def client(context: ssl.SSLContext) -> None:
             timeouts=Timeouts(),
             headers={},
             on_attempt=hook,
+            on_call=telemetry(),
             show_details=True,
         )
         assert_type(await derived.aclose(), None)
