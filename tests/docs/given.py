@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
@@ -31,5 +32,16 @@ async def _receiver(linq: LinqClient, sandbox: Sandbox) -> AsyncGenerator[dict[s
         yield {"image": b"\xff\xd8 a picture", "url": url}
 
 
-GIVEN: dict[str, Given] = {"sandbox.md": _receiver}
+@asynccontextmanager
+async def _logger(linq: LinqClient, sandbox: Sandbox) -> AsyncGenerator[dict[str, Any]]:
+    """Give nothing, and restore the level of the logger."""
+    logger = logging.getLogger("linq_async")
+    level = logger.level
+    try:
+        yield {}
+    finally:
+        logger.setLevel(level)
+
+
+GIVEN: dict[str, Given] = {"observability.md": _logger, "sandbox.md": _receiver}
 """By page."""
