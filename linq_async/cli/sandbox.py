@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +13,20 @@ from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.live import LiveOutput, listen_error
 from linq_async.cli.render import printable, show
 from linq_async.cli.runtime import run
+from linq_async.cli.sandbox_options import (
+    AllowHosts,
+    Fail,
+    Host,
+    Latency,
+    Numbers,
+    Port,
+    RateLimit,
+    Token,
+    Webhook,
+    WebhookSecret,
+    seconds_or_range,
+    webhook_hosts,
+)
 from linq_async.config import BASE_URL_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
@@ -25,31 +38,16 @@ _MAX_METHOD_CHARS = 20
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 for any free port.")] = 8080,
-    token: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="The token to require; random by default. Never use a real one here."),
-    ] = None,
-    number: Annotated[
-        list[str] | None,
-        typer.Option(metavar="+1…", help="A number to send from, such as +12223334444. Can be repeated."),
-    ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="Deliver all events to this URL, and show each attempt.")
-    ] = None,
-    webhook_secret: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="The secret to sign events with; random by default. Never use a real one."),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Also accept requests for this host name or address, by which other machines or containers reach it."
-            " Can be repeated.",
-        ),
-    ] = None,
+    port: Port = 8080,
+    token: Token = None,
+    number: Numbers = None,
+    host: Host = "127.0.0.1",
+    webhook: Webhook = None,
+    webhook_secret: WebhookSecret = None,
+    allow_host: AllowHosts = None,
+    latency: Latency = "0",
+    fail: Fail = 0.0,
+    rate_limit: RateLimit = None,
 ) -> None:
     """Run a local Linq until Ctrl-C, and show each request that it receives."""
     # Imported here, so that other commands do not load a server.
@@ -67,6 +65,9 @@ def sandbox(
             on_delivery=lambda entry: output.show(delivery_line(entry)),
             allow_hosts=allow_host or (),
             webhook_hosts=webhook_hosts(webhook),
+            latency=seconds_or_range(latency),
+            fail=fail,
+            rate_limit=rate_limit,
         )
     except ValueError as error:
         raise typer.BadParameter(printable(error)) from None
@@ -96,20 +97,6 @@ async def _serve(server: Sandbox, host: str, output: LiveOutput, webhook: str | 
         await output.wait()
     finally:
         await server.close()
-
-
-def webhook_hosts(webhook: str | None) -> list[str]:
-    """Return the host of the URL, to which events may then be delivered, wherever it is.
-
-    Raises:
-        ValueError: If the URL has none.
-    """
-    if webhook is None:
-        return []
-    parts = urlsplit(webhook)
-    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", webhook):
-        raise ValueError("--webhook must be an http or https URL")
-    return [parts.hostname]
 
 
 def greeting(server: Sandbox, host: str, subscription: SandboxSubscription | None = None) -> list[str]:

@@ -1,6 +1,7 @@
 """A local Linq: a real HTTP server on loopback that plays Linq Partner API v2."""
 
 from .changes import Change, Changes, ChangesLostError
+from .conditions import Conditions
 from .events import Event
 from .faults import Faults
 from .files import SandboxAttachment
@@ -17,6 +18,7 @@ __all__ = [
     "Change",
     "Changes",
     "ChangesLostError",
+    "Conditions",
     "Deliveries",
     "Event",
     "Faults",

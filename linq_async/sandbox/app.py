@@ -134,24 +134,26 @@ async def _exchange(
     call = ApiCall(context.state, dict(request.match_info), query, form.params)
     if call.idempotency_key is not None:
         context.log.count_attempt(entry, call.idempotency_key)
-    plan = context.faults.take(request.method, request.path, call.numbers)
-    if plan is NO_FAULT:  # a scripted fault comes before that of a number
-        plan = _fault_of_recipient(call, entry.attempt)
-    entry.fault = plan.name
+    limited = context.meter.refusal()
+    plan = NO_FAULT if limited else _plan(context, request, call, entry.attempt)
+    entry.fault = "answer 429 (rate limit)" if limited else plan.name
     answer = plan.answer
     if plan.works:
-        worked = _answer(route, call, refusal)
+        worked = _answer(route, call, limited or refusal)
         answer = answer or worked
-    if plan.seconds:
-        await asyncio.sleep(plan.seconds)
+    seconds = plan.seconds + context.meter.seconds()
+    if seconds:
+        await asyncio.sleep(seconds)
     return await send_response(request, plan, answer, entry, keep=whole)
 
 
-def _fault_of_recipient(call: ApiCall, attempt: int) -> Plan:
-    """Return what goes wrong with a send to a number of fixed behaviour."""
-    found = (call.state.behaviour(number) for number in call.recipients())
-    first = next((behaviour for behaviour in found if behaviour.fault is not None), ORDINARY)
-    return first.plan(attempt)
+def _plan(context: AppContext, request: web.Request, call: ApiCall, attempt: int) -> Plan:
+    """Return what goes wrong: a scripted fault, that of a number of fixed behaviour, or a failure now and then."""
+    plan = context.faults.take(request.method, request.path, call.numbers)
+    if plan is NO_FAULT:
+        found = (call.state.behaviour(number) for number in call.recipients())
+        plan = next((behaviour for behaviour in found if behaviour.fault is not None), ORDINARY).plan(attempt)
+    return context.meter.plan() if plan is NO_FAULT else plan
 
 
 async def _refuse(request: web.Request, answer: ApiResponse, form: Form, entry: LoggedRequest) -> web.StreamResponse:

@@ -5,7 +5,7 @@ The numbers are reserved for fiction, so that no mistake ever reaches a person.
 
 import attrs
 
-from .faults import NO_FAULT, Fault, Plan, scripted_response
+from .faults import NO_FAULT, Fault, Plan, answer_fault, plain_fault
 from .responses import JSON_TYPE, ApiResponse
 
 STATUSES = ("pending", "delivered", "service_unavailable", "rate_limit_exceeded", "paused")
@@ -40,16 +40,6 @@ class Behaviour:
 
 ORDINARY = Behaviour()
 
-
-def _fault(name: str, *, seconds: float = 0.0, answer: ApiResponse | None = None) -> Fault:
-    return Fault(id=0, name=name, times=1, seconds=seconds, answer=answer, phone_number=None, path=None, method=None)
-
-
-def _answer(status: int, **headers: str) -> Fault:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _fault("answer", answer=scripted_response(status, given, None, None))
-
-
 FIXED: dict[str, Behaviour] = {
     f"+1202555{suffix}": behaviour
     for suffix, behaviour in {
@@ -60,22 +50,28 @@ FIXED: dict[str, Behaviour] = {
         "0154": Behaviour(does="messages end as paused", delivery="paused"),
         "0160": Behaviour(does="has SMS only", service="SMS"),
         "0161": Behaviour(does="has RCS", service="RCS"),
-        "0170": Behaviour(does="sends get 422", fault=_answer(422), only_first=False),
+        "0170": Behaviour(does="sends get 422", fault=answer_fault(422), only_first=False),
         "0171": Behaviour(
-            does="sends get 429 with Retry-After 1", fault=_answer(429, Retry_After="1"), only_first=False
+            does="sends get 429 with Retry-After 1", fault=answer_fault(429, Retry_After="1"), only_first=False
         ),
-        "0172": Behaviour(does="the first attempt gets 429", fault=_answer(429)),
-        "0173": Behaviour(does="sends get 503", fault=_answer(503), only_first=False),
-        "0174": Behaviour(does="the first attempt gets 503", fault=_answer(503)),
-        "0175": Behaviour(does="the first attempt is reset before it is stored", fault=_fault("drop_before_storing")),
-        "0176": Behaviour(does="the first attempt is reset after it is stored", fault=_fault("drop_after_storing")),
-        "0177": Behaviour(does="the response to the first attempt is cut", fault=_fault("cut_body")),
+        "0172": Behaviour(does="the first attempt gets 429", fault=answer_fault(429)),
+        "0173": Behaviour(does="sends get 503", fault=answer_fault(503), only_first=False),
+        "0174": Behaviour(does="the first attempt gets 503", fault=answer_fault(503)),
+        "0175": Behaviour(
+            does="the first attempt is reset before it is stored", fault=plain_fault("drop_before_storing")
+        ),
+        "0176": Behaviour(
+            does="the first attempt is reset after it is stored", fault=plain_fault("drop_after_storing")
+        ),
+        "0177": Behaviour(does="the response to the first attempt is cut", fault=plain_fault("cut_body")),
         "0178": Behaviour(
-            does="the response to the first attempt is 3 seconds late", fault=_fault("delay", seconds=3.0)
+            does="the response to the first attempt is 3 seconds late", fault=plain_fault("delay", seconds=3.0)
         ),
         "0179": Behaviour(
             does="messages are stored, but the response is not as documented",
-            fault=_fault("wrong_answer", answer=ApiResponse(200, b'{"data": "stored"}', {"Content-Type": JSON_TYPE})),
+            fault=plain_fault(
+                "wrong_answer", answer=ApiResponse(200, b'{"data": "stored"}', {"Content-Type": JSON_TYPE})
+            ),
             only_first=False,
         ),
         "0180": Behaviour(does="replies with the same text", acts=("reply",)),

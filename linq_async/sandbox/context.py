@@ -11,6 +11,7 @@ from .delivery_status_timer import DeliveryStatusTimer
 from .faults import Faults
 from .guard import Guard
 from .log import LoggedRequest, RequestLog
+from .meter import Meter
 from .refusals import RefusalError
 from .state import State
 
@@ -30,6 +31,7 @@ class AppContext:
     on_request: OnRequest | None
     delivery_status_timer: DeliveryStatusTimer
     sandbox: Controls
+    meter: Meter
 
     def refusal(self, request: web.Request, *, embeddable: bool = False) -> RefusalError | None:
         """Return why a request is refused: a foreign Host or Origin, or a target meant for a proxy."""

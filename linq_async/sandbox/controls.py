@@ -11,11 +11,13 @@ from .api.webhook_subscriptions import EVENTS, add_subscription, remove_subscrip
 from .behaviour import FIXED, ORDINARY, checked_behaviour
 from .changes import Changes
 from .clock import SandboxClock
+from .conditions import Conditions
 from .delivery_status_timer import DeliveryStatusTimer
-from .events import Event
+from .events import ConditionsChanged, Event
 from .faults import Faults, checked_number
 from .limits import Limits
 from .log import RequestLog
+from .meter import Meter
 from .people import FileOrURL
 from .rack.params import Params
 from .recipients import Recipients
@@ -46,6 +48,7 @@ class Controls:
         self.faults: Faults = Faults(self.changes.publish)
         self.requests: RequestLog = RequestLog(limits.logged_requests, self.changes.publish)
         self._clock = SandboxClock(clock)
+        self._meter = Meter(self._clock)
         self._state = State(phone_numbers, user_emails, self._clock, 0.0, limits, self.changes)
         self._outbox = Outbox(self._state, self._clock, webhook_hosts, on_delivery)
         self._recipients = Recipients(self._state)
@@ -76,6 +79,16 @@ class Controls:
     @imessage_interval.setter
     def imessage_interval(self, seconds: float) -> None:
         self._state.imessage_interval = checked_seconds("imessage_interval", seconds)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What all requests meet: latency, failures, a rate limit. Setting it starts to count requests again."""
+        return self._meter.conditions
+
+    @conditions.setter
+    def conditions(self, conditions: Conditions) -> None:
+        self._meter.set(conditions)
+        self.changes.publish(ConditionsChanged(conditions))
 
     @property
     def base_url(self) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import attrs
 
+from .conditions import Conditions
 from .files import SandboxAttachment
 from .records import Contact, Handle, PhoneNumber, SandboxDelivery, SandboxReaction, SandboxSubscription
 
@@ -220,6 +221,13 @@ class FaultsCleared:
 
 
 @attrs.frozen
+class ConditionsChanged:
+    """It was set what all requests meet."""
+
+    conditions: Conditions
+
+
+@attrs.frozen
 class SandboxReset:
     """Everything but the settings was dropped: a reader must start from an empty view."""
 
@@ -250,5 +258,6 @@ Event = (
     | FaultScripted
     | FaultUsed
     | FaultsCleared
+    | ConditionsChanged
     | SandboxReset
 )

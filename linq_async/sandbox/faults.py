@@ -247,3 +247,14 @@ def scripted_response(status: int, headers: Mapping[str, str], value: object, bo
         code = "error"
     plain = error_response(RefusalError(status, code, "Scripted by the sandbox"))
     return attrs.evolve(plain, headers={**plain.headers, **headers})
+
+
+def plain_fault(name: str, *, seconds: float = 0.0, answer: ApiResponse | None = None) -> Fault:
+    """Return a fault that is not scripted, and so never used up."""
+    return Fault(id=0, name=name, times=1, seconds=seconds, answer=answer, phone_number=None, path=None, method=None)
+
+
+def answer_fault(status: int, **headers: str) -> Fault:
+    """Return an answer that is not scripted, with headers such as `Retry_After`."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return plain_fault("answer", answer=scripted_response(status, given, None, None))

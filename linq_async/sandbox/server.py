@@ -12,6 +12,7 @@ from aiohttp.http import HttpProcessingError
 
 from . import numbers
 from .app import make_app
+from .conditions import Conditions
 from .context import AppContext, OnRequest
 from .controls import Controls
 from .guard import Guard, allowed_hosts, bracketed, host_name, is_loopback
@@ -62,6 +63,8 @@ class Sandbox(Controls):
     Events are delivered to the webhook subscriptions whose URL is on this machine, or on one of `webhook_hosts`.
     `deliveries` logs the attempts, and scripts their faults; `on_delivery` is called with each of them.
 
+    `latency`, `fail` and `rate_limit` are the `Conditions` that all requests meet.
+
     Readers can follow everything that happens in `changes`: see `Changes`.
 
     Raises:
@@ -85,6 +88,9 @@ class Sandbox(Controls):
         normalise: Callable[[str], str] = str,
         webhook_hosts: Iterable[str] = (),
         on_delivery: OnDelivery | None = None,
+        latency: float | tuple[float, float] = 0.0,
+        fail: float = 0.0,
+        rate_limit: float | None = None,
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
         self.token: str = default_token(host) if token is None else checked_token(token)
@@ -103,6 +109,7 @@ class Sandbox(Controls):
         self._runner: web.AppRunner | None = None
         self.deliver_after = deliver_after
         self.imessage_interval = imessage_interval
+        self._meter.set(Conditions(latency=latency, fail=fail, rate_limit=rate_limit))
 
     async def start(self) -> None:
         """Start listening. What an earlier run stored is kept, except uploaded files."""
@@ -110,7 +117,14 @@ class Sandbox(Controls):
             raise RuntimeError("the sandbox is already running")
         guard = Guard(self.token, self._hosts)
         context = AppContext(
-            self._state, self.requests, self.faults, guard, self._on_request, self._delivery_status_timer, self
+            self._state,
+            self.requests,
+            self.faults,
+            guard,
+            self._on_request,
+            self._delivery_status_timer,
+            self,
+            self._meter,
         )
         runner = web.AppRunner(
             make_app(context),

@@ -7,6 +7,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from .conditions import Conditions
 from .records import SandboxChat, SandboxMessage, SandboxSubscription
 from .server import Sandbox
 
@@ -56,6 +57,15 @@ class ThreadedSandbox(Sandbox):
     @deliver_after.setter
     def deliver_after(self, seconds: float | None) -> None:
         self._call_on_thread(lambda: Sandbox.deliver_after.fset(self, seconds))  # type: ignore[attr-defined]
+
+    @property
+    def conditions(self) -> Conditions:
+        """What all requests meet. Setting it starts to count requests again."""
+        return self._meter.conditions
+
+    @conditions.setter
+    def conditions(self, conditions: Conditions) -> None:
+        self._call_on_thread(lambda: Sandbox.conditions.fset(self, conditions))  # type: ignore[attr-defined]
 
     @property
     def messages(self) -> list[SandboxMessage]:

@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from linq_async.cli.sandbox import delivery_line, greeting, request_line
+from linq_async.cli.sandbox_options import seconds_or_range
 from linq_async.sandbox import DEFAULT_TOKEN, LoggedRequest, Sandbox, SandboxDelivery
 from linq_async.webhooks import ContactCreated, unwrap
 
@@ -164,6 +165,26 @@ def test_webhooks(receiver: WebhookServer, arguments: tuple[str, ...]) -> None:
     assert isinstance(unwrap(body, given, secret), ContactCreated)
 
 
+def test_conditions() -> None:
+    """--latency, --fail and --rate-limit apply to each request, and its line shows the status."""
+    with started("--latency", "0.01-0.02", "--fail", "0.5", "--rate-limit", "0.01") as process:
+        settings = read_settings(process)
+        url = f"{settings['LINQ_BASE_URL']}/api/partner/v2/phone_numbers"
+        headers = {"X-LINQ-INTEGRATION-TOKEN": settings["LINQ_INTEGRATION_TOKEN"]}
+        responses = [requests.get(url, headers=headers, timeout=5) for _ in range(2)]
+        shown = requests.get(f"{settings['LINQ_BASE_URL']}/_sandbox/", timeout=5).json()["conditions"]
+        process.kill()
+    assert [response.status_code for response in responses] == [200, 429]
+    assert 90 < int(responses[1].headers["Retry-After"]) <= 100
+    assert shown == {"latency": [0.01, 0.02], "fail": 0.5, "rate_limit": 0.01}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2", 2.0), (".5", 0.5), ("0.05-0.3", (0.05, 0.3)), ("0-1", (0.0, 1.0))])
+def test_seconds_or_range(text: str, seconds: object) -> None:
+    """--latency reads a number, or two with a hyphen between them."""
+    assert seconds_or_range(text) == seconds
+
+
 def test_delivery_line() -> None:
     """An attempt without an answer says why, and shows no contents."""
     entry = SandboxDelivery(
@@ -215,6 +236,13 @@ def test_host_of_another_machine(run: Run, host: str) -> None:
         ("--webhook", "localhost:8000/hook"),
         ("--webhook", "http://[::1/hook"),
         ("--webhook", "http://localhost/ hook"),
+        ("--latency", "-1"),
+        ("--latency", "slow"),
+        ("--latency", "0.3-0.1"),
+        ("--latency", "9999"),
+        ("--fail", "1.5"),
+        ("--fail", "nan"),
+        ("--rate-limit", "0"),
     ],
 )
 def test_invalid_arguments(run: Run, arguments: tuple[str, str]) -> None:

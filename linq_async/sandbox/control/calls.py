@@ -4,10 +4,13 @@ import base64
 import binascii
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import cast
+from typing import Any, cast
+
+import attrs
 
 from linq_async.sandbox.api.fields import optional_list, optional_text, optional_texts, required_text
 from linq_async.sandbox.behaviour import FIXED
+from linq_async.sandbox.conditions import Conditions
 from linq_async.sandbox.faults import RequestFilter, checked_status, checked_times
 from linq_async.sandbox.people import FileOrURL
 from linq_async.sandbox.rack.params import Params
@@ -28,6 +31,7 @@ async def overview(call: ControlCall) -> Params:
         "version": version("linq_async"),
         "phone_numbers": [*sandbox.phone_numbers],
         "deliver_after": sandbox.deliver_after,
+        "conditions": attrs.asdict(sandbox.conditions),
         "deliveries_held": sandbox.deliveries.held,
         "now": view.moment_view(call.state.now()),
         "position": position_of(sandbox.changes),
@@ -171,6 +175,18 @@ async def advance(call: ControlCall) -> Params:
     """Move the clock of the sandbox forward."""
     call.sandbox.advance(call.seconds("seconds"))
     return {"now": view.moment_view(call.state.now())}
+
+
+async def set_conditions(call: ControlCall) -> Params:
+    """Set what all requests meet. What is not given stays."""
+    given: dict[str, Any] = {
+        name: value for name, value in call.params.items() if name in attrs.fields_dict(Conditions)
+    }
+    latency = given.get("latency")
+    if isinstance(latency, list):
+        given["latency"] = tuple(cast("list[object]", latency))
+    call.sandbox.conditions = attrs.evolve(call.sandbox.conditions, **given)
+    return attrs.asdict(call.sandbox.conditions)
 
 
 async def list_faults(call: ControlCall) -> Params:

@@ -4,6 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
 
+import attrs
+
 from linq_async.sandbox import events as changed
 from linq_async.sandbox.changes import Change, Changes, ChangesLostError
 from linq_async.sandbox.controls import Controls
@@ -66,6 +68,8 @@ def _keys(event: changed.Event) -> tuple[Key, ...] | None:
             return (("numbers", 0),)
         case changed.FaultScripted() | changed.FaultUsed() | changed.FaultsCleared():
             return (("faults", 0),)
+        case changed.ConditionsChanged():
+            return (("conditions", 0),)
         case _:  # contacts are not shown
             return ()
 
@@ -76,6 +80,8 @@ def news(sandbox: Controls, state: State, keys: Iterable[Key]) -> Params:
     whole: Params = {}
     for kind, id_ in sorted(keys):
         match kind:
+            case "conditions":
+                whole["conditions"] = attrs.asdict(sandbox.conditions)
             case "faults":
                 whole["faults"] = view.faults_view(sandbox)
             case "numbers":

@@ -39,6 +39,7 @@ CONTROL = (
     ControlRoute("POST", "/messages/{message_id}/react", "reaction, from?", "react", calls.react),
     ControlRoute("GET", "/numbers", "", "behave", calls.list_numbers),
     ControlRoute("PUT", "/numbers/{phone_number}", "delivery?, service?", "behave", calls.behave),
+    ControlRoute("PUT", "/conditions", "latency?, fail?, rate_limit?", "conditions", calls.set_conditions),
     ControlRoute("POST", "/clock/advance", "seconds", "advance", calls.advance),
     ControlRoute("GET", "/faults", "", "faults", calls.list_faults),
     ControlRoute(
