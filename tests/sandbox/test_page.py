@@ -12,7 +12,7 @@ from linq_async.sandbox import Sandbox
 from linq_async.sandbox.pages import page_files
 from linq_async.sandbox.threaded import ThreadedSandbox
 
-MOST_BYTES = 60 << 10
+MOST_BYTES = 60_000
 UNSAFE = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|\bstyle=|\bon\w+=\"")
 NAMESPACE = "http://www.w3.org/2000/svg"
 

@@ -1,7 +1,7 @@
 // Loads, routes by the hash, follows changes, and listens to the keyboard.
 import { call } from "./api.js";
 import * as chats from "./chats.js";
-import { $, guarded, h } from "./dom.js";
+import { $, h, on, submit } from "./dom.js";
 import * as faults from "./faults.js";
 import { follow } from "./feed.js";
 import * as requests from "./requests.js";
@@ -12,7 +12,7 @@ const VIEWS = { chats, requests, webhooks, faults };
 let lines = [];
 
 function counts() {
-	for (const [name, view] of Object.entries(VIEWS)) document.querySelector(`[data-count=${name}]`).textContent = view.count() || "";
+	for (const [name, view] of Object.entries(VIEWS)) document.querySelector(`nav [href="#/${name}"] b`).textContent = view.count() || "";
 	const empty = chats.count() === 0;
 	$("nochat").hidden = talk.current() !== null;
 	$("nochat").classList.toggle("first", empty);
@@ -37,18 +37,19 @@ async function route() {
 	$("talk").hidden = !chat;
 	chats.select(chat ? chat.id : null);
 	if (!chat) talk.close();
-	$("requests").classList.toggle("open", view === "requests" && id !== null);
-	$("webhooks").classList.toggle("open", view === "webhooks" && id !== null);
 	const shown = chat && talk.show(chat.id);
 	counts();
 	await shown;
-	await requests.show(view === "requests" ? id : null);
-	await webhooks.show(view === "webhooks" ? id : null);
+	for (const table of ["requests", "webhooks"]) {
+		$(table).classList.toggle("open", view === table && id !== null);
+		await VIEWS[table].show(view === table ? id : null);
+	}
 }
 
 async function load() {
 	const overview = await call("GET", "");
-	const [list, log, deliveries, numbers] = await Promise.all([call("GET", "chats?limit=100"), call("GET", "requests"), call("GET", "deliveries"), call("GET", "numbers")]);
+	const paths = ["chats?limit=100", "requests", "deliveries", "numbers"];
+	const [list, log, deliveries, numbers] = await Promise.all(paths.map((path) => call("GET", path)));
 	lines = overview.phone_numbers;
 	chats.fill(list.chats);
 	requests.clear();
@@ -124,16 +125,16 @@ addEventListener("keydown", (event) => {
 		action();
 	}
 });
-addEventListener("hashchange", guarded(route));
-$("search").addEventListener("input", guarded(search));
-$("write").addEventListener("click", () => $("new").showModal());
-document.querySelector("[data-close]").addEventListener("click", () => $("new").close());
-$("receive").addEventListener("submit", guarded(async (event) => {
-	const message = await call("POST", "receive", Object.fromEntries(new FormData(event.target)));
-	event.target.reset();
+on(window, "hashchange", route);
+on($("search"), "input", search);
+on($("write"), "click", () => $("new").showModal());
+on($("cancel"), "click", () => $("new").close());
+submit("receive", async (given, form) => {
+	const message = await call("POST", "receive", given);
+	form.reset();
 	$("new").close();
 	location.hash = `#/chats/${message.chat_id}`;
-}));
+});
 
 const start = async () => follow(await load(), { news, link, restart: load });
 start().catch((error) => { $("status").textContent = error.message; });

@@ -7,7 +7,7 @@ export function h(tag, props, ...children) {
 	const node = document.createElement(tag);
 	for (const [name, value] of Object.entries(props ?? {})) {
 		if (value === null || value === undefined || value === false) continue;
-		if (typeof value === "function") node.addEventListener(name, value);
+		if (typeof value === "function") node.addEventListener(name, guarded(value));
 		else node.setAttribute(name, value === true ? "" : value);
 	}
 	node.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
@@ -26,14 +26,15 @@ export function icon(name) {
 
 // The picture of a chat: a colour that stays the same for the same people.
 export function face(chat) {
+	const kind = chat.people.length > 1 ? "people" : "person";
 	let sum = 0;
 	for (const letter of chat.people.join()) sum = (sum * 31 + letter.charCodeAt(0)) % 6;
-	return h("span", { class: `face c${sum}` }, icon(chat.people.length > 1 ? "people" : "person"));
+	return h("span", { class: `face ${kind} c${sum}` }, icon(kind));
 }
 
 // Made once: a formatter costs more than the row that it is for.
-const TIME = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
-const SECONDS = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const TIME = new Intl.DateTimeFormat([], { timeStyle: "short" });
+const SECONDS = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat([], { month: "short", day: "numeric" });
 const LONG_DAY = new Intl.DateTimeFormat([], { weekday: "long", month: "long", day: "numeric" });
 
@@ -45,6 +46,8 @@ export function clock(at, exact) {
 	return h("time", { datetime: at, title: at }, (exact ? SECONDS : today ? TIME : DAY).format(moment));
 }
 
+export const words = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+
 export const took = (seconds) =>
 	seconds === null ? "in progress" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 
@@ -54,7 +57,7 @@ export const size = (bytes) =>
 // One attempt as a chip; `one` is a request or a delivery.
 export function chip(one) {
 	const open = one.seconds === null, lost = one.status === null;
-	const kind = open ? "wait" : lost ? "lost" : one.status < 400 ? "ok" : "bad";
+	const kind = open ? "wait" : one.error ? "bad" : lost ? "lost" : one.status < 400 ? "ok" : "bad";
 	const text = open ? "…" : lost ? (one.error ? "failed" : "lost") : one.status;
 	const why = [one.fault && `fault: ${one.fault}`, one.error, took(one.seconds)].filter(Boolean).join(", ");
 	return h("span", { class: `chip ${kind}`, title: why }, text, one.replayed && " replayed");
@@ -86,19 +89,26 @@ export function detail(box, view, title, key, list, number, facts, ...rest) {
 }
 
 let fading = 0;
-export function toast(text) {
+function toast(text) {
 	$("toast").textContent = text;
 	clearTimeout(fading);
 	fading = setTimeout(() => $("toast").replaceChildren(), 6000);
 }
 
-export function guarded(handler) {
+// Shows what went wrong, and replaces what a form does by itself.
+function guarded(handler) {
 	return async (event) => {
-		event?.preventDefault?.();
+		event.preventDefault();
 		try {
 			await handler(event);
 		} catch (error) {
 			toast(error.message);
 		}
 	};
+}
+
+export const on = (target, type, handler) => target.addEventListener(type, guarded(handler));
+
+export function submit(id, handler) {
+	on($(id), "submit", ({ target }) => handler(Object.fromEntries(new FormData(target)), target));
 }

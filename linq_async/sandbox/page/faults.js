@@ -1,6 +1,6 @@
 // The faults of the next requests, the clock, and a fresh start.
 import { call } from "./api.js";
-import { $, guarded, h } from "./dom.js";
+import { $, h, on, submit } from "./dom.js";
 
 let sum = 0;
 export const count = () => sum;
@@ -14,14 +14,15 @@ export function show(list) {
 	$("clear").hidden = !list.length;
 }
 
-$("fault").addEventListener("submit", guarded(async (event) => {
-	const given = Object.fromEntries(new FormData(event.target)), [fault, status] = given.fault.split(" ");
+submit("fault", async (given) => {
+	const [fault, status] = given.fault.split(" ");
 	const body = { fault, times: Number(given.times), phone_number: given.phone_number.trim() || null };
 	if (status) body.status = Number(status);
 	if (status === "429") body.retry_after = Number(given.seconds);
 	if (fault === "delay") body.seconds = Number(given.seconds);
 	show((await call("POST", "faults", body)).faults);
-}));
+});
+
 export function numbers(list) {
 	$("numbers").replaceChildren(...list.map((one) => h("li", null, h("div", null, h("b", null, one.phone_number),
 		h("small", null, [one.delivery === 0 ? "delivered" : one.delivery, one.service].filter((fact) => fact !== null).join(", ") || "as usual")))));
@@ -31,29 +32,24 @@ export function fixed(list) {
 	$("fixed").replaceChildren(...list.flatMap((one) => [h("dt", null, h("code", null, one.phone_number)), h("dd", null, one.does)]));
 }
 
-$("number").addEventListener("submit", guarded(async (event) => {
-	const { phone_number, delivery, service } = Object.fromEntries(new FormData(event.target));
+submit("number", async ({ phone_number, delivery, service }) => {
 	const path = `numbers/${encodeURIComponent(phone_number.trim())}`;
 	numbers((await call("PUT", path, { delivery: delivery || null, service: service || null })).numbers);
-}));
-$("clear").addEventListener("click", guarded(async () => show((await call("DELETE", "faults", {})).faults)));
+});
+on($("clear"), "click", async () => show((await call("DELETE", "faults", {})).faults));
 for (const button of document.querySelectorAll("[data-advance]")) {
-	button.addEventListener("click", guarded(() => call("POST", "clock/advance", { seconds: Number(button.dataset.advance) })));
+	on(button, "click", () => call("POST", "clock/advance", { seconds: Number(button.dataset.advance) }));
 }
 
 // Asks by its own text, so that one stray click drops nothing.
-$("reset").addEventListener("click", guarded(async () => {
-	const button = $("reset");
-	if (button.dataset.sure) {
-		delete button.dataset.sure;
-		button.textContent = "Drop everything";
-		await call("POST", "reset", {});
-	} else {
-		button.dataset.sure = "1";
-		button.textContent = "Really drop everything?";
-	}
-}));
-$("reset").addEventListener("blur", () => {
-	delete $("reset").dataset.sure;
-	$("reset").textContent = "Drop everything";
+let sure = false;
+function ask(again) {
+	sure = again;
+	$("reset").textContent = again ? "Really drop everything?" : "Drop everything";
+}
+on($("reset"), "click", async () => {
+	const certain = sure;
+	ask(!certain);
+	if (certain) await call("POST", "reset", {});
 });
+on($("reset"), "blur", () => ask(false));

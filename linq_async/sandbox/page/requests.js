@@ -1,6 +1,6 @@
 // The requests that came in, and the attempts of one key side by side.
 import { call } from "./api.js";
-import { $, block, chip, clock, detail, guarded, h, size, took } from "./dom.js";
+import { $, block, chip, clock, detail, h, size, took } from "./dom.js";
 import { Rows } from "./rows.js";
 
 const PREFIX = "/api/partner/v2";
@@ -21,9 +21,7 @@ const rows = new Rows($("request-rows"), (one) => one.idempotency_key ?? `#${one
 export const count = () => rows.size;
 export const attempts = (key) => rows.groups.get(key)?.list ?? [];
 
-export function clear() {
-	rows.clear();
-}
+export const clear = () => rows.clear();
 
 export function update(list) {
 	const touched = rows.update(list);
@@ -48,23 +46,21 @@ function curl(one) {
 export async function show(number) {
 	open = number;
 	const turn = ++asked, box = $("request");
+	rows.mark(number);
 	if (number === null) {
 		box.hidden = true;
-		document.querySelector("#request-rows tr.open")?.classList.remove("open");
 		return;
 	}
 	const one = await call("GET", `requests/${number}`);
 	if (turn !== asked) return;
 	const list = rows.group(number) ?? [one], [first] = list;
-	const copy = h("button", { type: "button", class: "plain", click: guarded(async () => {
+	const copy = h("button", { class: "plain", click: async () => {
 		await navigator.clipboard.writeText(curl(one));
 		copy.textContent = "Copied";
-	}) }, "Copy as cURL");
+	} }, "Copy as cURL");
 	const headers = Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 	const facts = (each) => [took(each.seconds), each === first ? clock(each.received_at, true) : `+ ${((new Date(each.received_at) - new Date(first.received_at)) / 1000).toFixed(2)} s`, each.fault];
 	detail(box, "requests", `${one.method} ${short(one.path)}`, one.idempotency_key && ["Key", one.idempotency_key], list, number, facts, copy,
 		block("Request", one.body, size(one.size)), block("Response", one.response, one.replayed && "of the message that was stored before"),
 		block("Headers", headers, "the token is masked"));
-	for (const tr of document.querySelectorAll("#request-rows tr.open")) tr.classList.remove("open");
-	rows.groups.get(rows.names.get(number))?.tr.classList.add("open");
 }

@@ -62,6 +62,12 @@ export class Rows {
 		return this.groups.get(this.names.get(number))?.list;
 	}
 
+	// Marks the row of one number, or none.
+	mark(number) {
+		this.body.querySelector(".open")?.classList.remove("open");
+		this.groups.get(this.names.get(number))?.tr.classList.add("open");
+	}
+
 	get size() {
 		return this.groups.size;
 	}

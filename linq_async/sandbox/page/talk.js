@@ -1,11 +1,10 @@
 // One conversation, as phones show it.
 import { call } from "./api.js";
-import { $, chip, clock, day, face, guarded, h, icon, size } from "./dom.js";
+import { $, chip, clock, day, face, h, icon, on, size, submit, words } from "./dom.js";
 import * as requests from "./requests.js";
 
-const REACTIONS = { love: "Love", like: "Like", dislike: "Dislike", laugh: "Laugh", emphasize: "Emphasize", question: "Question" };
+const REACTIONS = ["love", "like", "dislike", "laugh", "emphasize", "question"];
 const GLYPHS = { laugh: "Ha", emphasize: "!!", question: "?" };
-const STATUS = { pending: "Sending…", delivered: "Delivered", service_unavailable: "Service unavailable", rate_limit_exceeded: "Rate limit exceeded", paused: "Paused" };
 const bubbles = new Map(), messages = new Map();
 let open = null, chat = null, asked = 0, stuck = true;
 
@@ -20,11 +19,12 @@ function file(one) {
 }
 
 function reactor(message) {
-	const choose = (kind) => guarded(async () => {
-		await call("POST", `messages/${message.id}/react`, { reaction: kind, from: $("sender").value });
-	});
-	return h("div", { class: "reactor", role: "group", "aria-label": "React as the recipient" },
-		Object.entries(REACTIONS).map(([kind, name]) => h("button", { type: "button", title: name, "aria-label": name, click: choose(kind) }, glyph(kind))));
+	const choice = (reaction) => h("button", {
+		title: words(reaction),
+		"aria-label": words(reaction),
+		click: () => call("POST", `messages/${message.id}/react`, { reaction, from: $("sender").value }),
+	}, glyph(reaction));
+	return h("div", { class: "reactor", role: "group", "aria-label": "React as the recipient" }, REACTIONS.map(choice));
 }
 
 function toggleReactor(message, button) {
@@ -39,22 +39,22 @@ function note(message) {
 	const parts = [clock(message.sent_at)];
 	const named = !message.from_me && chat.people.length > 1;
 	if (named) parts.unshift(message.send_from);
-	if (message.from_me) parts.push(h("span", { class: `status ${message.status}` }, message.is_read ? "Read" : STATUS[message.status] ?? message.status));
+	if (message.from_me) parts.push(h("span", { class: `status ${message.status}` }, message.is_read ? "Read" : message.status === "pending" ? "Sending…" : words(message.status)));
 	if (message.edited_at) parts.push("Edited");
 	if (message.deleted) parts.push("Deleted");
 	if (attempts.length > 1) {
 		parts.push(h("a", { href: `#/requests/${attempts[0].number}`, "aria-label": `${attempts.length} attempts` }, attempts.map(chip)));
 	}
-	const plain = named || message.deleted || message.edited_at || attempts.length > 1 || (message.from_me && message.status !== "delivered") ? "" : " plain";
-	return h("div", { class: `note${plain}` }, parts.map((part, index) => [index > 0 && " · ", part]));
+	const usual = message.from_me ? parts.length === 2 && message.status === "delivered" : parts.length === 1;
+	return h("div", { class: `note${usual ? " usual" : ""}` }, parts.map((part, index) => [index > 0 && " · ", part]));
 }
 
 function bubble(message) {
 	const badges = message.reactions.map((one) => {
-		const label = `${REACTIONS[one.kind] ?? one.kind} from ${one.from}`;
+		const label = `${words(one.kind)} from ${one.from}`;
 		return h("span", { class: `badge ${one.kind}${one.from_me ? " me" : ""}`, role: "img", "aria-label": label, title: label }, glyph(one.kind));
 	});
-	const react = h("button", { type: "button", class: "react", "aria-label": "React", "aria-expanded": "false", click: (event) => toggleReactor(message, event.currentTarget) }, icon("react"));
+	const react = h("button", { class: "react", "aria-label": "React", "aria-expanded": "false", click: (event) => toggleReactor(message, event.currentTarget) }, icon("react"));
 	const only = message.attachments.length && message.attachments.every((one) => one.image) && !message.text;
 	const kind = [message.from_me ? "mine" : "theirs", message.deleted && "gone", badges.length && "badged", only && "photo", message.status !== "delivered" && message.status !== "pending" && "failed"];
 	return h("li", { class: kind.filter(Boolean).join(" "), "data-id": message.id },
@@ -167,15 +167,15 @@ export function touch(keys) {
 }
 
 // An image that is loaded late must not push the last message out of sight.
-$("scroll").addEventListener("scroll", () => { stuck = isLow(); });
-$("earlier").addEventListener("click", guarded(() => load(messages.keys().next().value)));
-$("read").addEventListener("click", guarded(() => call("POST", `chats/${open}/read`, {})));
-$("type").addEventListener("click", guarded(() => {
+on($("scroll"), "scroll", () => { stuck = isLow(); });
+on($("earlier"), "click", () => load(messages.keys().next().value));
+on($("read"), "click", () => call("POST", `chats/${open}/read`, {}));
+on($("type"), "click", () => {
 	const display = $("type").getAttribute("aria-pressed") !== "true";
 	return call("POST", `chats/${open}/typing`, { display, from: $("sender").value });
-}));
-$("sender").addEventListener("change", () => head());
-$("reply").addEventListener("submit", guarded(async () => {
+});
+on($("sender"), "change", head);
+submit("reply", async () => {
 	const text = $("text").value, box = $("text");
 	box.value = "";
 	try {
@@ -185,7 +185,7 @@ $("reply").addEventListener("submit", guarded(async () => {
 		throw error;
 	}
 	toEnd();
-}));
+});
 $("text").addEventListener("keydown", (event) => {
 	if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
 		event.preventDefault();
