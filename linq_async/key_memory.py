@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
 import attrs
@@ -52,7 +53,9 @@ class KeyMemory:
         self._limit = limit
         self._secret = secrets.token_bytes(32)  # prevents guessing a short text from its digest
         self._in_progress: dict[bytes, KeyUse] = {}
-        self._remembered: dict[bytes, KeyUse] = {}
+        self._remembered: OrderedDict[bytes, KeyUse] = (
+            OrderedDict()
+        )  # a dict would find its oldest key ever more slowly
 
     def __len__(self) -> int:
         return len(self._in_progress) + len(self._remembered)

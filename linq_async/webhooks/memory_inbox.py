@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -38,7 +39,7 @@ class MemoryInbox:
         self._keep = keep.total_seconds()
         self._clock = clock
         self._in_progress: set[str] = set()
-        self._done: dict[str, float] = {}
+        self._done: OrderedDict[str, float] = OrderedDict()  # a dict would find its oldest key ever more slowly
 
     def __len__(self) -> int:
         """Return the number of keys."""
