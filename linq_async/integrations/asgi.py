@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from linq_async.client import LinqClient
 from linq_async.errors import LinqError
@@ -52,10 +52,10 @@ class WebhookApp:
         if scope["type"] == "lifespan":
             await self._run(receive, send)
         elif scope["type"] == "http":
-            answer = await self._receiver.receive_stream(scope["method"], scope["headers"], _chunks(receive))
-            headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-            pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-            await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+            answer = await self._receiver.receive_stream(scope["method"], scope["headers"], _Body(receive))
+            headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+            headers.append((b"content-length", b"%d" % len(answer.body)))
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             await send({"type": "http.response.body", "body": answer.body})
         else:
             await send({"type": "websocket.close"})
@@ -89,11 +89,22 @@ class WebhookApp:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:
-    more = True
-    while more:
-        message = await receive()
+class _Body:
+    """The chunks of a body. No generator, because asyncio registers each of those until it has ended."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._more:
+            raise StopAsyncIteration
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ConnectionResetError
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
+        self._more = message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk

@@ -88,7 +88,7 @@ class Lane:
     """The waiting jobs of one chat, or a single job without a chat."""
 
     chat_id: int | None
-    queue: deque[Job] = attrs.field(factory=deque[Job], repr=False)
+    queue: deque[Job] = attrs.field(repr=False)
 
 
 class Lanes:
@@ -151,8 +151,7 @@ class Lanes:
         if lane is not None:
             lane.queue.append(job)
             return
-        lane = Lane(chat_id)
-        lane.queue.append(job)
+        lane = Lane(chat_id, deque((job,)))
         if chat_id is not None:
             self._lanes[chat_id] = lane
         self._ready.append(lane)

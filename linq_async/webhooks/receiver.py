@@ -6,8 +6,8 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Generator, Mapping
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -119,18 +119,53 @@ class Receiver:
 
         The response is 408 if the body takes longer, 400 if it ends early, and otherwise that of ``receive``.
         """
-        body = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        break
+            body = await _within(BODY_SECONDS, _read(chunks))
         except TimeoutError:
             return _refused(408, f"the body took more than {BODY_SECONDS:g} s", _CLOSE)
         except Exception as error:  # noqa: BLE001  # every framework raises errors of its own
             return _refused(400, f"the body cannot be read: {type(error).__name__}", _CLOSE)
-        return await self.receive(method, headers, bytes(body))
+        return await self.receive(method, headers, body)
+
+
+async def _read(chunks: AsyncIterable[bytes]) -> bytes:
+    """Return a body. Stops once it is too long."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            break
+    return bytes(body)
+
+
+async def _within(seconds: float, coroutine: Coroutine[object, Any, bytes]) -> bytes:
+    """Run a coroutine with a time limit, whose timer is only started if the coroutine has to wait.
+
+    Most bodies have arrived whole. A timer for each would cost more than to verify its signature.
+    """
+    try:
+        waits_for = coroutine.send(None)
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    sent = await _Waiting(waits_for)
+                except BaseException as error:  # noqa: BLE001  # it belongs to the coroutine, as a cancellation does
+                    waits_for = coroutine.throw(error)
+                else:
+                    waits_for = coroutine.send(sent)
+    except StopIteration as ended:
+        result: bytes = ended.value
+        return result
+
+
+@attrs.frozen
+class _Waiting:
+    """Waits for a future as the coroutine does that has returned it to the loop."""
+
+    future: object
+
+    def __await__(self) -> Generator[object, Any, Any]:
+        return (yield self.future)
 
 
 def _refused(

@@ -77,7 +77,7 @@ class Runner(Generic[State]):
             except DecodeError as error:
                 logger.error("an event in the inbox cannot be decoded: %s", error)
                 continue
-            job = self._job(event)
+            job = self._job(event, event_key(event))
             if self._routes.match(event):
                 self.lanes.reserve()
                 self.lanes.add(job)
@@ -104,14 +104,14 @@ class Runner(Generic[State]):
                 f"{self.lanes.waiting} events wait: raise max_running if the handlers mostly wait themselves, "
                 "or run another dispatcher"
             )
-        job = self._job(event)
+        job = self._job(event, key)
         accepted = await self._take_unless_cancelled(job)
         if job.result is not None and accepted is Accepted.NEW:
             await self._result(job)
         return accepted
 
-    def _job(self, event: WebhookEvent) -> Job:
-        job = Job(event, event_key(event))
+    def _job(self, event: WebhookEvent, key: str) -> Job:
+        job = Job(event, key)
         if self._settings.ack == "handled":
             job.result = asyncio.get_running_loop().create_future()
             self._awaited[job.key] = job

@@ -246,6 +246,43 @@ async def test_a_slow_body_is_given_up(monkeypatch: pytest.MonkeyPatch, caplog: 
 
 
 @pytest.mark.asyncio
+async def test_a_body_that_arrives_in_parts_is_waited_for() -> None:
+    """Parts are waited for, one after the other."""
+    body, loop = event_body(), asyncio.get_running_loop()
+
+    async def late() -> AsyncGenerator[bytes]:
+        for part in (body[:10], body[10:20], body[20:]):
+            arrived = loop.create_future()
+            loop.call_soon(arrived.set_result, part)
+            yield await arrived
+
+    assert await _stream(late(), body) == 200
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_is_cancelled_while_it_is_read() -> None:
+    """The chunks and the caller see the cancellation, and nothing is accepted."""
+    seen: list[type[BaseException] | None] = []
+    waits, taken = asyncio.Event(), Taken()
+
+    async def stuck() -> AsyncGenerator[bytes]:
+        waits.set()
+        try:
+            await asyncio.Event().wait()
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+        yield b""
+
+    request = asyncio.create_task(Receiver(taken, SECRET).receive_stream("POST", signed(b""), stuck()))
+    await waits.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert (seen, taken) == ([asyncio.CancelledError], [])
+
+
+@pytest.mark.asyncio
 async def test_a_body_that_breaks_off_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever a framework raises when the client disconnects, the part that was read is not used."""
     assert await _stream(_chunks(event_body(), then=ConnectionResetError()), event_body()) == 400
