@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks import bulk, burst, create, decode, hostile, imports, soak, upload
+from benchmarks import bulk, burst, create, decode, events, hostile, imports, soak, upload
 from benchmarks.chart import svg
 from benchmarks.machine import description, load_average, packages, platform
 from benchmarks.report import budgets, page, plain
@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Measure] = {
     "burst": burst.measure,
     "bulk": bulk.measure,
     "decode": decode.measure,
+    "events": events.measure,
     "import": imports.measure,
     "hostile": hostile.measure,
     "soak": soak.measure,

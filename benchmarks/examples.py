@@ -195,3 +195,33 @@ def page_of_messages(count: int) -> dict[str, Any]:
     ]
     meta = {"page": 1, "total_pages": 7, "total_count": 7 * count, "per_page": count}
     return {"data": messages, "meta": meta}
+
+
+EVENT_SECRET = b"a-long-random-string-of-a-subscription"
+_EVENT: dict[str, Any] = {
+    "api_version": "v2",
+    "event_id": "550e8400-e29b-41d4-a716-446655440000",
+    "created_at": "2025-09-02T16:56:20-06:00",
+    "event_type": "message.received",
+    "data": {
+        "id": "16470817",
+        "chat_id": "45",
+        "text": "Hello! This is a sample message to Linq API v2.",
+        "sent_at": "2025-09-02 16:56:20 -0600",
+        "is_read": False,
+        "from_phone": "+13343284472",
+        "service": "iMessage",
+        "reaction_id": None,
+        "chat_handles": [
+            {"identifier": "+13343284472", "display_name": "John Doe", "is_me": False},
+            {"identifier": "+15175269229", "display_name": "Front desk", "is_me": True},
+        ],
+        "attachments": [{key: _ATTACHMENT[key] for key in ("id", "url", "filename", "mime_type")}],
+    },
+}
+
+
+def event_body(number: int) -> bytes:
+    """Return the body of a ``message.received``, as documented. Each number is another event, in one of 500 chats."""
+    data = {**_EVENT["data"], "id": str(number), "chat_id": str(number % 500)}
+    return encode({**_EVENT, "event_id": f"550e8400-e29b-41d4-a716-{number:012}", "data": data})

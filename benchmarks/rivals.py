@@ -19,7 +19,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "openai, open file": ("openai",),
     "pydantic v2": ("pydantic",),
     "slack-sdk": ("slack_sdk",),
+    "standardwebhooks, pydantic": ("standardwebhooks", "pydantic"),
+    "standardwebhooks, pydantic, parsed once": ("standardwebhooks", "pydantic"),
     "stripe": ("stripe",),
+    "uvicorn with httptools": ("httptools",),
     "uvloop": ("uvloop",),
 }
 """The modules that each one needs. Those not listed are always installed."""
