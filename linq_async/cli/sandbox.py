@@ -27,6 +27,7 @@ from linq_async.cli.sandbox_options import (
     seconds_or_range,
     webhook_hosts,
 )
+from linq_async.cli.sandbox_summary import RunSummary
 from linq_async.config import BASE_URL_VARIABLE, SECRET_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
@@ -54,15 +55,24 @@ def sandbox(
     from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, Sandbox
     from linq_async.sandbox.server import random_token
 
-    output = LiveOutput()
+    output, summary = LiveOutput(), RunSummary()
+
+    def show_request(entry: LoggedRequest) -> None:
+        summary.add_request(entry)
+        output.show(request_line(entry))
+
+    def show_delivery(entry: SandboxDelivery) -> None:
+        summary.add_delivery(entry)
+        output.show(delivery_line(entry))
+
     try:
         server = Sandbox(
             host=host,
             port=port,
             token=random_token() if token is None else token,
             phone_numbers=number or DEFAULT_PHONE_NUMBERS,
-            on_request=lambda entry: output.show(request_line(entry)),
-            on_delivery=lambda entry: output.show(delivery_line(entry)),
+            on_request=show_request,
+            on_delivery=show_delivery,
             allow_hosts=allow_host or (),
             webhook_hosts=webhook_hosts(webhook),
             latency=seconds_or_range(latency),
@@ -74,7 +84,7 @@ def sandbox(
     try:
         reason = run(_serve(server, host, output, webhook, webhook_secret or None))
     except KeyboardInterrupt:
-        show("The sandbox has stopped. What it stored is gone.")
+        show("\n".join(["The sandbox has stopped. What it stored is gone.", *summary.lines(server)]))
     else:
         show(f"cannot listen on {printable(host)}:{port}: {printable(reason)}", err=True)
         raise typer.Exit(ExitCode.FAILED)

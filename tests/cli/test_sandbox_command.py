@@ -20,6 +20,7 @@ import requests
 
 from linq_async.cli.sandbox import delivery_line, greeting, request_line
 from linq_async.cli.sandbox_options import seconds_or_range
+from linq_async.cli.sandbox_summary import RunSummary
 from linq_async.sandbox import DEFAULT_TOKEN, LoggedRequest, Sandbox, SandboxDelivery
 from linq_async.webhooks import ContactCreated, unwrap
 
@@ -84,6 +85,12 @@ def test_serves_until_ctrl_c(served: subprocess.Popen[str]) -> None:
     rest, errors = served.communicate(timeout=10)
     assert (served.returncode, errors) == (0, "")
     assert text not in rest
+    assert rest.splitlines() == [
+        "The sandbox has stopped. What it stored is gone.",
+        "  messages    1 sent, 0 received, in 1 chat",
+        "  requests    2, 0 failed",
+        "  repeated    order-1 x2",
+    ]
 
 
 @pytest.mark.slow
@@ -185,9 +192,66 @@ def test_seconds_or_range(text: str, seconds: object) -> None:
     assert seconds_or_range(text) == seconds
 
 
-def test_delivery_line() -> None:
-    """An attempt without an answer says why, and shows no contents."""
-    entry = SandboxDelivery(
+def logged(status: int | None, fault: str | None = None, key: str | None = None, attempt: int = 1) -> LoggedRequest:
+    """Make an entry of the log."""
+    return LoggedRequest(
+        method="POST",
+        path="/",
+        query="",
+        content_type="",
+        request_id="sandbox-1",
+        status=status,
+        fault=fault,
+        idempotency_key=key,
+        attempt=attempt,
+    )
+
+
+def test_summary_lines() -> None:
+    """The summary counts failures by kind, the keys with the most attempts, and failed deliveries."""
+    summary = RunSummary()
+    for entry in (
+        logged(200),
+        logged(302),
+        logged(503, "answer 503"),
+        logged(503, "delay 3 + answer 503"),
+        logged(429, "answer 429 (rate limit)"),
+        logged(None, "drop_before_storing"),
+        logged(None, "delay 0.5 + drop_after_storing"),
+        logged(200, "cut_body"),
+        logged(200, "wrong_answer"),
+        logged(None),
+        *[logged(200, None, f"k-{n}", attempt) for n in range(7) for attempt in range(1, n + 1)],
+        logged(200, None, "\x1b[2J" + "k" * 1_000, 30),
+    ):
+        summary.add_request(entry)
+    for status in (200, 500, None):
+        summary.add_delivery(delivery(status))
+    assert summary.lines(Sandbox()) == [
+        "  messages    0 sent, 0 received, in 0 chats",
+        "  requests    32, 8 failed",
+        (
+            "  failures    503 x2, 429 x1, reset before storing x1, reset after storing x1, response cut x1,"
+            " response not as documented x1, client left x1"
+        ),
+        "  repeated    \\x1b[2J" + "k" * 56 + " x30, k-6 x6, k-5 x5, k-4 x4, k-3 x3, and 1 more keys",
+        "  webhooks    3 attempts, 2 failed",
+    ]
+
+
+def test_summary_stays_small() -> None:
+    """Of endless keys, only the latest are remembered."""
+    summary = RunSummary()
+    for n in range(10_010):
+        summary.add_request(logged(200, None, f"k-{n}", 2))
+    assert len(summary.attempts) == 10_000
+    assert "k-9" not in summary.attempts
+    assert summary.lines(Sandbox())[-1].endswith("and 9995 more keys")
+
+
+def delivery(status: int | None, error: str | None = None) -> SandboxDelivery:
+    """Make an attempt to deliver a webhook."""
+    return SandboxDelivery(
         number=1,
         subscription_id=640,
         event_type="message.sent",
@@ -195,12 +259,16 @@ def test_delivery_line() -> None:
         subject="chat 8101",
         body=b"{}",
         attempt=2,
-        status=None,
+        status=status,
         seconds=0.1,
         ended_at=datetime.now(UTC),
-        error="cannot connect",
+        error=error,
     )
-    assert delivery_line(entry) == "webhook message.sent failed (cannot connect) attempt=2"
+
+
+def test_delivery_line() -> None:
+    """An attempt without an answer says why, and shows no contents."""
+    assert delivery_line(delivery(None, "cannot connect")) == "webhook message.sent failed (cannot connect) attempt=2"
 
 
 def test_port_in_use(run: Run) -> None:
