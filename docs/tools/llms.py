@@ -29,10 +29,11 @@ def summary(text: str) -> tuple[str, str]:
 
 def _lines(entries: list[Any]) -> Iterator[str]:
     for entry in entries:
+        if entry == "index.md":
+            continue  # its first sentence is at the top
         if isinstance(entry, str):
             title, sentence = summary((DOCS / entry).read_text(encoding="utf-8"))
-            address = "" if entry == "index.md" else re.sub(r"(index)?\.md$", "/", entry)
-            yield f"- [{title}](./{address}): {sentence}"
+            yield f"- [{title}](./{entry.removesuffix('.md')}/): {sentence}"
         else:
             for heading, inner in entry.items():
                 yield f"\n## {heading}\n"
