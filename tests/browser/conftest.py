@@ -19,14 +19,20 @@ TIMEOUT = 10_000.0
 OpenPage: TypeAlias = Callable[..., AbstractAsyncContextManager[Page]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Run Debian's Chromium, or Chrome. Without them the tests are skipped, except in continuous integration."""
+def browser_path() -> str:
+    """Find Debian's Chromium, or Chrome. Without them a test is skipped, except in continuous integration."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium: apt-get install chromium")
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Run a browser for all tests. To it, `rebound.example` is a name of this machine."""
+    rules = "--host-resolver-rules=MAP rebound.example 127.0.0.1"
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        running = await playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox", rules])
         yield running
         await running.close()
 

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,20 +24,12 @@ from playwright.async_api import Request
 from tests.browser.conftest import OpenPage, browser, open_page
 
 from .blocks import DOCS, ROOT, pages
+from .tools import tool
 
 __all__ = ["browser", "open_page"]  # fixtures
 
 
-def _tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, DOCS / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-LLMS = _tool("llms")
+LLMS = tool("llms")
 
 
 def _listed(entries: list[Any]) -> Iterator[str]:
