@@ -19,7 +19,10 @@ from .samples import API, TOKEN
 pytest_plugins = ["pytester"]
 
 Run = Callable[..., pytest.RunResult]
-OPTIONS = ("-p", "no:linq_async", "-p", "tests.contract.plugin", "-p", "no:hypothesispytest", "-p", "no:schemathesis")
+OPTIONS = (
+    *("-p", "no:linq_async", "-p", "tests.contract.plugin"),
+    *("-p", "no:hypothesispytest", "-p", "no:schemathesis", "-p", "no:faker"),
+)
 SETTINGS = ("-o", "asyncio_default_fixture_loop_scope=function", "-W", "error", "--strict-markers")
 # The body of a test of the inner run, whose request is the one thing that differs.
 INNER = """

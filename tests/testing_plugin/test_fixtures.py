@@ -28,8 +28,11 @@ CALL = """
     assert chat.attempts == 2
     assert [message.text for message in linq_sandbox.messages] == ["Hello!"]
 """
-# The first two load the plugin by name even if it is installed; the last saves loading hypothesis in each run.
-OPTIONS = ("-p", "no:linq_async", "-p", "linq_async.testing", "-W", "error", "-p", "no:hypothesispytest")
+# The first two load the plugin by name even if it is installed; the last line saves loading others in each run.
+OPTIONS = (
+    *("-p", "no:linq_async", "-p", "linq_async.testing", "-W", "error"),
+    *("-p", "no:hypothesispytest", "-p", "no:schemathesis", "-p", "no:faker"),
+)
 TEST = f"async def test_one(linq, linq_sandbox):{CALL}"
 
 
