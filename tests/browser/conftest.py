@@ -1,4 +1,4 @@
-"""A real browser, and a page of it for each test. Everything that the page complains about fails the test."""
+"""A real browser, and a page of it for each test. What it complains about, and requests to others, fail the test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, Request, async_playwright
 
 from linq_async.sandbox import Sandbox
 
@@ -52,8 +53,13 @@ def open_page(browser: Browser) -> OpenPage:
         def fail(error: Error) -> None:
             complaints.append(str(error))
 
+        def follow(request: Request) -> None:
+            if urlsplit(request.url).hostname not in (None, "127.0.0.1", "rebound.example"):
+                complaints.append(f"requested {request.url}")
+
         context = await browser.new_context(**options)  # type: ignore[arg-type]
         context.set_default_timeout(TIMEOUT)
+        context.on("request", follow)
         page = await context.new_page()
         page.on("console", note)
         page.on("pageerror", fail)
