@@ -67,8 +67,9 @@ def problem_of(error: LinqError) -> tuple[int, dict[str, Any]]:
     - SENT: 500
 
     The members are ``type``, ``title``, ``status``, ``outcome``, ``idempotency_key``, ``request_id``, ``arguments``
-    (the names of rejected arguments) and ``retry_after``: whole seconds with status 503 if the server asks for a wait,
-    for the header ``Retry-After``. What was sent, and what the server says about it, is omitted.
+    (the names of rejected arguments), ``hint`` (which numbers of a rejected request are not in E.164 form) and
+    ``retry_after``: whole seconds with status 503 if the server asks for a wait, for the header ``Retry-After``. What
+    was sent, and what the server says about it, is omitted.
     """
     sent = error.outcome is Outcome.SENT
     if sent or error.outcome is Outcome.UNKNOWN:
@@ -87,5 +88,6 @@ def problem_of(error: LinqError) -> tuple[int, dict[str, Any]]:
         "idempotency_key": error.idempotency_key,
         "request_id": error.request_id,
         "arguments": arguments,
+        "hint": error.hint if isinstance(error, APIError) else None,
         "retry_after": None if wait is None else math.ceil(wait),
     }

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from linq_async import (
+    APIError,
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
@@ -69,6 +70,7 @@ def test_a_problem_has_the_same_members(kind: type[LinqError], outcome: Outcome)
         "idempotency_key": "key-1",
         "request_id": "r-1",
         "arguments": arguments.get(kind, []),
+        "hint": "text" if issubclass(kind, APIError) else None,
         "retry_after": 7 if status == 503 else None,
     }
     assert [part for part in ("5550001111", "nine") if part in json.dumps(problem)] == []
