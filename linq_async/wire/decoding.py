@@ -9,7 +9,15 @@ import orjson
 
 from linq_async.errors import DecodeError, Outcome
 from linq_async.models.decodable import DECODABLE
-from linq_async.wire.bounds import ERROR_BODY_BYTES, MAX_VALUES, UNCOUNTED_BYTES, has_too_many_values, value_count
+from linq_async.wire.bounds import (
+    ERROR_BODY_BYTES,
+    MAX_DEPTH,
+    MAX_VALUES,
+    UNCOUNTED_BYTES,
+    has_too_many_values,
+    is_too_deep,
+    value_count,
+)
 from linq_async.wire.converter import event_hook, model_hook, shape_problems
 
 _MAX_DIAGNOSED_BYTES = 256 << 10
@@ -46,6 +54,8 @@ def decode_event(body: bytes, kinds: Mapping[str, type[T]], otherwise: type[T]) 
         DecodeError: If the body does not have the documented shape, with the outcome NOT_SENT.
     """
     data, problems = _loaded(body)
+    if not problems and is_too_deep(body):
+        problems = [f"$: nested more than {MAX_DEPTH} levels deep"]
     if not problems:
         name: Any = data.get("event_type") if data.__class__ is dict else None
         kind = kinds.get(name, otherwise) if name.__class__ is str else otherwise

@@ -102,6 +102,21 @@ async def test_no_event_controls_the_terminal(listening: Listening) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "body", [b"[]", BODY.replace(b"contact.deleted", b"new").replace(b"7001", b"[" * 1_000 + b"]" * 1_000)]
+)
+async def test_what_is_not_an_event_is_refused(
+    listening: Listening, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    """A signed body that is not an event, or is nested too deep to be shown, is refused with one line in the log."""
+    assert await listening.post(body) == 500
+    assert listening.output.lines.empty()
+    (record,) = caplog.records
+    assert "does not have the documented shape" in record.getMessage()
+    assert record.exc_info is None
+
+
+@pytest.mark.asyncio
 async def test_an_event_that_cannot_be_shown_is_not_acknowledged(listening: Listening) -> None:
     """If the output cannot be written, the event is answered with 500, and the command ends."""
     listening.output.full = True

@@ -15,12 +15,20 @@ from hypothesis import strategies as st
 
 from linq_async import DecodeError, Outcome
 from linq_async.webhooks import Event, event_key, explain, parse, unwrap
-from linq_async.wire.bounds import ERROR_BODY_BYTES, MAX_VALUES
+from linq_async.wire.bounds import ERROR_BODY_BYTES, MAX_DEPTH, MAX_VALUES
 from tests.unit.test_decode_fuzz import quick, values
 
 from .samples import SAMPLES, SECRET, envelope, sample_body, signed
 
 MIB = 1 << 20
+
+
+def nested(levels: int, text: str = "") -> bytes:
+    """Return an event of a new type that is nested this deep."""
+    inner = "[" * (levels - 2) + "]" * (levels - 2)
+    return json.dumps(envelope("a.b", {"text": text, "inner": "@"})).replace('"@"', inner).encode()
+
+
 HOSTILE: dict[str, tuple[bytes | str, str]] = {
     "empty": (b"", "$: the body is empty"),
     "blank": (b" ", "$: not JSON"),
@@ -30,6 +38,9 @@ HOSTILE: dict[str, tuple[bytes | str, str]] = {
     "infinite": (sample_body().replace(b"false", b"-Infinity"), "$: not JSON"),
     "deep": (b"[" * 2000 + b"]" * 2000, "$: not JSON"),
     "deep payload": (json.dumps(envelope()).replace('"Is', "[" * 2000).encode(), "$: not JSON"),
+    "nested": (nested(MAX_DEPTH + 1), "$: nested more than 100 levels deep"),
+    "nested in a large body": (nested(MAX_DEPTH + 1, "x" * (MIB // 2)), "$: nested more than 100 levels deep"),
+    "nested as far as JSON is read": (nested(1000), "$: nested more than 100 levels deep"),
     "lone surrogate": (sample_body().replace(b"cake", rb"\ud83c"), "$: not JSON"),
     "lone surrogate in a str": (sample_body().decode().replace("cake", "\ud83c"), "$: not JSON"),
     "BOM": (b"\xef\xbb\xbf" + sample_body(), "$: not JSON"),
@@ -102,6 +113,13 @@ def test_a_large_event_is_an_event() -> None:
         event = unwrap(body, signed(body), SECRET)
         assert event.body == body
         assert event.chat_id == 8102
+
+
+@pytest.mark.parametrize("text", ["", "[" * 200, '[{"' * 200])
+def test_brackets_in_texts_are_no_levels(text: str) -> None:
+    """An event of 100 levels is an event, and its texts may have any number of brackets."""
+    event = parse(nested(MAX_DEPTH, text))
+    assert json.loads(json.dumps(event.raw, indent=2))["data"]["text"] == text
 
 
 def test_the_last_member_of_a_name_counts() -> None:
