@@ -76,6 +76,8 @@ class SqliteInbox:
         problems = keep_problems(keep)
         if os.fspath(path) in ("", ":memory:"):
             problems.append(Problem("path", "must be the path of a file: use a MemoryInbox for memory"))
+        if "\0" in os.fspath(path):
+            problems.append(Problem("path", "must not contain a NUL character"))
         if problems:
             raise InvalidArgumentError(problems)
         self._path = Path(path)

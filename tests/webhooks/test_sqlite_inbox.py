@@ -370,6 +370,12 @@ def test_the_names_of_databases_in_memory_are_refused(memory: str) -> None:
         SqliteInbox(memory)
 
 
+def test_a_path_with_a_nul_is_refused(path: Path) -> None:
+    """A NUL, which no path can contain, is refused when the inbox is made."""
+    with pytest.raises(InvalidArgumentError, match="path must not contain a NUL character"):
+        SqliteInbox(f"{path}\0")
+
+
 def test_the_time_to_keep_is_checked(path: Path) -> None:
     """A time that is not above 0 is refused, and no file is created."""
     with pytest.raises(InvalidArgumentError, match="keep must be a timedelta above 0"):
