@@ -56,7 +56,10 @@ def add_webhooks(app: web.Application, bot: Bot, secret: Secret | None = None, *
     Raises:
         ConfigurationError: If a secret is given, but is empty.
     """
-    receiver = Receiver(accept_of(bot), secret)
+    try:
+        receiver = Receiver(accept_of(bot), secret)
+    finally:
+        del secret  # a traceback with locals would show it
     running = AsyncExitStack()
 
     async def webhook(request: web.Request) -> web.Response:

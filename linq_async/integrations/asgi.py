@@ -45,7 +45,10 @@ class WebhookApp:
     def __init__(self, bot: Bot, *, secret: Secret | None = None, linq: LinqClient | None = None) -> None:
         self._bot = bot
         self._linq = linq
-        self._receiver = Receiver(accept_of(bot), secret)
+        try:
+            self._receiver = Receiver(accept_of(bot), secret)
+        finally:
+            del secret  # a traceback with locals would show it
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle one request, or the start and the end of the server."""

@@ -32,7 +32,7 @@ from linq_async.integrations.bots import Bot, Runnable, accept_of
 from linq_async.integrations.problems import CONTENT_TYPE, problem_of
 from linq_async.webhooks.events import WebhookEvent
 from linq_async.webhooks.receiver import Receiver
-from linq_async.webhooks.signature import Secret
+from linq_async.webhooks.signature import Secret, from_bare_frame
 
 logger: logging.Logger = logging.getLogger("linq_async")
 
@@ -91,7 +91,10 @@ def webhook_router(bot: Bot, secret: Secret | None = None, *, path: str = "/linq
     Raises:
         ConfigurationError: If a secret is given, but is empty.
     """
-    receiver = Receiver(accept_of(bot), secret)
+    try:
+        receiver = Receiver(accept_of(bot), secret)
+    finally:
+        del secret  # a traceback with locals would show it
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -116,6 +119,7 @@ def webhook_router(bot: Bot, secret: Secret | None = None, *, path: str = "/linq
     return router
 
 
+@from_bare_frame
 def webhook_event(secret: Secret | None = None) -> params.Depends:
     """Return a dependency that verifies a webhook request, for a route of your own without a dispatcher.
 
@@ -130,6 +134,7 @@ def webhook_event(secret: Secret | None = None) -> params.Depends:
     Raises:
         ConfigurationError: If a secret is given, but is empty.
     """
+    secrets = None if secret is None else webhook_secrets(secret)
 
     async def verified(request: Request) -> WebhookEvent:
         events: list[WebhookEvent] = []
@@ -137,13 +142,11 @@ def webhook_event(secret: Secret | None = None) -> params.Depends:
         async def accept(event: WebhookEvent) -> None:
             events.append(event)
 
-        answer = await Receiver(accept, secret).receive_stream(request.method, request.headers.raw, request.stream())
+        answer = await Receiver(accept, secrets).receive_stream(request.method, request.headers.raw, request.stream())
         if not events:
             raise HTTPException(answer.status, headers=answer.headers)
         return events[0]
 
-    if secret is not None:
-        webhook_secrets(secret)
     return params.Depends(verified)
 
 

@@ -27,7 +27,10 @@ async def serving(accept: Accept, secret: Secret, *, port: int = 0) -> AsyncGene
         OSError: If the port cannot be used.
     """
     app = web.Application()
-    add_webhooks(app, accept, secret, path="/{path:.*}")  # whatever path a subscription has
+    try:
+        add_webhooks(app, accept, secret, path="/{path:.*}")  # whatever path a subscription has
+    finally:
+        del secret  # a traceback with locals would show it
     runner = web.AppRunner(app, logger=_logger, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

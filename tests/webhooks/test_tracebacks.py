@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import traceback
@@ -12,10 +13,15 @@ from typing import Any, cast
 
 import attrs
 import pytest
+from aiohttp import web
 
 import linq_async
 from linq_async import LinqError
-from linq_async.webhooks import explain, parse, sign, unwrap
+from linq_async.integrations.aiohttp import add_webhooks
+from linq_async.integrations.asgi import WebhookApp
+from linq_async.integrations.fastapi import webhook_event, webhook_router
+from linq_async.integrations.server import serving
+from linq_async.webhooks import WebhookEvent, explain, parse, sign, unwrap
 
 from .samples import ISO, MESSAGE, SAMPLES, SPACED, envelope, signed
 
@@ -47,6 +53,12 @@ HEADERS = {"X-Webhook-Signature": SIGNATURE}
 ODD: Any = [SECRET, 5]
 PAIRS: Any = [TEXT]
 DECODED: Any = json.loads(BODY)
+BLANK = [SECRET, ""]
+NO_BOT: Any = 5
+
+
+async def _accept(event: WebhookEvent) -> None:
+    """Take any event."""
 
 
 def _signed(body: str, **options: Any) -> Callable[[], object]:
@@ -73,8 +85,27 @@ failures: dict[str, Callable[[], object]] = {
     "sign, a dict": lambda: sign(DECODED, SECRET),
     "sign, a secret of another type": lambda: sign(BODY, ODD),
     "explain, a dict": lambda: explain(DECODED, HEADERS, SECRET),
+    "WebhookApp": lambda: WebhookApp(_accept, secret=BLANK),
+    "WebhookApp, a bot that cannot be called": lambda: WebhookApp(NO_BOT, secret=SECRET),
+    "webhook_router": lambda: webhook_router(_accept, BLANK),
+    "webhook_router, a bot that cannot be called": lambda: webhook_router(NO_BOT, SECRET),
+    "webhook_event": lambda: webhook_event(BLANK),
+    "webhook_event, a secret of another type": lambda: webhook_event(ODD),
+    "add_webhooks": lambda: add_webhooks(web.Application(), _accept, BLANK),
+    "add_webhooks, a bot that cannot be called": lambda: add_webhooks(web.Application(), NO_BOT, SECRET),
+    "serving": lambda: asyncio.run(serving(_accept, BLANK).__aenter__()),
     "explain, headers that are no pairs": lambda: explain(BODY, PAIRS, SECRET),
 }
+
+
+def test_a_wrong_path_shows_no_secret() -> None:
+    """What the framework raises for a path comes through a frame without the secret."""
+    with pytest.raises(ValueError, match="path") as caught:
+        add_webhooks(web.Application(), _accept, SECRET, path="no slash")
+    full = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = [str(frame.locals) for frame in full.stack if frame.filename.startswith(PACKAGE)]
+    assert shown
+    assert _leaks("\n".join(shown)) == []
 
 
 def _leaks(shown: str) -> list[str]:
