@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from linq_async._version import __version__
-from linq_async.cli import bulk, demo, doctor, exit_codes, sandbox, send, webhooks
+from linq_async.cli import bulk, demo, doctor, exit_codes, queue, sandbox, send, webhooks
 from linq_async.cli.commands import Commands
 from linq_async.cli.render import show
 
@@ -43,6 +43,7 @@ app.command(short_help="Send three messages to a local Linq.", epilog=exit_codes
 app.command(help=send.HELP, short_help="Send a message.", epilog=exit_codes.HELP)(send.send)
 app.command(help=doctor.HELP, short_help="Check the setup.", epilog=exit_codes.HELP)(doctor.doctor)
 app.add_typer(bulk.app, name="bulk", short_help="Send to many recipients, from a journal.")
+app.add_typer(queue.app, name="queue", short_help="Look at what workers gave up, and send it again.")
 app.add_typer(webhooks.app, name="webhooks", short_help="Receive webhooks, or say why one is not verified.")
 
 

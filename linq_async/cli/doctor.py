@@ -22,6 +22,7 @@ from linq_async.cli.checks import (
     versions,
 )
 from linq_async.cli.exit_codes import ExitCode
+from linq_async.cli.queue import BrokerOption, QueueName, check_extra
 from linq_async.cli.render import printable, redact, show, show_json
 from linq_async.cli.runtime import AsJson, TokenFile, run
 from linq_async.client import LinqClient
@@ -31,6 +32,8 @@ from linq_async.wire.request import API
 
 HELP = """Check the token, the server, the clock, the webhook secret and the versions. Sends no message.
 
+With --broker, check what a queue needs: the version, persistence and eviction of its server, and its idle time-out.
+
 Lists your phone numbers and, without LINQ_WEBHOOK_SECRET, your webhook subscriptions. Exits with 1 if a check failed.
 """
 
@@ -39,9 +42,16 @@ _TIMEOUTS = Timeouts(connect=5.0, read=10.0)
 _NO_TOKEN = "no-token"  # noqa: S105
 
 
-def doctor(token_file: TokenFile = None, as_json: AsJson = False) -> None:
+def doctor(
+    token_file: TokenFile = None, broker: BrokerOption = None, queue: QueueName = "linq", as_json: AsJson = False
+) -> None:
     """Run all checks, and report the results."""
     token, checks = run_checks(token_file)
+    if broker is not None:
+        check_extra()
+        from linq_async.cli.broker import check_broker
+
+        checks += run(check_broker(broker, queue))
     report: dict[str, Any] = {
         "ok": all(check.level is not Level.FAILED for check in checks),
         "checks": [{**attrs.asdict(check), "level": check.level.value} for check in checks],
