@@ -135,7 +135,7 @@ class ReclaimingBroker(RedisStreamBroker):
             protocol=2,  # with 3, the results of streams have another shape
             **connection,
         )
-        self.formatter = CheckingFormatter(self)
+        self.with_formatter(CheckingFormatter(self))
         self.dead_letters: DeadLetters = DeadLetters(self._redis(), queue_name)
         """What the workers gave up."""
         self._first = f"{queue_name}:first"
