@@ -15,10 +15,15 @@ from linq_async.bulk.errors import RowProblem
 from linq_async.bulk.keys import idempotency_key, line_of
 from linq_async.bulk.numbers import e164
 from linq_async.bulk.recipients import Row
-from linq_async.bulk.template import Template
+from linq_async.bulk.template import Template, pieces
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.models.checks import as_tuple, text_problem
 from linq_async.models.outgoing import NewChat
+
+MAX_TEXT = 20_000
+"""Characters of a text. What is longer comes from a broken file, and 2,000 rows are in memory at once."""
+MAX_ROW_ID = 200
+MAX_ATTACHED = 100
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +37,7 @@ class Columns:
     text: str | None = None
     """The whole text, in place of the text of the campaign."""
     attachment: str | None = None
-    """The path of a file; in JSON Lines also a list of paths."""
+    """The path of a file; in JSON Lines also a list of paths. It attaches any file that this process can read."""
     attachment_url: str | None = None
     """A public URL; in JSON Lines also a list of URLs."""
 
@@ -141,13 +146,18 @@ def _message(campaign: Campaign, row: Row) -> Message | list[str]:
     row_id = "" if columns.row_id is None else values[columns.row_id].strip()
     if columns.row_id is not None and not row_id:
         problems.append(f"{columns.row_id} is empty")
+    if len(row_id) > MAX_ROW_ID:
+        problems.append(f"{columns.row_id} is longer than {MAX_ROW_ID} characters")
     if template is not None:
         problems += [f"{name} is empty" for name in template.missing(values)]
-    text = values[columns.text or ""] if template is None else template.render(values)
-    if not text.strip():
-        problems.append("the text is empty")
+    parts = [values[columns.text or ""]] if template is None else pieces(template, values)
+    if sum(map(len, parts)) > MAX_TEXT:
+        problems.append(f"the text is longer than {MAX_TEXT:,} characters")
     if problems or recipient is None:
         return problems
+    text = "".join(parts)
+    if not text.strip():
+        return ["the text is empty"]
     sender = line_of(recipient, campaign.senders)
     body: dict[str, Any] = {"send_from": sender, "phone_numbers": [recipient], "text": text}
     if columns.attachment is not None or columns.attachment_url is not None:
@@ -168,6 +178,8 @@ def _texts(values: Mapping[str, object], campaign: Campaign) -> tuple[dict[str, 
         value = values.get(name)
         if type(value) is str:
             found[name] = value
+            if "\0" in value:  # JSON can spell it; SQLite would cut an id there, and two rows would get one key
+                problems.append(f"{name} has a NUL character")
         elif value is None or name in lists:
             found[name] = ""
         elif type(value) is int:
@@ -183,7 +195,9 @@ def _attachments(values: Mapping[str, object], columns: Columns, fields: dict[st
     found = {name: _listed(values, name) for name in (columns.attachment, columns.attachment_url) if name is not None}
     problems = [f"{name} is neither a text nor a list of texts" for name, value in found.items() if value is None]
     paths = [os.path.abspath(path) for path in found.get(columns.attachment or "") or []]
-    problems += [f"{columns.attachment} is not a file" for path in paths if not Path(path).is_file()]
+    problems += [f"{name} has more than {MAX_ATTACHED} entries" for name, value in found.items() if _is_long(value)]
+    # Path.is_file raises if a name is too long, or a folder cannot be searched.
+    problems = problems or [f"{columns.attachment} is not a file" for path in paths if not os.path.isfile(path)]
     if problems:
         return problems
     urls = found.get(columns.attachment_url or "") or []
@@ -201,6 +215,10 @@ def _listed(values: Mapping[str, object], name: str) -> list[str] | None:
         return [value.strip()] if value and value.strip() else []
     items = cast("list[object]", value) if isinstance(value, list) else [None]
     return cast("list[str]", items) if all(isinstance(item, str) and item for item in items) else None
+
+
+def _is_long(values: list[str] | None) -> bool:
+    return values is not None and len(values) > MAX_ATTACHED
 
 
 def _template_problems(text: object) -> list[Problem]:

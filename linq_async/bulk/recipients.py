@@ -9,6 +9,7 @@ import csv
 import hashlib
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.uploads import reason_of
 
 MAX_LINE = 1 << 20
-"""The maximum length of a line, in characters."""
+"""The maximum length of a line, and of a row of several lines, in characters."""
 SAMPLE = 2_048
 """Characters from which the delimiter is found. The time that ``csv.Sniffer`` takes grows with their square."""
 DELIMITERS = ",;\t|"
@@ -78,6 +79,7 @@ class RecipientFile:
             BulkInputError: If the file cannot be read.
         """
         try:
+            _check_kind(self.path)
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
         except OSError as error:
@@ -90,6 +92,7 @@ class RecipientFile:
             BulkInputError: If the file cannot be read.
         """
         try:
+            _check_kind(self.path)
             with self.path.open(encoding=self.encoding, errors="surrogateescape", newline="") as file:
                 if self.path.suffix.lower() in _JSON_SUFFIXES:
                     yield from read_jsonl(file)
@@ -103,11 +106,12 @@ def read_csv(file: TextIO, delimiter: str | None = None, required: Iterable[str]
     """Yield the rows of a CSV file whose first line names the columns. Nothing after a line that is not CSV is read."""
     if delimiter is None:
         delimiter = _found_delimiter(file)
-    reader = csv.reader(_lines(file), delimiter=delimiter, strict=True)
+    lines = _RowLines(file)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     number = 0
     while True:
-        line = reader.line_num + 1
+        line, lines.size = reader.line_num + 1, 0
         try:
             record = next(reader, None)
         except (csv.Error, _LineError) as error:
@@ -199,6 +203,25 @@ class _LineError(Exception):
         self.line = line
 
 
+class _RowLines:
+    """The lines of a CSV file. A row may have several, up to a limit: an open quote could take in the whole file."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.size = 0
+        """Characters of the current row."""
+        self._lines = _lines(file)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        text = next(self._lines)
+        self.size += len(text)
+        if self.size > MAX_LINE:
+            raise _LineError(0, f"is longer than {MAX_LINE:,} characters: a quote may not be closed")
+        return text
+
+
 def _lines(file: TextIO) -> Iterator[str]:
     """Yield the lines of a file. Raises _LineError for one that is not text."""
     number = 0
@@ -246,6 +269,13 @@ def _reason(error: Exception) -> str:
     if "field larger" in str(error):
         return "has a field of more than 131,072 characters: a quote may not be closed"
     return "has a quote that is not closed, or that is followed by other text"
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse a pipe or a device, which may block or never end. A file is read twice: for its hash, and for its rows."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a directory says what it is
+        raise BulkInputError("the file is not a regular file")
 
 
 def _unreadable(error: OSError) -> BulkInputError:

@@ -63,7 +63,12 @@ class Template:
 
     def render(self, values: Mapping[str, str]) -> str:
         """Return the text with its values. ``missing`` must have returned none."""
-        return "".join([part if isinstance(part, str) else _value(part, values) for part in self.parts])
+        return "".join(pieces(self, values))
+
+
+def pieces(template: Template, values: Mapping[str, str]) -> list[str]:
+    """Return what ``render`` joins. Its length is known before it takes memory."""
+    return [part if isinstance(part, str) else _value(part, values) for part in template.parts]
 
 
 def _value(field: MergeField, values: Mapping[str, str]) -> str:

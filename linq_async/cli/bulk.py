@@ -72,7 +72,8 @@ IdColumn = Annotated[
     ),
 ]
 AttachColumn = Annotated[
-    str | None, typer.Option("--attach-column", metavar="NAME", help="The path of a file to attach.")
+    str | None,
+    typer.Option("--attach-column", metavar="NAME", help="The path of a file to attach, whatever file it is."),
 ]
 UrlColumn = Annotated[
     str | None, typer.Option("--url-column", metavar="NAME", help="A public URL that the server fetches.")

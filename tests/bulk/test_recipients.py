@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -159,6 +160,8 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "utf-16": ((HEAD + ANN).encode("utf-16"), "line 1: has a"),
     "surrogates": (HEAD + "+13343284472,\ud800\n", "line 2, row 1: has a character that cannot be decoded"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "line 1: has a character that cannot be decoded"),
+    "open quotes": (HEAD + '"' + 'a\n","' * 220_000, "line 2, row 1: is longer than 1,048,576 characters: a quote"),
+    "a long text": (HEAD + "+13343284472," + "a" * 20_000, "row 1: the text is longer than 20,000 characters"),
     "a long line": (HEAD + "+13343284472," + "a" * MAX_LINE, "line 2, row 1: is longer than 1,048,576 characters"),
 }
 BAD_JSON: dict[str, tuple[str | bytes, str]] = {
@@ -172,6 +175,7 @@ BAD_JSON: dict[str, tuple[str | bytes, str]] = {
     "a list for a text": ('{"phone_number": "+13343284472", "first_name": ["Ann"]}', "first_name is not a text"),
     "a truth value": ('{"phone_number": "+13343284472", "first_name": true}', "first_name is not a text"),
     "a NUL": ('{"a": "\0"}\n', "line 1, row 1: has a NUL character"),
+    "an escaped NUL": ('{"phone_number": "+13343284472", "first_name": "\\u0000"}', "first_name has a NUL character"),
     "a surrogate": ('{"phone_number": "+13343284472", "first_name": "\\ud800"}\n', "line 1, row 1: is not JSON"),
 }
 
@@ -254,11 +258,15 @@ def test_several_attachments(tmp_path: Path) -> None:
     ("row", "expected"),
     [
         ({"f": "nowhere.png"}, "f is not a file"),
-        ({"f": "a\0b"}, "f is not a file"),
+        ({"f": ["a\0b"]}, "f is not a file"),
+        ({"f": "a" * 300}, "f is not a file"),
+        ({"f": ["a"] * 101}, "f has more than 100 entries"),
         ({"f": 7}, "f is neither a text nor a list of texts"),
         ({"u": [7]}, "u is neither a text nor a list of texts"),
         ({"u": "example.com"}, "attachment_urls[0] must be an http or https URL"),
         ({"id": " "}, "id is empty"),
+        ({"id": "7" * 201}, "id is longer than 200 characters"),
+        ({"id": "7\0"}, "id has a NUL character"),
         ({"m": " "}, "the text is empty"),
     ],
 )
@@ -317,6 +325,23 @@ def test_a_missing_file(tmp_path: Path) -> None:
     for read in (source.fingerprint, lambda: list(source.rows()), lambda: read_suppressed(tmp_path / "people.csv")):
         with pytest.raises(BulkInputError, match=r"^the file does not exist$"):
             read()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """What would block or never end is not opened."""
+    source = RecipientFile(tmp_path / "pipe.csv")
+    os.mkfifo(source.path)
+    for read in (source.fingerprint, lambda: list(source.rows())):
+        with pytest.raises(BulkInputError, match=r"^the file is not a regular file$"):
+            read()
+
+
+def test_a_text_is_measured_before_it_is_built(tmp_path: Path) -> None:
+    """A long value in a text with many fields takes no memory."""
+    many = campaign(text="{first_name}" * 10_000)
+    (found,) = _read(tmp_path, HEAD + f"+13343284472,{'a' * 100_000}\n", campaign=many)
+    assert str(found) == "line 2, row 1: the text is longer than 20,000 characters"
 
 
 def test_a_hostile_sample_takes_no_time(tmp_path: Path) -> None:
