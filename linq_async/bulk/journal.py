@@ -7,13 +7,11 @@ sent. The second sends from the journal alone. A row is marked as begun, durably
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -26,10 +24,10 @@ from linq_async.bulk.errors import (
     CampaignChange,
     CampaignChangedError,
     JournalError,
-    JournalInUseError,
     Problems,
     RowProblem,
 )
+from linq_async.bulk.journal_file import journal_error, open_file, transaction
 from linq_async.bulk.keys import idempotency_key
 from linq_async.bulk.recipients import RecipientFile
 from linq_async.bulk.records import Loaded, RunInfo, Slice, Timeline
@@ -41,6 +39,8 @@ T = TypeVar("T")
 
 BATCH = 2_000
 """Rows in one statement or page."""
+BATCH_SIZE = 1 << 22
+"""Characters in one statement, as far as rows are not longer."""
 
 
 class Journal:
@@ -69,7 +69,7 @@ class Journal:
             raise JournalError("the journal is open already")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="linq-journal")
         try:
-            self._db = await self._run(lambda: _open(self.path))
+            self._db = await self._run(lambda: open_file(self.path))
         except BaseException:
             await self.aclose()
             raise
@@ -184,7 +184,7 @@ class Journal:
         restored = [(one.row.position, one.row.state, one.row.begun) for one in ended if one.restored]
 
         def work(db: sqlite3.Connection) -> None:
-            with _transaction(db):
+            with transaction(db):
                 if begun:
                     db.execute(sql.BEGIN, (now, positions))
                 if ended:
@@ -242,8 +242,8 @@ class Journal:
         try:
             # A write that is cancelled while it waits for the thread would lose results.
             return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
-        except sqlite3.Error as error:
-            failed: LinqError = _journal_error(error)
+        except (sqlite3.Error, UnicodeError) as error:  # SQLite quotes what it has read, whatever bytes these are
+            failed: LinqError = journal_error(error)
         except LinqError as error:
             failed = error
         failed.__context__ = None
@@ -257,42 +257,6 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise JournalError(f"the journal cannot be created: {os.strerror(error.errno or 0)}") from None
-    db = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-    try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # in WAL mode, a second process is refused at once
-        empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        kind = (db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0])
-        if not empty and kind != (sql.APPLICATION_ID, sql.VERSION):
-            raise JournalError("the file is not a journal of this version")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")  # NORMAL forgets sends at a power failure
-        if empty:
-            db.executescript(sql.CREATE)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-@contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Generator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # a full disk has ended it already
-            db.execute("ROLLBACK")
-        raise
 
 
 def _info(db: sqlite3.Connection) -> RunInfo | None:
@@ -321,7 +285,7 @@ def _insert(
 ) -> Problems:
     """Insert all rows up to the first problem. Return all problems."""
     problems = Problems()
-    while batch := list(islice(found, BATCH)):
+    for batch in _batches(found):
         check_open()
         rows: list[tuple[int | str, ...]] = []
         for one in batch:
@@ -334,10 +298,25 @@ def _insert(
     return problems
 
 
+def _batches(found: Iterator[Message | RowProblem]) -> Iterator[list[Message | RowProblem]]:
+    """Yield what is found in lists, each of which takes a limited amount of memory."""
+    batch: list[Message | RowProblem] = []
+    size = 0
+    for one in found:
+        batch.append(one)
+        if isinstance(one, Message):
+            size += len(one.body)
+        if len(batch) == BATCH or size > BATCH_SIZE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def _retry(db: sqlite3.Connection) -> int:
     ((campaign,),) = db.execute("SELECT campaign FROM run").fetchall() or [("",)]
     after = total = 0
-    with _transaction(db):
+    with transaction(db):
         while page := db.execute(sql.FAILED, (after, BATCH)).fetchall():
             keys = [(row[0], idempotency_key(campaign, row[1], row[2], row[3]), row[3]) for row in page]
             db.execute(sql.AGAIN, (orjson.dumps(keys).decode(),))
@@ -349,11 +328,3 @@ def _retry(db: sqlite3.Connection) -> int:
 
 def _condition(since: float | None) -> str:
     return sql.PENDING if since is None else sql.IN_DOUBT
-
-
-def _journal_error(error: sqlite3.Error) -> JournalError:
-    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return JournalInUseError("the journal is in use by another process")
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-        return JournalError("the file is not a journal")
-    return JournalError(f"the journal cannot be used: {getattr(error, 'sqlite_errorname', type(error).__name__)}")

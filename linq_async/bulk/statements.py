@@ -22,6 +22,21 @@ CREATE TABLE row (
 CREATE = f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
 CLEAR = f"BEGIN; DROP TABLE run; DROP TABLE row; {TABLES} COMMIT;"
 
+FOREIGN = "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' LIMIT 1"
+"""What no journal has. A view or a trigger could make a query endless."""
+# A value of the wrong type is outside of any range of numbers.
+DAMAGED = """
+SELECT 1 FROM run WHERE typeof(campaign) <> 'text' OR typeof(source) <> 'text' OR NOT json_valid(settings)
+  OR json_type(settings) <> 'object' OR created NOT BETWEEN 0 AND 1e11 OR loaded NOT BETWEEN 0 AND 1e11
+  OR finished NOT BETWEEN 0 AND 1e11
+UNION ALL
+SELECT 1 FROM row WHERE position < 1 OR state NOT IN (0, 1, 2, 3, 4, 5)
+  OR typeof(key) <> 'text' OR typeof(recipient) <> 'text' OR typeof(row_id) <> 'text' OR typeof(sender) <> 'text'
+  OR typeof(body) <> 'text' OR typeof(delivery_status) = 'blob' OR typeof(error) = 'blob'
+  OR begun NOT BETWEEN 0 AND 1e11 OR ended NOT BETWEEN 0 AND 1e11 OR attempts NOT BETWEEN 0 AND 1e9
+  OR again NOT BETWEEN 0 AND 1e9 OR status NOT BETWEEN 0 AND 1e9 OR chat_id < 0 OR message_id < 0
+LIMIT 1"""
+
 INSERT = """
 INSERT INTO row (position, key, recipient, row_id, sender, body)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),

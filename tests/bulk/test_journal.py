@@ -9,7 +9,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from linq_async.bulk import (
     State,
     idempotency_key,
 )
+from linq_async.bulk import journal as journal_module
+from linq_async.bulk.journal_file import open_file
 from linq_async.bulk.rows import EndedRow
 from tests.bulk.world import LINE, OTHER_LINE, campaign, number, select, states, write_people
 
@@ -247,7 +249,90 @@ async def test_files_that_are_no_journals(tmp_path: Path) -> None:
     assert str(await _error_of(Journal(tmp_path / "no" / "run.db").open())).startswith(
         "the journal cannot be created: "
     )
-    assert str(await _error_of(Journal(tmp_path).open())).startswith("the journal cannot be used: SQLITE_CANTOPEN")
+    assert str(await _error_of(Journal(tmp_path).open())) == "the journal is not a regular file"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE run SET settings = 'x'",
+        "UPDATE run SET settings = '[]'",
+        "UPDATE run SET loaded = 'x'",
+        "UPDATE run SET finished = 9e999",
+        "UPDATE row SET position = -1 WHERE position = 2",
+        "UPDATE row SET state = 6 WHERE position = 2",
+        "UPDATE row SET state = 'x' WHERE position = 2",
+        "UPDATE row SET begun = 'x' WHERE position = 2",
+        "UPDATE row SET ended = 1e300 WHERE position = 2",
+        "UPDATE row SET body = x'ff' WHERE position = 2",
+        "UPDATE row SET again = 'x' WHERE position = 2",
+    ],
+)
+async def test_a_damaged_journal_is_refused(path: Path, change: str) -> None:
+    """Values that no journal has are found when it is opened, and not in the middle of a run."""
+    await _load(path, write_people(path.with_name("people.csv"), 3))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+    assert str(await _error_of(Journal(path).open())) == "the journal is damaged"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TRIGGER more AFTER UPDATE ON row BEGIN UPDATE row SET state = 0; END",
+        "CREATE VIEW more AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
+        "PRAGMA user_version = 2",
+    ],
+)
+async def test_a_journal_that_does_more_is_refused(path: Path, change: str) -> None:
+    """A trigger could send again what was sent, and a view never end."""
+    await _load(path, write_people(path.with_name("people.csv"), 3))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+    assert str(await _error_of(Journal(path).open())) == "the file is not a journal of this version"
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_sqlite_in_other_bytes(path: Path) -> None:
+    """SQLite quotes what it has read. If that is not UTF-8, Python raises another exception."""
+    await _load(path, write_people(path.with_name("people.csv"), 3))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = replace(sql, 'row', CAST(x'ff' AS TEXT)) WHERE name = 'row'")
+    assert str(await _error_of(Journal(path).open())).startswith("the journal cannot be used: ")
+
+
+@pytest.mark.asyncio
+async def test_a_name_with_a_meaning_for_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any path is a file, also the one that SQLite takes for a database in memory."""
+    monkeypatch.chdir(tmp_path)
+    people = write_people(tmp_path / "people.csv", 3)
+    await _load(Path(":memory:"), people)
+    assert await _load(Path(":memory:"), people) == Loaded(3, resumed=True)
+
+
+def test_an_empty_file_becomes_private(path: Path) -> None:
+    """A file that was made for the journal, such as one of tempfile, is private before it has numbers."""
+    path.touch(0o644)
+    asyncio.run(_load(path, write_people(path.with_name("people.csv"), 3)))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.asyncio
+async def test_long_rows_are_stored_in_smaller_parts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement takes a limited amount of memory, and the parts of a file have all its rows."""
+
+    def small(path: Path) -> sqlite3.Connection:
+        db = open_file(path)
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)  # 100 rows take 20,000
+        return db
+
+    monkeypatch.setattr(journal_module, "open_file", small)
+    monkeypatch.setattr(journal_module, "BATCH_SIZE", 2_000)
+    await _load(path, write_people(path.with_name("people.csv"), 100))
+    assert states(path) == {0: 100}
 
 
 @pytest.mark.asyncio
