@@ -19,7 +19,9 @@ from linq_async.bulk.rows import Counts, RowResult, State
 COLUMNS: tuple[str, ...] = tuple(field.name for field in attrs.fields(RowResult))
 """The columns of a report, in order."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
+# XML has no word for them, and a terminal obeys some of them.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _NUMBER = re.compile(r"\+\d+", re.ASCII)
 _COLOURS = {State.SENT: "#2e9e5b", State.UNKNOWN: "#e0a100", State.FAILED: "#d0402b"}
 
@@ -36,16 +38,17 @@ def csv_header() -> str:
 
 
 def csv_line(row: RowResult) -> str:
-    """Return a line of a CSV report.
+    r"""Return a line of a CSV report.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it. Phone numbers stay as they are.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, and control characters become
+    escapes such as ``\x1b``. Phone numbers stay as they are.
     """
     return _csv_line([_cell(value) for value in row_to_dict(row).values()])
 
 
 def svg(timeline: Timeline | None, counts: Counts, title: str) -> str:
     """Return a chart: sent, failed and unknown rows over time, and how often each cause failed."""
-    causes = Counter[tuple[State, str]]()
+    causes, name = Counter[tuple[State, str]](), escape(_visible(title))
     for one in timeline.slices if timeline is not None else ():
         if one.state is not State.SENT:
             causes[one.state, one.cause] += one.count
@@ -54,10 +57,10 @@ def svg(timeline: Timeline | None, counts: Counts, title: str) -> str:
     size = f'width="760" height="{height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 760 {height}" font-family="sans-serif">',
-        f"  <title>{escape(title)}</title>",
+        f"  <title>{name}</title>",
         f"  <style>text {{ font-size: 13px }} .note {{ fill: #666666 }} {styles}</style>",
         f'  <rect {size} fill="#ffffff"/>',
-        f'  <text x="20" y="28" font-weight="bold">{escape(title)}</text>',
+        f'  <text x="20" y="28" font-weight="bold">{name}</text>',
         *_legend(counts),
         *(_bars(timeline) if timeline is not None else ()),
         *_causes(causes),
@@ -103,7 +106,7 @@ def _causes(causes: Counter[tuple[State, str]]) -> Iterator[str]:
     for place, ((state, cause), count) in enumerate(causes.most_common()):
         y = 300 + 22 * place
         yield f'  <rect x="260" y="{y}" width="{380 * count / most:.1f}" height="14" class="{state.label}"/>'
-        yield f'  <text x="252" y="{y + 12}" text-anchor="end">{escape(cause)}</text>'
+        yield f'  <text x="252" y="{y + 12}" text-anchor="end">{escape(_visible(cause))}</text>'
         yield f'  <text x="{266 + 380 * count / most:.1f}" y="{y + 12}">{count:,} {state.label}</text>'
 
 
@@ -111,8 +114,12 @@ def _time(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
+def _visible(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else _visible(str(value))
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 

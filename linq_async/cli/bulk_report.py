@@ -62,6 +62,8 @@ def show_status(path: Path, *, as_json: bool) -> None:
 
 def show_report(path: Path, svg_file: Path | None, *, as_csv: bool, as_json: bool) -> None:
     """Show every row as CSV or JSON Lines, or a summary with the causes of failures. Draw a chart into a file."""
+    if svg_file is not None and svg_file.exists() and svg_file.samefile(path):
+        raise typer.BadParameter("--svg must not be the journal itself")
     if as_csv or as_json:
         run(_show_rows(path, as_csv=as_csv))
     info, counts, timeline = run(_read(path))
