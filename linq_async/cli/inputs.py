@@ -56,9 +56,12 @@ def _read_stdin(what: str) -> str:
         keys = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
         show(f"Type the {what}; end with {keys} on a line of its own.", err=True)
     try:
-        return sys.stdin.read()
+        text = sys.stdin.read(_MAX_BYTES + 1)
     except ValueError:
         raise typer.BadParameter("standard input is not valid text") from None
+    if len(text) > _MAX_BYTES:
+        raise typer.BadParameter("standard input is larger than 1 MiB")
+    return text
 
 
 def _read_file(path: Path) -> str:

@@ -70,6 +70,13 @@ def test_sender_from_the_environment(run: Run, sandbox: Sandbox, sandbox_env: di
     assert [message.send_from for message in sandbox.messages] == [sandbox.phone_numbers[1], SENDER]
 
 
+def test_endless_standard_input(run: Run) -> None:
+    """Standard input is read up to a limit."""
+    result = run("send", "--from", SENDER, "--to", RECIPIENT, "--text", "-", stdin="a" * ((1 << 20) + 1))
+    assert result.exit_code == 2
+    assert "standard input is larger than 1 MiB" in result.stderr
+
+
 class _Terminal(io.StringIO):
     """Standard input at a terminal."""
 
