@@ -46,6 +46,9 @@ LONGEST_WAIT = 3_600.0
 UNPUBLISHED = 16
 """Batches of results that may wait for the caller. A caller that takes none stops the run."""
 
+REPLAYED = "replayed"
+"""The error of a row that was sent by an earlier run, with another journal."""
+
 _STATES = {Outcome.SENT: State.SENT, Outcome.UNKNOWN: State.UNKNOWN, Outcome.NOT_SENT: State.FAILED}
 
 
@@ -228,8 +231,8 @@ class Engine:
             self._nudge()
 
     async def _send(self, row: QueuedRow) -> EndedRow:
-        message = row.message()
         try:
+            message = row.message()
             chat = await self._linq.chats.send(message)
             if _is_another(message, chat):
                 raise KeyReusedError(result=chat)
@@ -243,6 +246,8 @@ class Engine:
         self._line(row.sender).note(status)
         ended = EndedRow(row, State.SENT, self._journal.clock(), chat.attempts, chat.id, chat.message.id)
         ended.delivery_status = None if status is None else str(status)
+        if chat.replayed and row.begun is None:  # a run with another journal has used the name of the campaign
+            ended.error = REPLAYED
         return ended
 
     def _failed(self, row: QueuedRow, error: LinqError) -> EndedRow:
@@ -300,7 +305,7 @@ class Engine:
         for one in ended:
             self._counts[one.row.state if one.restored else one.state] += 1
         self._unsettled -= len(ended)
-        self._meter.add(len(ended))
+        self._meter.add(sum(not one.restored for one in ended))
         self._target = max(self._concurrency, int(self._meter.latest * AHEAD))
         self._space.set()
 

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import orjson
 
+from linq_async.bulk.errors import JournalError
 from linq_async.models.outgoing import DerivedKey, NewChat
 
 
@@ -87,7 +88,8 @@ class RowResult:
     status: int | None = None
     """The HTTP status of a failure."""
     error: str | None = None
-    """The class of the exception, or why the row was skipped or is in doubt."""
+    """The class of the exception, or why the row was skipped or is in doubt. ``replayed`` for a sent row that an
+    earlier run has sent, with another journal: the server had the message under its key."""
     again: int = 0
     """How often the row was sent again under a new key, after it certainly had not been sent."""
 
@@ -113,10 +115,15 @@ class QueuedRow:
     """When this run began it; None before."""
 
     def message(self) -> NewChat:
-        """Return the message. The same row always becomes the same one."""
-        fields = orjson.loads(self.body)
-        fields["idempotency_key"] = DerivedKey(self.key)
-        return NewChat.from_dict(fields) if "attachments" in fields else NewChat(**fields)
+        """Return the message. The same row always becomes the same one.
+
+        Raises:
+            JournalError: If the row is damaged.
+        """
+        found = _message_of(self.body, self.key)
+        if found is None:
+            raise JournalError("a row of the journal is damaged")
+        return found
 
 
 @attrs.define
@@ -168,3 +175,13 @@ class EndedRow:
             self.status,
             self.error,
         )
+
+
+def _message_of(body: str, key: str) -> NewChat | None:
+    """Return the message of a row, or None if it is damaged. Never raises: this frame holds its text."""
+    try:
+        fields = orjson.loads(body)
+        fields["idempotency_key"] = DerivedKey(key)
+        return NewChat.from_dict(fields) if "attachments" in fields else NewChat(**fields)
+    except (TypeError, ValueError):  # also what from_dict raises
+        return None

@@ -42,6 +42,8 @@ __all__ = ["BulkRun", "Retrying", "Sending", "failures_shown", "suppressed"]
 POLL = 0.2
 """Seconds between two looks at the counts."""
 
+_ALREADY = ("replayed", "KeyReusedError")
+
 Prepare = Callable[[Journal], Awaitable[Loaded]]
 
 
@@ -72,6 +74,8 @@ class BulkRun:
     sender: BulkSender | None = None
     """The sender, once rows may start."""
     counts: Counts = attrs.field(factory=Counts)
+    already: int = 0
+    """How many messages the server had before this run, under the keys of its rows."""
     is_interrupted: bool = False
     output_error: OSError | None = None
     """Why the progress could not be written, which ends the run."""
@@ -125,8 +129,8 @@ class BulkRun:
         poller = asyncio.create_task(self._poll(sender))
         try:
             async with aclosing(sender.run(limit=self.limit)) as results:
-                async for _ in results:
-                    pass
+                async for result in results:
+                    self.already += result.error in _ALREADY
         finally:
             self.counts = sender.counts
             poller.cancel()
@@ -164,12 +168,13 @@ class BulkRun:
         """Show the end of the run. What standard output cannot take goes to standard error."""
         stopped = None if self.sender is None else self.sender.stopped
         code = exit_code(self.counts, is_limited=self.limit is not None, is_interrupted=self.is_interrupted)
-        lines = ending(self.counts, stopped, self.path, is_limited=self.limit is not None)
+        lines = ending(self.counts, stopped, self.path, is_limited=self.limit is not None, already=self.already)
         if self.warnings.count:
             lines.insert(1, f"{self.warnings.count:,} responses do not show the message as it was sent.")
         report = {
             "counts": attrs.asdict(self.counts),
             "warnings": self.warnings.count,
+            "already_on_server": self.already,
             "stopped": None if stopped is None else stopped.code,
             "seconds": round(seconds, 3),
             "exit_code": code.value,
@@ -237,13 +242,14 @@ def exit_code(counts: Counts, *, is_limited: bool, is_interrupted: bool) -> Exit
     return ExitCode.OK
 
 
-def ending(counts: Counts, stopped: Stopped | None, path: Path, *, is_limited: bool) -> list[str]:
+def ending(counts: Counts, stopped: Stopped | None, path: Path, *, is_limited: bool, already: int = 0) -> list[str]:
     """Return the last lines of a run: the counts, and what to do next."""
     lines, name = [counts_line(counts)], printable(path)
     if stopped is not None:
         lines.append(f"Stopped: {printable(stopped.message)}.")
-        if "KeyReusedError" in stopped.message:
-            lines.append("Another campaign used these keys. A new one needs a new name: --campaign NEW --journal NEW")
+    if already:
+        lines.append(f"Rows whose message the server had before this run, under the same keys: {already:,}.")
+        lines.append("A new campaign needs a new name: --campaign NEW --journal NEW")
     if counts.failed:
         lines.append(f"Failed messages were not sent, for certain. To send them again: linq-async bulk retry {name}")
     if counts.unknown:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from linq_async.bulk import (
     idempotency_key,
 )
 from linq_async.bulk import engine as engine_module
+from linq_async.sandbox import Sandbox
 from tests.bulk.world import (
     LINE,
     NEVER,
@@ -187,6 +189,35 @@ async def test_a_reused_key_is_unknown(bulk: Bulk, tmp_path: Path) -> None:
     assert (result.chat_id, result.message_id) == (earlier.id, earlier.message.id)
     assert await bulk.run(people) == []
     assert len(bulk.sandbox.messages) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_another_journal_has_sent(tmp_path: Path) -> None:
+    """A row whose message the server had before says so: nothing was sent, and the name of the campaign is to blame."""
+    clock, moments = Clock(), [datetime.now(UTC) - timedelta(days=30)]
+    async with (
+        Sandbox(clock=lambda: moments[-1]) as sandbox,
+        LinqClient(sandbox.token, base_url=sandbox.base_url, timing=clock.timing()) as linq,
+    ):
+        old, new = Bulk(sandbox, linq, clock, tmp_path / "old"), Bulk(sandbox, linq, clock, tmp_path)
+        old.folder.mkdir()
+        await old.run(write_people(tmp_path / "people.csv", 2))
+        moments.append(datetime.now(UTC))
+        results = await new.run(write_people(tmp_path / "people.csv", 3))
+    assert _causes(results) == [(1, State.SENT, "replayed"), (2, State.SENT, "replayed"), (3, State.SENT, None)]
+    assert len(sandbox.messages) == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", ["no JSON", "[1]", "{}", '{"text": "Hi", "attachments": 5}'])
+async def test_a_damaged_row_does_not_stop_the_others(bulk: Bulk, tmp_path: Path, body: str) -> None:
+    """A row without a message has failed, and the others are sent."""
+    async with bulk.journal(write_people(tmp_path / "people.csv", 3)):
+        pass
+    with closing(sqlite3.connect(bulk.path)) as db, db:
+        db.execute("UPDATE row SET body = ? WHERE position = 2", (body,))
+    results = _causes(await bulk.run())
+    assert results == [(1, State.SENT, None), (2, State.FAILED, "JournalError"), (3, State.SENT, None)]
 
 
 @pytest.mark.asyncio

@@ -109,7 +109,8 @@ def test_events_as_json_lines(run: Run, sandbox_env: dict[str, str]) -> None:
     assert {event["event"] for event in progress} == {"progress"}
     assert finished.pop("seconds") > 0
     ended = {**counts, "pending": 0, "sent": 10}
-    assert finished == {"event": "finished", "counts": ended, "warnings": 0, "stopped": None, "exit_code": 0}
+    nothing = {"warnings": 0, "already_on_server": 0, "stopped": None}
+    assert finished == {"event": "finished", "counts": ended, **nothing, "exit_code": 0}
 
 
 @pytest.mark.usefixtures("people")
@@ -141,6 +142,17 @@ def test_responses_that_do_not_show_the_message(run: Run, sandbox: Sandbox, sand
     assert result.exit_code == 0
     assert result.stdout.splitlines()[1] == "2 responses do not show the message as it was sent."
     assert "attachments" not in result.stderr
+
+
+@pytest.mark.usefixtures("people")
+def test_a_used_name(run: Run, sandbox: Sandbox, sandbox_env: dict[str, str]) -> None:
+    """A test send under the name of an earlier campaign says why it sent nothing."""
+    run(*send("--limit", "2"), env=sandbox_env)
+    Path("run.db").unlink()
+    result = run(*send("--limit", "3", "--json", text="Something else."), env=sandbox_env)
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert (report["event"], report["already_on_server"], report["exit_code"]) == ("finished", 2, 3)
+    assert len(sandbox.messages) == 3
 
 
 @pytest.mark.usefixtures("people")
@@ -344,6 +356,7 @@ def test_a_report_of_a_run_that_sent_nothing(run: Run, sandbox: Sandbox, sandbox
         (("retry", "empty.db"), 1, "the journal has no run"),
         (("report", "empty.db", "--json", "--csv"), 2, "--csv and --json cannot both be given"),
         (("report", "run.db", "--svg", "none/run.svg"), 2, "--svg cannot be written: No such file"),
+        (("report", "run.db", "--svg", "run.db"), 2, "--svg must not be the journal itself"),
     ],
 )
 @pytest.mark.usefixtures("people")

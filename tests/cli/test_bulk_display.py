@@ -144,10 +144,12 @@ def test_exit_codes(counts: Counts, flags: str, code: ExitCode) -> None:
 
 
 def test_keys_of_another_campaign() -> None:
-    """If a run stops because its keys belong to other messages, the last lines say how to name the campaign."""
-    stopped = Stopped("in_a_row", "20 messages in a row failed; the last one: KeyReusedError")
-    lines = ending(Counts(unknown=20), stopped, Path("run.db"), is_limited=False)
-    assert lines[2] == "Another campaign used these keys. A new one needs a new name: --campaign NEW --journal NEW"
+    """If the server had messages under the keys of the run, the last lines say how to name the campaign."""
+    lines = ending(Counts(unknown=20), None, Path("run.db"), is_limited=False, already=20)
+    assert lines[1:3] == [
+        "Rows whose message the server had before this run, under the same keys: 20.",
+        "A new campaign needs a new name: --campaign NEW --journal NEW",
+    ]
 
 
 @pytest.fixture
