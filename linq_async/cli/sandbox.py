@@ -17,6 +17,7 @@ from linq_async.cli.sandbox_options import (
     AllowHosts,
     Fail,
     Host,
+    Keep,
     Latency,
     Numbers,
     Port,
@@ -49,10 +50,11 @@ def sandbox(
     latency: Latency = "0",
     fail: Fail = 0.0,
     rate_limit: RateLimit = None,
+    keep: Keep = None,
 ) -> None:
     """Run a local Linq until Ctrl-C, and show each request that it receives."""
     # Imported here, so that other commands do not load a server.
-    from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, Sandbox
+    from linq_async.sandbox import DEFAULT_PHONE_NUMBERS, KeepError, Sandbox
     from linq_async.sandbox.server import random_token
 
     output, summary = LiveOutput(), RunSummary()
@@ -78,35 +80,54 @@ def sandbox(
             latency=seconds_or_range(latency),
             fail=fail,
             rate_limit=rate_limit,
+            keep=keep,
         )
     except ValueError as error:
         raise typer.BadParameter(printable(error)) from None
     try:
-        reason = run(_serve(server, host, output, webhook, webhook_secret or None))
+        reason = run(_serve(server, host, output, summary, webhook, webhook_secret or None))
     except KeyboardInterrupt:
-        show("\n".join(["The sandbox has stopped. What it stored is gone.", *summary.lines(server)]))
+        left = "gone" if keep is None else f"in {printable(keep)}"
+        show("\n".join([f"The sandbox has stopped. What it stored is {left}.", *summary.lines(server)]))
+    except KeepError as error:
+        show(f"cannot keep what is stored in {printable(keep)}: {printable(error)}", err=True)
+        raise typer.Exit(ExitCode.FAILED if summary.started else ExitCode.USAGE) from None
     else:
         show(f"cannot listen on {printable(host)}:{port}: {printable(reason)}", err=True)
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _serve(server: Sandbox, host: str, output: LiveOutput, webhook: str | None, secret: str | None) -> str:
+async def _serve(
+    server: Sandbox, host: str, output: LiveOutput, summary: RunSummary, webhook: str | None, secret: str | None
+) -> str:
     """Serve until a signal cancels it. If it cannot listen, return the reason and what to try.
 
     Raises:
+        KeepError: If the file that keeps what is stored cannot be used.
         OSError: If a line cannot be written.
     """
     try:
         await server.start()
     except (OSError, UnicodeError) as error:
         return listen_error(error)
+    summary.started = True
     try:
-        subscription = None if webhook is None else await server.subscribe(webhook, secret=secret)
+        subscription = None if webhook is None else await subscribed(server, webhook, secret)
         for line in greeting(server, host, subscription):
             show(line)
         await output.wait()
     finally:
         await server.close()
+
+
+async def subscribed(server: Sandbox, url: str, secret: str | None) -> SandboxSubscription:
+    """Return the subscription of an earlier run, unless it has another secret, or a new one."""
+    for kept in server.subscriptions:
+        if kept.webhook_url == url:
+            if kept.secret and secret in (None, kept.secret):
+                return kept
+            await server.unsubscribe(kept)
+    return await server.subscribe(url, secret=secret)
 
 
 def greeting(server: Sandbox, host: str, subscription: SandboxSubscription | None = None) -> list[str]:

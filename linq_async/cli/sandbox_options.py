@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -51,6 +52,14 @@ Fail = Annotated[
 RateLimit = Annotated[
     float | None,
     typer.Option(metavar="NUMBER", help="Respond with 429 and Retry-After to more requests in a second than this."),
+]
+Keep = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        dir_okay=False,
+        help="Keep what is stored in this SQLite file, from one run to the next. It is created if it does not exist.",
+    ),
 ]
 _SECONDS = re.compile(r"(\d*\.?\d+)(?:-(\d*\.?\d+))?", re.ASCII)
 

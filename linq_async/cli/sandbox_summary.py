@@ -27,6 +27,8 @@ _BROKEN = {
 class RunSummary:
     """Counts requests and deliveries as they end. It stays small, however long the run is."""
 
+    started: bool = False
+    """Whether the sandbox has listened."""
     requests: int = 0
     failures: Counter[str] = attrs.field(factory=Counter[str])
     """How often requests failed, by kind."""

@@ -5,6 +5,7 @@ from .conditions import Conditions
 from .events import Event
 from .faults import Faults
 from .files import SandboxAttachment
+from .keep_file import KeepError
 from .limits import Limits
 from .log import LoggedRequest, RequestLog
 from .observers import ObservedExchange, ObservedResponse, observe
@@ -22,6 +23,7 @@ __all__ = [
     "Deliveries",
     "Event",
     "Faults",
+    "KeepError",
     "Limits",
     "LoggedRequest",
     "ObservedExchange",

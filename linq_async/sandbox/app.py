@@ -141,6 +141,7 @@ async def _exchange(
     if plan.works:
         worked = _answer(route, call, limited or refusal)
         answer = answer or worked
+    context.keeper.flush()  # what is kept is in the file before the client hears of it
     seconds = plan.seconds + context.meter.seconds()
     if seconds:
         await asyncio.sleep(seconds)

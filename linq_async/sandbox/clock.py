@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 LONGEST_SLEEP = 3600.0
+LONGEST_ADVANCE = 1e10
+"""Seconds that it can be advanced by in all: some 300 years, after which times of the API would become unusual."""
 
 
 class SandboxClock:
@@ -19,8 +21,19 @@ class SandboxClock:
         """Return the time."""
         return self._now() + self._advanced
 
+    @property
+    def advanced(self) -> float:
+        """Seconds by which it was advanced."""
+        return self._advanced.total_seconds()
+
     def advance(self, seconds: float) -> None:
-        """Move the time forward, and wake whatever sleeps for it to look again."""
+        """Move the time forward, and wake whatever sleeps for it to look again.
+
+        Raises:
+            ValueError: If it would be too far in the future.
+        """
+        if self.advanced + seconds > LONGEST_ADVANCE:
+            raise ValueError(f"seconds must not be over {LONGEST_ADVANCE:.0f} in all")
         self._advanced += timedelta(seconds=seconds)
         for woken in self._sleeping:
             woken.set()

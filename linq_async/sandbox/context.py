@@ -10,6 +10,7 @@ from .controls import Controls
 from .delivery_status_timer import DeliveryStatusTimer
 from .faults import Faults
 from .guard import Guard
+from .keeper import Keeper
 from .log import LoggedRequest, RequestLog
 from .meter import Meter
 from .refusals import RefusalError
@@ -32,6 +33,7 @@ class AppContext:
     delivery_status_timer: DeliveryStatusTimer
     sandbox: Controls
     meter: Meter
+    keeper: Keeper
 
     def refusal(self, request: web.Request, *, embeddable: bool = False) -> RefusalError | None:
         """Return why a request is refused: a foreign Host or Origin, or a target meant for a proxy."""

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from . import people
@@ -15,6 +16,7 @@ from .conditions import Conditions
 from .delivery_status_timer import DeliveryStatusTimer
 from .events import ConditionsChanged, Event
 from .faults import Faults, checked_number
+from .keeper import Keeper
 from .limits import Limits
 from .log import RequestLog
 from .meter import Meter
@@ -41,6 +43,7 @@ class Controls:
         limits: Limits,
         webhook_hosts: Iterable[str],
         on_delivery: OnDelivery | None,
+        keep: Path | None,
     ) -> None:
         self.phone_numbers: tuple[str, ...] = phone_numbers
         self.limits: Limits = limits
@@ -52,11 +55,13 @@ class Controls:
         self._state = State(phone_numbers, user_emails, self._clock, 0.0, limits, self.changes)
         self._outbox = Outbox(self._state, self._clock, webhook_hosts, on_delivery)
         self._recipients = Recipients(self._state)
+        self._keeper = Keeper(self._state, self._clock, keep)
         self._state.on_change = self._on_change
         self.deliveries: Deliveries = self._outbox.deliveries
         self._delivery_status_timer = DeliveryStatusTimer(self._state.delivery_status)
 
     def _on_change(self, event: Event) -> None:
+        self._keeper.follow(event)
         self._outbox.emit(event)
         self._recipients.follow(event)
 
@@ -167,6 +172,7 @@ class Controls:
             ValueError: If `seconds` is negative or too large.
         """
         self._clock.advance(checked_seconds("seconds", seconds))
+        self._keeper.note_advance()
         self._delivery_status_timer.update()
 
     async def subscribe(
@@ -245,6 +251,11 @@ class Controls:
         """
         await self._act(lambda: people.read(self._state, chat_id))
 
+    @property
+    def keep(self) -> Path | None:
+        """The file that keeps what is stored, if there is one."""
+        return self._keeper.path
+
     async def delivered(self) -> None:
         """Wait until every event is delivered or given up. What `deliveries` holds is not waited for."""
         await self._outbox.delivered()
@@ -265,6 +276,7 @@ class Controls:
         self.deliveries.clear()
         self.requests.clear()
         self.faults.clear()
+        self._keeper.drop()
         self._state.clear()
 
 

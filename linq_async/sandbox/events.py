@@ -6,7 +6,16 @@ import attrs
 
 from .conditions import Conditions
 from .files import SandboxAttachment
-from .records import Contact, Handle, PhoneNumber, SandboxDelivery, SandboxReaction, SandboxSubscription
+from .records import (
+    Contact,
+    Handle,
+    PhoneNumber,
+    SandboxChat,
+    SandboxDelivery,
+    SandboxMessage,
+    SandboxReaction,
+    SandboxSubscription,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -261,3 +270,30 @@ Event = (
     | ConditionsChanged
     | SandboxReset
 )
+
+
+def chat_created(chat: SandboxChat) -> ChatCreated:
+    """Return the event of a new chat."""
+    return ChatCreated(
+        chat_id=chat.id,
+        send_from=chat.send_from,
+        display_name=chat.display_name,
+        handles=chat.handles,
+        created_at=chat.created_at,
+        from_me=chat.from_me,
+    )
+
+
+def message_stored(message: SandboxMessage) -> MessageStored:
+    """Return the event of a new message."""
+    return MessageStored(
+        message_id=message.id,
+        chat_id=message.chat_id,
+        text=message.text,
+        idempotency_key=message.idempotency_key,
+        send_from=message.send_from,
+        recipients=message.recipients,
+        from_me=message.from_me,
+        attachments=message.attachments,
+        sent_at=message.sent_at,
+    )

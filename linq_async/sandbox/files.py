@@ -106,9 +106,13 @@ class SandboxAttachment:
 def stored_attachment(file: UploadedFile, base_url: str) -> SandboxAttachment:
     """Keep an uploaded file as an attachment under a URL of the sandbox."""
     file.kept = True
-    number = str(uuid4())
-    url = f"{base_url}/files/{number}/{quote(file.filename, safe='', errors='replace')}"
-    return SandboxAttachment(number, url, file.filename, file.content_type, file.size, file)
+    attachment = SandboxAttachment(str(uuid4()), "", file.filename, file.content_type, file.size, file)
+    return attrs.evolve(attachment, url=stored_url(base_url, attachment))
+
+
+def stored_url(base_url: str, attachment: SandboxAttachment) -> str:
+    """Return the URL of an attachment whose file is stored here."""
+    return f"{base_url}/files/{attachment.id}/{quote(attachment.filename, safe='', errors='replace')}"
 
 
 def linked_attachment(url: str) -> SandboxAttachment:

@@ -1,9 +1,11 @@
 """The sandbox: settings, start, close."""
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -63,7 +65,8 @@ class Sandbox(Controls):
     Events are delivered to the webhook subscriptions whose URL is on this machine, or on one of `webhook_hosts`.
     `deliveries` logs the attempts, and scripts their faults; `on_delivery` is called with each of them.
 
-    `latency`, `fail` and `rate_limit` are the `Conditions` that all requests meet.
+    `latency`, `fail` and `rate_limit` are the `Conditions` that all requests meet. `keep` is an SQLite file that keeps
+    what is stored, and what is set for numbers, from one run to the next; it is created if it does not exist.
 
     Readers can follow everything that happens in `changes`: see `Changes`.
 
@@ -91,6 +94,7 @@ class Sandbox(Controls):
         latency: float | tuple[float, float] = 0.0,
         fail: float = 0.0,
         rate_limit: float | None = None,
+        keep: str | os.PathLike[str] | None = None,
     ) -> None:
         self._hosts = allowed_hosts(checked_host(host), allow_hosts)
         self.token: str = default_token(host) if token is None else checked_token(token)
@@ -101,6 +105,7 @@ class Sandbox(Controls):
             Limits() if limits is None else limits,
             webhook_hosts,
             on_delivery,
+            None if keep is None else Path(keep),
         )
         self._state.normalise = normalise
         self._host = host
@@ -112,7 +117,12 @@ class Sandbox(Controls):
         self._meter.set(Conditions(latency=latency, fail=fail, rate_limit=rate_limit))
 
     async def start(self) -> None:
-        """Start listening. What an earlier run stored is kept, except uploaded files."""
+        """Start listening. What an earlier run stored is kept, but uploaded files only with `keep`.
+
+        Raises:
+            KeepError: If the file `keep` cannot be used; it is left as it was.
+            OSError: If the address cannot be used.
+        """
         if self._runner is not None:
             raise RuntimeError("the sandbox is already running")
         guard = Guard(self.token, self._hosts)
@@ -125,6 +135,7 @@ class Sandbox(Controls):
             self._delivery_status_timer,
             self,
             self._meter,
+            self._keeper,
         )
         runner = web.AppRunner(
             make_app(context),
@@ -138,20 +149,26 @@ class Sandbox(Controls):
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            if self._host in {"", "0.0.0.0", "::"}:  # noqa: S104  # a server on all addresses is reached at one of them
+                host = "127.0.0.1"
+            self._state.base_url = f"http://{host}:{runner.addresses[0][1]}"
+            self._keeper.start()
         except BaseException:
+            self._state.base_url = ""
             await runner.cleanup()
             raise
         self._runner = runner
         self._delivery_status_timer.start()
         self._outbox.start()
         self._recipients.start()
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        if self._host in {"", "0.0.0.0", "::"}:  # noqa: S104  # a server on all addresses is reached at one of them
-            host = "127.0.0.1"
-        self._state.base_url = f"http://{host}:{runner.addresses[0][1]}"
 
     async def close(self) -> None:
-        """Stop at once, abort requests in progress, and delete the uploaded files."""
+        """Stop at once, abort requests in progress, and delete the uploaded files.
+
+        Raises:
+            KeepError: If what is left could not be written to the file `keep`.
+        """
         runner, self._runner = self._runner, None
         self._state.base_url = ""
         self._delivery_status_timer.stop()
@@ -159,7 +176,10 @@ class Sandbox(Controls):
         await self._outbox.close()
         if runner is not None:
             await runner.cleanup()
-        self._state.close_files()
+        try:
+            self._keeper.close()
+        finally:
+            self._state.close_files()
 
     async def __aenter__(self) -> Self:
         await self.start()

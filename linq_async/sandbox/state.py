@@ -5,7 +5,6 @@ Every change goes through a method of `State`, which publishes it.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from itertools import count
 
 import attrs
 
@@ -14,7 +13,6 @@ from .changes import Changes, publish_nothing
 from .delivery_status import DeliveryStatus
 from .events import (
     BehaviourChanged,
-    ChatCreated,
     ContactCardShared,
     ContactCreated,
     ContactDeleted,
@@ -24,7 +22,6 @@ from .events import (
     MessageDeleted,
     MessageEdited,
     MessageRead,
-    MessageStored,
     PhoneNumberUpdated,
     ReactionAdded,
     ReactionRemoved,
@@ -34,8 +31,11 @@ from .events import (
     SubscriptionDeleted,
     SubscriptionUpdated,
     TypingChanged,
+    chat_created,
+    message_stored,
 )
 from .files import SandboxAttachment
+from .kept import Kept
 from .limits import Limits, Storage, cost
 from .records import (
     Contact,
@@ -102,7 +102,7 @@ class State:
         self._chats_by_people: dict[ChatKey, SandboxChat] = {}
         self._messages_by_key: dict[str, SandboxMessage] = {}
         self.delivery_status.clear()
-        self._ids = {kind: count(first) for kind, first in FIRST_IDS.items()}
+        self.next_ids: dict[str, int] = dict(FIRST_IDS)
 
     def clear(self) -> None:
         """Drop everything but the settings, and start all ids from the first one again."""
@@ -110,6 +110,28 @@ class State:
         self._start_empty()
         self.changes.forget()
         self.changes.publish(SandboxReset())
+
+    def restore(self, kept: Kept) -> None:
+        """Store what an earlier run stored, in an empty state. Its memory is reserved already."""
+        self.chats = {chat.id: chat for chat in kept.chats}
+        self.messages = {one.id: one for one in sorted(kept.messages, key=lambda one: one.id)}
+        self.contacts = {one.id: one for one in kept.contacts}
+        self.subscriptions = {one.id: one for one in kept.subscriptions}
+        self.behaviours = {**{one.phone_number: one.behaviour() for one in kept.behaviours}, **self.behaviours}
+        forwarding = {one.phone_number: one.forwarding_number for one in kept.phone_numbers}
+        for id_, own in self.phone_numbers.items():
+            self.phone_numbers[id_] = attrs.evolve(own, forwarding_number=forwarding.get(own.phone_number))
+        for chat in self.chats.values():
+            self._chats_by_people[chat.send_from, frozenset(chat.recipients)] = chat
+        for message in self.messages.values():
+            self.chats[message.chat_id].messages.append(message)
+            self.attachments.update((one.id, one) for one in message.attachments)
+            self.reactions.update((one.id, one) for one in message.reactions.values())
+            if message.idempotency_key is not None:
+                self._messages_by_key[message.idempotency_key] = message
+            if self.delivery_status.delivered_at(message) is None:
+                self.delivery_status.add(message)
+        self.next_ids = kept.next_ids(FIRST_IDS)
 
     def close_files(self) -> None:
         """Delete every uploaded file."""
@@ -128,7 +150,8 @@ class State:
 
     def next_id(self, kind: str) -> int:
         """Return a new id of a kind."""
-        return next(self._ids[kind])
+        self.next_ids[kind] += 1
+        return self.next_ids[kind] - 1
 
     def now(self) -> datetime:
         """Return the time in milliseconds, which is what responses show."""
@@ -187,16 +210,7 @@ class State:
         )
         self.chats[chat.id] = chat
         self._chats_by_people[send_from, frozenset(people)] = chat
-        self._publish(
-            ChatCreated(
-                chat_id=chat.id,
-                send_from=send_from,
-                display_name=chat.display_name,
-                handles=chat.handles,
-                created_at=chat.created_at,
-                from_me=from_me,
-            )
-        )
+        self._publish(chat_created(chat))
         return chat
 
     def chats_with(self, number: str) -> Iterator[SandboxChat]:
@@ -254,7 +268,7 @@ class State:
             self._messages_by_key[key] = message
         chat.messages.append(message)
         self.delivery_status.add(message)
-        self._publish(_stored(message))
+        self._publish(message_stored(message))
         if sender is None:
             self.set_typing(chat, typing=False)
         else:
@@ -371,17 +385,3 @@ class State:
                 last_delivered_at=delivery.ended_at if delivery.delivered else subscription.last_delivered_at,
             )
         self._publish(DeliveryAttempted(delivery))
-
-
-def _stored(message: SandboxMessage) -> MessageStored:
-    return MessageStored(
-        message_id=message.id,
-        chat_id=message.chat_id,
-        text=message.text,
-        idempotency_key=message.idempotency_key,
-        send_from=message.send_from,
-        recipients=message.recipients,
-        from_me=message.from_me,
-        attachments=message.attachments,
-        sent_at=message.sent_at,
-    )

@@ -14,14 +14,16 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import requests
 
-from linq_async.cli.sandbox import delivery_line, greeting, request_line
+from linq_async.cli.live import LiveOutput
+from linq_async.cli.sandbox import delivery_line, greeting, request_line, subscribed
 from linq_async.cli.sandbox_options import seconds_or_range
 from linq_async.cli.sandbox_summary import RunSummary
-from linq_async.sandbox import DEFAULT_TOKEN, LoggedRequest, Sandbox, SandboxDelivery
+from linq_async.sandbox import DEFAULT_TOKEN, KeepError, LoggedRequest, Sandbox, SandboxDelivery
 from linq_async.webhooks import ContactCreated, unwrap
 
 from .conftest import TOKEN, Run
@@ -190,6 +192,68 @@ def test_conditions() -> None:
 def test_seconds_or_range(text: str, seconds: object) -> None:
     """--latency reads a number, or two with a hyphen between them."""
     assert seconds_or_range(text) == seconds
+
+
+def test_keep(tmp_path: Path, receiver: WebhookServer) -> None:
+    """With --keep, a later run has what an earlier one stored, and uses its subscription and secret."""
+    arguments = ("--token", TOKEN, "--webhook", receiver.url, "--keep", str(tmp_path / "kept.db"))
+    secrets: list[str] = []
+    rest = ""
+    for text in ("One", "Two"):
+        with started(*arguments) as process:
+            settings = read_settings(process)
+            secrets.append(settings["LINQ_WEBHOOK_SECRET"])
+            url = f"{settings['LINQ_BASE_URL']}/_sandbox/receive"
+            requests.post(url, json={"from": "+13343284472", "text": text}, timeout=5).raise_for_status()
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=10)
+            assert (process.returncode, errors) == (0, "")
+    assert secrets[0] == secrets[1]
+    assert [json.loads(body)["data"]["text"] for _, body in receiver.received] == ["One", "Two"]
+    assert "  messages    0 sent, 2 received, in 1 chat\n" in rest
+    assert f"The sandbox has stopped. What it stored is in {tmp_path / 'kept.db'}.\n" in rest
+
+
+def test_keep_refuses(run: Run, tmp_path: Path) -> None:
+    """A file that is not a sandbox's is refused with the reason and exit code 2, and left as it was."""
+    path = tmp_path / "notes.txt"
+    path.write_text("These are my notes. " * 100)
+    path.chmod(0o600)
+    result = run("sandbox", "--port", "0", "--keep", str(path))
+    assert result.exit_code == 2
+    assert result.stderr == f"cannot keep what is stored in {path}: it is not a file of the sandbox\n"
+    assert path.read_text() == "These are my notes. " * 100
+    assert run("sandbox", "--port", "0", "--keep", str(tmp_path)).exit_code == 2
+
+
+def test_keep_that_fails_at_the_end(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the last changes cannot be written, that is said, and the exit code is 1."""
+    close = Sandbox.close
+
+    async def closed(server: Sandbox) -> None:
+        await close(server)
+        raise KeepError("it cannot be used: disk full")
+
+    async def served(*_: object) -> None:
+        raise KeepError("it cannot be used: disk full")
+
+    monkeypatch.setattr(Sandbox, "close", closed)
+    monkeypatch.setattr(LiveOutput, "wait", served)
+    result = run("sandbox", "--port", "0", "--keep", str(tmp_path / "kept.db"))
+    assert (result.exit_code, result.stderr.count("disk full")) == (1, 1)
+
+
+@pytest.mark.asyncio
+async def test_subscription_of_an_earlier_run() -> None:
+    """A subscription is used again unless another secret is given; others to the same URL are replaced."""
+    async with Sandbox() as server:
+        first = await subscribed(server, "http://127.0.0.1:9/a", None)
+        assert await subscribed(server, "http://127.0.0.1:9/a", None) == first
+        assert await subscribed(server, "http://127.0.0.1:9/a", first.secret) == first
+        other = await subscribed(server, "http://127.0.0.1:9/a", "another")
+        assert server.subscriptions == [other]
+        await subscribed(server, "http://127.0.0.1:9/b", None)
+        assert len(server.subscriptions) == 2
 
 
 def logged(status: int | None, fault: str | None = None, key: str | None = None, attempt: int = 1) -> LoggedRequest:

@@ -31,6 +31,7 @@ async def overview(call: ControlCall) -> Params:
         "version": version("linq_async"),
         "phone_numbers": [*sandbox.phone_numbers],
         "deliver_after": sandbox.deliver_after,
+        "kept": sandbox.keep is not None,
         "conditions": attrs.asdict(sandbox.conditions),
         "deliveries_held": sandbox.deliveries.held,
         "now": view.moment_view(call.state.now()),
