@@ -29,6 +29,8 @@ from .state import State
 from .webhooks.log import Deliveries
 from .webhooks.outbox import OnDelivery, Outbox
 
+MAX_NUMBERS = 10_000
+"""For how many numbers a behaviour can be set."""
 T = TypeVar("T")
 
 
@@ -132,6 +134,8 @@ class Controls:
             ValueError: If the number, `delivery` or `service` cannot be used.
         """
         person = checked_number(number) or ""
+        if len(self._state.behaviours) >= MAX_NUMBERS and person not in self._state.behaviours:
+            raise ValueError(f"a behaviour is set for {MAX_NUMBERS} numbers already")
         self._state.behave(person, checked_behaviour(FIXED.get(person, ORDINARY), delivery, service))
         self._delivery_status_timer.update()
 

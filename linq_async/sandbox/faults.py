@@ -16,6 +16,9 @@ from .numbers import participant
 from .refusals import RefusalError
 from .responses import JSON_TYPE, ApiResponse, error_response
 
+MAX_FAULTS = 1_000
+"""How many can be scripted at a time: each request is compared with all of them."""
+
 
 class RequestFilter(TypedDict, total=False):
     """The requests to which a fault applies: how many of the next ones, and which."""
@@ -179,6 +182,8 @@ class Faults:
             method=(matching.get("method") or "").upper() or None,
         )
         with self._lock:
+            if len(self._queue) >= MAX_FAULTS:
+                raise ValueError(f"there are {MAX_FAULTS} scripted faults already: use them up, or clear them")
             self._queue.append(fault)
             self._publish(FaultScripted(fault_id=fault.id, description=str(fault), times=fault.times))
 

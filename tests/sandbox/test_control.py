@@ -237,6 +237,20 @@ async def test_old_requests_are_found_as_long_as_they_are_kept() -> None:
 
 
 @pytest.mark.asyncio
+async def test_nothing_grows_without_end(control: Control, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripted faults, numbers for which something is set, and the clock have limits; calls beyond them get 422."""
+    monkeypatch.setattr("linq_async.sandbox.faults.MAX_FAULTS", 3)
+    monkeypatch.setattr("linq_async.sandbox.controls.MAX_NUMBERS", 2)
+    faults = [(await control("POST", "/faults", {"fault": "cut_body", "times": 10**18})).status for _ in range(5)]
+    assert (faults, len(list(sandbox.faults))) == ([200] * 3 + [422] * 2, 3)
+    numbers = [(await control("PUT", f"/numbers/+1202555012{n}", {"delivery": n})).status for n in (0, 1, 2, 1)]
+    assert numbers == [200, 200, 422, 200]
+    advances = [(await control("POST", "/clock/advance", {"seconds": 999_999_999})).status for _ in range(12)]
+    assert advances == [200] * 10 + [422] * 2
+    assert (await control.data("GET", "/"))["now"].startswith("23")
+
+
+@pytest.mark.asyncio
 async def test_webhooks(control: Control, sandbox: Sandbox) -> None:
     """A call subscribes, shows each delivery and its body, delivers again, and unsubscribes."""
     async with receiving() as receiver:
@@ -311,6 +325,16 @@ async def test_the_clock_and_a_reset(control: Control, api: Api, sandbox: Sandbo
         ("POST", "/clock/advance", {"seconds": "1"}, 422),
         ("POST", "/clock/advance", {"seconds": -1}, 422),
         ("POST", "/clock/advance", {"seconds": 1e300}, 422),
+        ("POST", "/clock/advance", {"seconds": 10**400}, 422),
+        ("POST", "/clock/advance", {"seconds": -(10**400)}, 422),
+        ("PUT", f"/numbers/{MIRA}", {"delivery": 10**400}, 422),
+        ("PUT", f"/numbers/{MIRA}", {"delivery": -1}, 422),
+        ("PUT", f"/numbers/{MIRA}", {"service": "Fax"}, 422),
+        ("PUT", "/numbers/nobody", {"delivery": 1}, 422),
+        ("POST", "/faults", {"fault": "answer", "status": 503, "retry_after": 10**400}, 422),
+        ("POST", "/faults", {"fault": "delay", "seconds": 10**400}, 422),
+        ("PUT", "/conditions", {"latency": 10**400}, 422),
+        ("PUT", "/conditions", {"rate_limit": 10**400}, 422),
         ("POST", "/faults", {"fault": "explode"}, 422),
         ("POST", "/faults", {"fault": "answer"}, 422),
         ("POST", "/faults", {"fault": "answer", "status": 99}, 422),

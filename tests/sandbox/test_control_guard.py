@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from multidict import CIMultiDict
 
 from linq_async.sandbox import DEFAULT_TOKEN, Sandbox
+from linq_async.sandbox.control.table import CONTROL
 from linq_async.sandbox.guard import Guard, allowed_hosts
 
 from .calls import PREFIX, raw
@@ -94,6 +97,30 @@ async def test_a_proxy_request_is_refused(sandbox: Sandbox, path: str) -> None:
     """A request that is meant for a proxy is refused for the control calls, too."""
     line = f"GET http://localhost{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert b" 421 " in await raw(sandbox, line.encode())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("Host: evil.example\r\nContent-Type: application/json", 421),
+        ("Host: localhost\r\nHost: evil.example\r\nContent-Type: application/json", 400),
+        ("Host: localhost\r\nOrigin: http://evil.example\r\nContent-Type: application/json", 403),
+        ("Host: localhost\r\nOrigin: null\r\nContent-Type: application/json", 403),
+        ("Host: localhost\r\nSec-Fetch-Site: cross-site\r\nContent-Type: application/json", 403),
+        ("Host: localhost\r\nContent-Type: text/plain", 415),
+    ],
+)
+async def test_every_call_is_guarded(sandbox: Sandbox, headers: str, status: int) -> None:
+    """No control call of the table is answered to another site, by another name, or for a form."""
+    number = sandbox.changes.number
+    for route in CONTROL:
+        path = "/_sandbox" + re.sub(r"\{\w+\}", "1", route.path)
+        head = f"{route.method} {path} HTTP/1.1\r\n{headers}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        answer = await raw(sandbox, head.encode())
+        if status != 415 or route.method != "GET":
+            assert int(answer.split(b" ")[1]) == status, route
+    assert sandbox.changes.number == number
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,5 @@
 """The call of a control call, and the values in it."""
 
-import math
-
 import attrs
 
 from linq_async.sandbox.api.fields import optional_text, whole_number
@@ -11,6 +9,8 @@ from linq_async.sandbox.refusals import invalid, missing, not_found
 from linq_async.sandbox.state import State
 
 MAX_ROWS = 5_000
+LARGEST = 1e300
+"""A larger whole number cannot be converted to a float."""
 
 
 @attrs.frozen
@@ -48,6 +48,6 @@ class ControlCall:
         value = self.params.get(name)
         if value is None:
             raise missing(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
             raise invalid(f"{name} must be a number")
         return float(value)
