@@ -1,4 +1,4 @@
-"""The code blocks of the documents, and how each kind is checked."""
+"""The code blocks of the README and the documents, and how each kind is checked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 _BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _OUTPUT = re.compile(r"\n+```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INCLUDED = re.compile(r"--8<-- \"([\w/.]+)\"\n")
@@ -67,7 +68,7 @@ def pages() -> list[Path]:
     return sorted(DOCS.rglob("*.md"))
 
 
-BLOCKS = [block for path in pages() for block in _blocks(path)]
+BLOCKS = [block for path in (README, *pages()) for block in _blocks(path)]
 
 
 def of_kind(*kinds: str) -> list[Block]:

@@ -1,4 +1,4 @@
-"""Run each example of docs/examples. That of the echo bot is run by the tests of the README."""
+"""Run each example of docs/examples. That of the echo bot is run by tests/docs."""
 
 from __future__ import annotations
 

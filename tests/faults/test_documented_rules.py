@@ -1,4 +1,4 @@
-"""The two tables of the README hold for every kind of call under any sequence of events."""
+"""The tables of docs/errors.md and docs/outcomes.md hold for every kind of call under any sequence of events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.support.scripted_server import ScriptedServer
 from . import answers, broken_wire
 from .addresses import Certificates, client_sockets
 from .calls import CHAT, hurry
-from .readme_rules import LATER, WELL, Asked, Ending, Event, Happening, ending, goes_again
+from .documented_rules import LATER, WELL, Asked, Ending, Event, Happening, ending, goes_again
 from .time_travel import MovableLoop, after, head_then_silence
 
-README = Path(__file__).parents[2] / "README.md"
+OUTCOMES = Path(__file__).parents[2] / "docs/outcomes.md"
 KEY = "order-1017"
 LIMITS = Timeouts(connect=5, write=30, read=60)
 MAX_ELAPSED = 3_600.0
@@ -274,7 +274,7 @@ over_tls = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @quick
 @given(stories(STEPS))
 def test_any_sequence_ends_as_the_tables_say(story: Story) -> None:
-    """A call ends in the error, outcome and attempts of README's tables, whatever happens to its attempts."""
+    """A call ends in the error, outcome and attempts of the tables, whatever happens to its attempts."""
     play(story)
 
 
@@ -309,9 +309,9 @@ def test_every_single_event_for_every_call() -> None:
             play(Story(call.name, (step,), 2))
 
 
-def test_the_model_repeats_what_the_readme_repeats() -> None:
-    """Every status in README's table of retries is repeated by the model as the table says."""
-    table = README.read_text().partition("## What is retried")[2].partition("`RetryPolicy(")[0]
+def test_the_model_repeats_what_the_table_repeats() -> None:
+    """Every status in the table of retries is repeated by the model as the table says."""
+    table = OUTCOMES.read_text().partition("## What is retried")[2].partition("`RetryPolicy(")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
     found = [(int(code), cells[1:]) for cells in rows for code in re.findall(r"\b[345]\d\d\b", cells[0])]
     assert {code for code, _ in found} == {*LATER, 409, 429}

@@ -1,4 +1,4 @@
-"""README's two tables as a model: how a call ends after a sequence of events. Imports no rule of the package."""
+"""The tables of docs/errors.md and docs/outcomes.md as a model of how a call ends. Imports no rule of the package."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def refusal(status: int) -> tuple[str, str]:
 
 
 def goes_again(asked: Asked, happening: Happening) -> bool:
-    """Say whether README's second table repeats the attempt."""
+    """Say whether the table of docs/outcomes.md repeats the attempt."""
     with_key = asked.with_key or asked.method in REPEATABLE
     if happening.event is Event.STATUS:
         return happening.status == 429 or (with_key and happening.status in LATER)
