@@ -129,7 +129,9 @@ def read_csv(file: TextIO, delimiter: str | None = None, required: Iterable[str]
                 return
             continue
         number += 1
-        if len(record) == len(header):
+        if reader.line_num > line and _holds_a_row(record, delimiter):
+            yield RowProblem(line, number, "has a value that holds another row: a quote may not be closed")
+        elif len(record) == len(header):
             yield Row(number, line, dict(zip(header, record, strict=True)))
         else:
             yield RowProblem(line, number, f"has {len(record)} fields, but the first line has {len(header)}")
@@ -261,6 +263,16 @@ def _header_problems(header: list[str], required: Iterable[str], delimiter: str)
     missing = ", ".join([name for name in required if name not in header])
     mark = {"\t": "a tab"}.get(delimiter, repr(delimiter))
     return [*problems, f"the first line names no column {missing} (its delimiter is {mark})"] if missing else problems
+
+
+def _holds_a_row(record: list[str], delimiter: str) -> bool:
+    """Return whether a quote has taken in rows: whether a value has a line with a number where its row has one, too.
+
+    Such a file may be valid CSV. The rows would be lost, and their numbers sent to whoever is named by the first one.
+    """
+    columns = [index for index, value in enumerate(record) if e164(value)]
+    lines = [line.split(delimiter) for value in record for line in value.splitlines()[1:]]
+    return any(len(line) > max(index, 1) and e164(line[index]) for line in lines for index in columns)
 
 
 def _reason(error: Exception) -> str:

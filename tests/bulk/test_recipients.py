@@ -120,6 +120,24 @@ def test_a_quoted_value_may_have_several_lines(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("more", ["", ",x"])
+def test_a_quote_must_not_take_in_rows(tmp_path: Path, more: str) -> None:
+    """Rows between two stray quotes are valid CSV, but a lost row each: the first one has a problem."""
+    head, last = HEAD.replace("\n", ",more\n" if more else "\n"), ANN.replace("\n", f"{more}\n")
+    stray = f'+13343284473,"Bo\n+13343284474,Cy\n+13343284475,Di"{more}\n'
+    found = _read(tmp_path, head + last + stray + last, delimiter=",")
+    assert [str(one) for one in found if isinstance(one, RowProblem)] == [
+        "line 3, row 2: has a value that holds another row: a quote may not be closed"
+    ]
+    assert len(found) == 3
+
+
+def test_a_value_may_have_lines_with_numbers(tmp_path: Path) -> None:
+    """A number on a line of its own, or elsewhere than in the column of numbers, is no row."""
+    found = _read(tmp_path, HEAD + '+13343284472,"Ann\n+13343284473\nor, +13343284474"\n')
+    assert _texts(found) == ["Hi Ann\n+13343284473\nor, +13343284474, we open at nine."]
+
+
 def test_a_single_column(tmp_path: Path) -> None:
     """A file may have numbers alone: then nothing is a delimiter."""
     assert _texts(_read(tmp_path, "phone_number\n+13343284472\n", campaign=campaign(text="Hi"))) == ["Hi"]
