@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks import bulk, burst, create, decode, events, hostile, imports, soak, upload
+from benchmarks import bulk, burst, create, decode, events, hostile, imports, queue, soak, upload
 from benchmarks.chart import svg
 from benchmarks.machine import description, load_average, packages, platform
 from benchmarks.report import budgets, page, plain
@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Measure] = {
     "upload": upload.measure,
     "burst": burst.measure,
     "bulk": bulk.measure,
+    "queue": queue.measure,
     "decode": decode.measure,
     "events": events.measure,
     "import": imports.measure,

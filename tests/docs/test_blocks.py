@@ -28,7 +28,7 @@ from tests.examples.processes import SECRET, environment
 from .blocks import BLOCKS, ROOT, Block, of_kind
 from .given import GIVEN, nothing
 
-SHELL = {"cd", "curl", "export", "pip", "pytest", "python", "uvicorn", "zensical"}
+SHELL = {"cd", "curl", "export", "pip", "pytest", "python", "taskiq", "uvicorn", "zensical"}
 """Programs of which no options are checked."""
 PARSED_ELSEWHERE = {"inbox.md:1", "inbox.md:2", "replies.md:2"}
 """The tests of the inboxes run the statements; the text is the formula of the keys."""

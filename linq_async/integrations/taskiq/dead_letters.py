@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,13 +47,6 @@ class DeadLetter:
     """When it was given up, in seconds since 1970."""
     data: str = attrs.field(repr=False)
     """The task as JSON, with texts and numbers."""
-
-    def renewed(self) -> tuple[str, str]:
-        """Return the task under a new idempotency key, and that key."""
-        task, key = orjson.loads(self.data), new_idempotency_key()
-        body = task["args"][0]
-        body["message"]["idempotency_key"], body["born"], body["generated"], task["task_id"] = key, None, True, key
-        return orjson.dumps(task).decode(), key
 
 
 @attrs.frozen
@@ -128,7 +122,7 @@ class DeadLetters:
             if letter.operation == "event":
                 data, new_key = letter.data, key
             elif letter.outcome is Outcome.NOT_SENT:
-                data, new_key = letter.renewed()
+                data, new_key = _renewed(letter.data)
             else:
                 continue
             if await self._retry([self._letters, self._queue], [key, value, data]):
@@ -144,3 +138,12 @@ class DeadLetters:
 def _decoded(value: bytes) -> DeadLetter:
     fields: dict[str, Any] = orjson.loads(value)
     return DeadLetter(outcome=Outcome(fields.pop("outcome")), **fields)
+
+
+def _renewed(data: str) -> tuple[str, str]:
+    """Return a task under a new idempotency key, and that key."""
+    task, key = orjson.loads(data), new_idempotency_key()
+    body = task["args"][0]
+    body["message"]["idempotency_key"], body["generated"], task["task_id"] = key, True, key
+    body["born"] = time.time()
+    return orjson.dumps(task).decode(), key
