@@ -36,6 +36,9 @@ class KeepFile:
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
+        path = path.absolute()  # SQLite takes some names, such as ":memory:", for no file
+        if "\0" in str(path):
+            raise KeepError("its path contains a NUL")
         with explained():
             _check_file(path, limits)
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -52,7 +55,7 @@ class KeepFile:
         db = self._connection
         db.text_factory = bytes.decode  # the error of SQLite for other bytes would show them
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 16 * limits.text_bytes + 2 * PART_BYTES)
-        for setting in ("locking_mode=EXCLUSIVE", "trusted_schema=OFF", "cell_size_check=ON"):
+        for setting in ("locking_mode=EXCLUSIVE", "trusted_schema=OFF", "cell_size_check=ON", "secure_delete=ON"):
             db.execute(f"PRAGMA {setting}")
         tables = {name: (kind, sql) for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_schema")}
         if not tables:

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -21,11 +22,11 @@ from .kept import Kept, KeptBehaviour, KeptSettings, Record
 from .records import Contact, PhoneNumber, SandboxChat, SandboxMessage, SandboxReaction, SandboxSubscription
 from .refusals import RefusalError
 
-T = TypeVar("T")
 FileOf = Callable[[SandboxAttachment], SandboxAttachment]
 """Adds its file to an attachment that has one."""
 LEFT_OUT = frozenset({"messages", "typing", "typing_recipients"})
 """Fields of a chat that are not kept, or have rows of their own."""
+SCALARS = frozenset({int, float, bool, str, type(None)})
 MAX_NUMBER = 1 << 53
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -75,6 +76,8 @@ def from_json(kind: str, text: str, file_of: FileOf) -> Record:
 
 def _read(hint: Any, value: Any, file_of: FileOf) -> Any:
     """Return a JSON value as what the hint asks for, or raise ValueError or TypeError."""
+    if hint in SCALARS:  # first, because nearly all values are
+        return _checked(value, hint)
     origin, parts = get_origin(hint), get_args(hint)
     if attrs.has(hint):
         return _read_record(hint, value, file_of)
@@ -84,9 +87,7 @@ def _read(hint: Any, value: Any, file_of: FileOf) -> Any:
         return {name: _read(parts[1], one, file_of) for name, one in _checked(value, dict).items()}
     if origin is UnionType:
         return _read_one_of(parts, value, file_of)
-    if hint is datetime:
-        return _read_moment(value)
-    return _checked(value, hint)
+    return _read_moment(value)
 
 
 def _read_one_of(hints: tuple[Any, ...], value: Any, file_of: FileOf) -> Any:
@@ -96,8 +97,8 @@ def _read_one_of(hints: tuple[Any, ...], value: Any, file_of: FileOf) -> Any:
     raise ValueError(value)
 
 
-def _read_record(kind: type[T], value: Any, file_of: FileOf) -> T:
-    hints = {name: hint for name, hint in get_type_hints(kind).items() if name not in LEFT_OUT}
+def _read_record(kind: Any, value: Any, file_of: FileOf) -> Any:
+    hints = _hints(kind)
     given = dict(_checked(value, dict))
     stored = given.pop("file", None) if kind is SandboxAttachment else None
     if given.keys() != hints.keys() - {"file"}:
@@ -105,7 +106,12 @@ def _read_record(kind: type[T], value: Any, file_of: FileOf) -> T:
     record = kind(**{name: _read(hints[name], one, file_of) for name, one in given.items()})
     if not _is_plausible(record):
         raise ValueError(kind)
-    return cast("T", file_of(record)) if stored is True and isinstance(record, SandboxAttachment) else record
+    return file_of(record) if stored is True and isinstance(record, SandboxAttachment) else record
+
+
+@cache
+def _hints(kind: type[object]) -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(kind).items() if name not in LEFT_OUT}
 
 
 def _read_moment(value: Any) -> datetime:

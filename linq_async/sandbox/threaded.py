@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .conditions import Conditions
+from .keep_file import KeepError
 from .records import SandboxChat, SandboxMessage, SandboxSubscription
 from .server import Sandbox
 
@@ -27,6 +28,7 @@ class ThreadedSandbox(Sandbox):
     _thread: Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: asyncio.Event | None = None
+    _failure: KeepError | None = None
 
     def __enter__(self) -> Self:
         self._open()
@@ -42,7 +44,11 @@ class ThreadedSandbox(Sandbox):
         self._open()
 
     async def close(self) -> None:
-        """Stop at once, abort requests in progress, and delete the uploaded files."""
+        """Stop at once, abort requests in progress, and delete the uploaded files.
+
+        Raises:
+            KeepError: If what is left could not be written to the file `keep`.
+        """
         self._stop()
 
     def reset(self) -> None:
@@ -131,7 +137,10 @@ class ThreadedSandbox(Sandbox):
         started.set_result(None)
         await self._stopping.wait()
         self._loop = None
-        await super().close()
+        try:
+            await super().close()
+        except KeepError as error:  # raised in the thread that closes
+            self._failure = error
 
     def _stop(self) -> None:
         thread, self._thread = self._thread, None
@@ -139,6 +148,9 @@ class ThreadedSandbox(Sandbox):
             self._loop.call_soon_threadsafe(self._stopping.set)
         if thread is not None:
             thread.join(THREAD_TIMEOUT)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def _call_on_thread(self, call: Callable[[], T]) -> T:
         """Call on the sandbox's thread, so that no caller sees a request half done."""

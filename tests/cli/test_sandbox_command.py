@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -212,6 +213,38 @@ def test_keep(tmp_path: Path, receiver: WebhookServer) -> None:
     assert [json.loads(body)["data"]["text"] for _, body in receiver.received] == ["One", "Two"]
     assert "  messages    0 sent, 2 received, in 1 chat\n" in rest
     assert f"The sandbox has stopped. What it stored is in {tmp_path / 'kept.db'}.\n" in rest
+
+
+@pytest.mark.slow
+def test_a_kill_loses_nothing(tmp_path: Path) -> None:
+    """Whenever the sandbox is killed, each message whose response arrived is there again, and stored once."""
+    stored: list[str] = []
+    for run in range(5):
+        with started("--token", TOKEN, "--keep", str(tmp_path / "kept.db")) as process:
+            url = f"{read_settings(process)['LINQ_BASE_URL']}/api/partner/v2/chats"
+            threading.Timer(0.1 + 0.07 * run, process.kill).start()
+            for n in range(10_000):
+                key = f"k-{run}-{n}"
+                body: dict[str, Any] = {
+                    "send_from": "+15175269229",
+                    "chat": {"phone_numbers": ["+13343284472"]},
+                    "message": {"text": key, "idempotency_key": key},
+                }
+                try:
+                    response = requests.post(url, json=body, headers={"X-LINQ-INTEGRATION-TOKEN": TOKEN}, timeout=5)
+                except requests.ConnectionError:
+                    break
+                assert response.status_code == 200
+                stored.append(key)
+            assert process.wait(timeout=10) == -signal.SIGKILL
+    with started("--token", TOKEN, "--keep", str(tmp_path / "kept.db")) as process:
+        url = f"{read_settings(process)['LINQ_BASE_URL']}/_sandbox/messages"
+        found = [one["text"] for one in requests.get(url, params={"limit": 5_000}, timeout=5).json()["messages"]]
+        process.kill()
+    assert len(found) == len(set(found))
+    assert set(stored) <= set(found)
+    assert len(set(found) - set(stored)) <= 5  # those whose response was lost
+    assert len(stored) > 20
 
 
 def test_keep_refuses(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -203,6 +204,19 @@ def test_a_threaded_sandbox(path: Path) -> None:
         assert sandbox._clock.advanced == 5
 
 
+def test_a_threaded_sandbox_that_cannot_write(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """If the last changes cannot be written, that is raised in the thread that closes the sandbox."""
+    sandbox = ThreadedSandbox(keep=path)
+    with sandbox:
+        file = sandbox._keeper._file
+        assert file is not None
+        file._connection.execute("PRAGMA query_only=ON")
+        sandbox.advance(5)
+        with pytest.raises(KeepError, match="cannot be used"):
+            asyncio.run(sandbox.close())
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
 @pytest.mark.asyncio
 async def test_one_sandbox_at_a_time(path: Path) -> None:
     """A second sandbox with the same file is refused, the first one goes on, and its port is free again."""
@@ -268,8 +282,26 @@ async def test_paths_that_cannot_be(path: Path, tmp_path: Path) -> None:
     assert "No such file or directory" in await refused(tmp_path / "missing" / "kept.db")
     os.mkfifo(tmp_path / "pipe")
     assert "not a regular file" in await refused(tmp_path / "pipe")
+    assert "NUL" in await refused_path(tmp_path / "a\0b")
     write(path, b"", 0o644)
     assert "chmod 600" in await refused(path)
+
+
+async def refused_path(path: Path) -> str:
+    """Start a sandbox with a path that cannot be that of a file; return why it is refused."""
+    with pytest.raises(KeepError) as caught:
+        await Sandbox(keep=path).start()
+    return str(caught.value)
+
+
+@pytest.mark.asyncio
+async def test_a_name_that_sqlite_reserves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is called `:memory:` is a file."""
+    monkeypatch.chdir(tmp_path)
+    async with Sandbox(keep=":memory:") as sandbox:
+        await sandbox.receive(from_=MIRA, text="Hi")
+    async with Sandbox(keep=":memory:") as sandbox:
+        assert len(sandbox.messages) == 1
 
 
 @pytest.mark.asyncio
@@ -371,8 +403,6 @@ WRONG_ROWS: list[tuple[str, Change]] = [
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the bytes of a file with something of every kind."""
-    import asyncio
-
     path = tmp_path_factory.mktemp("filled") / "kept.db"
 
     async def write() -> None:
