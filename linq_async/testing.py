@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 State = TypeVar("State")
 _CLOSE_TIMEOUT = 5.0
+_FIRST_WAIT = 0.01
+"""Seconds before a handler that has failed runs again in a test."""
 
 
 @pytest.fixture
@@ -89,16 +91,21 @@ class LinqBot:
     def __call__(self, bot: Dispatcher[Any], state: object = None) -> AbstractAsyncContextManager[Dispatcher[Any]]:
         """Run a bot on the running loop, behind a server of its own that is subscribed to all events.
 
+        A handler that fails runs again after milliseconds, as often as the bot's ``attempts`` allow.
         At the end, the subscription is deleted, and events that were accepted are handled.
         """
         return self._run(bot, state)
 
     @asynccontextmanager
     async def _run(self, bot: Dispatcher[Any], state: object) -> AsyncGenerator[Dispatcher[Any]]:
+        import attrs
+
         from linq_async.integrations.server import serving
 
         secret = secrets.token_hex(16)
-        async with bot.running(self._linq, state), serving(bot.accept, secret) as url:
+        settings = attrs.evolve(bot._settings, first_wait=_FIRST_WAIT)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        running = bot._running(self._linq, state, settings)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        async with running, serving(bot.accept, secret) as url:
             subscription = await self._sandbox.subscribe(url, secret=secret)
             try:
                 yield bot

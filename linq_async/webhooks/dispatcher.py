@@ -151,8 +151,7 @@ class Dispatcher(Generic[State]):
         """
         self._routes.include(other._routes)
 
-    @asynccontextmanager
-    async def running(self, linq: LinqClient, state: State) -> AsyncGenerator[Self]:
+    def running(self, linq: LinqClient, state: State) -> AbstractAsyncContextManager[Self]:
         """Accept and handle events until the block is left.
 
         First, the events that the inbox has from an earlier run are started. At the end, no event is accepted any more,
@@ -167,9 +166,13 @@ class Dispatcher(Generic[State]):
             RuntimeError: If the dispatcher is running already.
             InboxError: If the inbox cannot be opened.
         """
+        return self._running(linq, state, self._settings)
+
+    @asynccontextmanager
+    async def _running(self, linq: LinqClient, state: State, settings: DispatcherSettings) -> AsyncGenerator[Self]:
         if self._runner is not None:
             raise RuntimeError("the dispatcher is already running")
-        runner = self._runner = Runner(self._settings, self._routes, linq, state)
+        runner = self._runner = Runner(settings, self._routes, linq, state)
         try:
             async with AsyncExitStack() as stack:
                 if isinstance(self._settings.inbox, AbstractAsyncContextManager):

@@ -25,7 +25,6 @@ HANDLED_SECONDS = 8.0
 GRACE_SECONDS = 5.0
 """How long handlers that were cancelled may take to end."""
 FIRST_WAIT = 1.0
-"""Seconds before the second attempt. Each further wait is twice as long, up to ``LONGEST_WAIT``."""
 LONGEST_WAIT = 30.0
 IDS_IN_A_LINE = 50
 
@@ -44,6 +43,8 @@ class DispatcherSettings:
     attempts: int
     drain_seconds: float
     timing: Timing
+    first_wait: float = FIRST_WAIT
+    """Seconds before the second attempt. Each further wait is twice as long, up to ``LONGEST_WAIT``."""
 
 
 class Runner(Generic[State]):
@@ -159,7 +160,7 @@ class Runner(Generic[State]):
             if failure is None or burst.stopped or attempt == self._settings.attempts:
                 return failure
             burst.give_back()
-            wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
+            wait = min(self._settings.first_wait * 2 ** (attempt - 1), LONGEST_WAIT)
             error = type(failure.error).__name__
             first = failure.error if attempt == 1 else None
             text = "%s: attempt %d failed with %s, again in %g s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
 import sys
 from collections.abc import Callable
@@ -202,6 +203,26 @@ async def test_state_of_a_bot(linq_sandbox: Sandbox, linq_bot: LinqBot) -> None:
         await linq_sandbox.receive(from_="+13343284472", text="hi")
         await bot.idle()
     assert texts == ["hi"]
+
+
+@pytest.mark.asyncio
+async def test_a_handler_that_fails_runs_again_soon(linq_sandbox: Sandbox, linq_bot: LinqBot) -> None:
+    """Four more attempts take a fraction of the seconds that they take outside of tests, also after a failed send."""
+    bot = Dispatcher[None](attempts=5)
+    attempts: list[int] = []
+
+    @bot.on(MessageReceived)
+    async def fail(message: MessageReceived, context: Context[None]) -> None:
+        attempts.append(context.attempt)
+        if context.attempt < 5:
+            linq_sandbox.faults.answer(400)
+        await context.reply("Hello.")
+
+    async with linq_bot(bot), asyncio.timeout(1):
+        await linq_sandbox.receive(from_="+13343284472", text="hi")
+        await bot.idle()
+    assert attempts == [1, 2, 3, 4, 5]
+    assert [message.text for message in linq_sandbox.messages if message.from_me] == ["Hello."]
 
 
 def test_unittest(run_pytest: Run) -> None:
