@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import typer
 
@@ -153,20 +154,35 @@ def greeting(server: Sandbox, host: str, subscription: SandboxSubscription | Non
 
 def delivery_line(entry: SandboxDelivery) -> str:
     """Return a line that describes an attempt to deliver a webhook, without its contents."""
-    result = f"failed ({entry.error})" if entry.status is None else entry.status
-    return f"webhook {entry.event_type} {result} attempt={entry.attempt}"
+    result = "failed" if entry.status is None else str(entry.status)
+    reason = entry.error or ("" if entry.delivered else "not 200")
+    line = f"webhook {entry.event_type} to {_target(entry.url)} {result}"
+    return f"{line}{reason and f' ({reason})'} attempt={entry.attempt}"
+
+
+def _target(url: str) -> str:
+    """Return the host, the port and the path of a URL. The rest of it may hold a password or a token."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an invalid URL"
+    return printable(parts.netloc.rpartition("@")[2][:_MAX_CHARS]) + _shown(parts.path)
 
 
 def request_line(entry: LoggedRequest) -> str:
     """Return a line that describes a request, without texts, phone numbers or control characters."""
-    status, path = "lost" if entry.status is None else entry.status, entry.path
-    if len(path) > _MAX_CHARS:
-        # Cut first, because the search takes quadratic time, and at a slash, so that no part of a number remains.
-        path = path[:_MAX_CHARS].rpartition("/")[0] + "/..."
-    shown = printable(_PHONE_OR_EMAIL.sub("<number>", path))[:_MAX_CHARS]
-    line = f"{printable(entry.method[:_MAX_METHOD_CHARS])} {shown} {status}"
+    status = "lost" if entry.status is None else entry.status
+    line = f"{printable(entry.method[:_MAX_METHOD_CHARS])} {_shown(entry.path)} {status}"
     if entry.idempotency_key is not None:
         line += f" key={printable(entry.idempotency_key[:_MAX_CHARS])[:_MAX_CHARS]} attempt={entry.attempt}"
     if entry.replayed:
         line += " replayed"
     return line
+
+
+def _shown(path: str) -> str:
+    """Return a path without phone numbers, addresses or control characters."""
+    if len(path) > _MAX_CHARS:
+        # Cut first, because the search takes quadratic time, and at a slash, so that no part of a number remains.
+        path = path[:_MAX_CHARS].rpartition("/")[0] + "/..."
+    return printable(_PHONE_OR_EMAIL.sub("<number>", path))[:_MAX_CHARS]

@@ -143,6 +143,8 @@ class SandboxDelivery:
     number: int
     """Counted from 1, in the order in which attempts ended."""
     subscription_id: int
+    url: str = attrs.field(repr=False)
+    """The URL of the subscription at the time; empty if it was deleted."""
     event_type: str
     event_id: str
     subject: str

@@ -170,7 +170,7 @@ def test_webhooks(receiver: WebhookServer, arguments: tuple[str, ...]) -> None:
         assert process.stdout is not None
         lines = {process.stdout.readline() for _ in range(3)}
         process.kill()
-    assert "webhook contact.created 200 attempt=1\n" in lines
+    assert f"webhook contact.created to {receiver.url.removeprefix('http://')} 200 attempt=1\n" in lines
     ((given, body),) = receiver.received
     assert isinstance(unwrap(body, given, secret), ContactCreated)
 
@@ -346,11 +346,15 @@ def test_summary_stays_small() -> None:
     assert summary.lines(Sandbox())[-1].endswith("and 9995 more keys")
 
 
-def delivery(status: int | None, error: str | None = None) -> SandboxDelivery:
+URL = "http://127.0.0.1:8000/linq/webhooks"
+
+
+def delivery(status: int | None, error: str | None = None, url: str = URL) -> SandboxDelivery:
     """Make an attempt to deliver a webhook."""
     return SandboxDelivery(
         number=1,
         subscription_id=640,
+        url=url,
         event_type="message.sent",
         event_id="one",
         subject="chat 8101",
@@ -364,8 +368,27 @@ def delivery(status: int | None, error: str | None = None) -> SandboxDelivery:
 
 
 def test_delivery_line() -> None:
-    """An attempt without an answer says why, and shows no contents."""
-    assert delivery_line(delivery(None, "cannot connect")) == "webhook message.sent failed (cannot connect) attempt=2"
+    """An attempt that fails says where it went and why, and shows no contents."""
+    head = "webhook message.sent to 127.0.0.1:8000/linq/webhooks"
+    assert delivery_line(delivery(None, "cannot connect")) == f"{head} failed (cannot connect) attempt=2"
+    assert delivery_line(delivery(503)) == f"{head} 503 (not 200) attempt=2"
+    assert delivery_line(delivery(200)) == f"{head} 200 attempt=2"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://mira:canary@127.0.0.1:8000/hook?key=canary#canary", "127.0.0.1:8000/hook"),
+        ("https://bots.example/+13343284472/a%20b", "bots.example/<number>/a%20b"),
+        ("http://bots.example/\x9b2J", "bots.example/\\x9b2J"),
+        ("http://[::1", "an invalid URL"),
+        ("http://127.0.0.1/" + "abcd/" * 500, "127.0.0.1/" + "abcd/" * 39 + "..."),
+    ],
+)
+def test_delivery_line_shows_a_part_of_the_url(url: str, shown: str) -> None:
+    """Of the URL, only host, port and path are shown, without numbers and control characters."""
+    line = delivery_line(delivery(200, url=url))
+    assert line == f"webhook message.sent to {shown} 200 attempt=2"
 
 
 def test_port_in_use(run: Run) -> None:

@@ -411,6 +411,7 @@ def _delivery(number: int, body: bytes) -> SandboxDelivery:
     return SandboxDelivery(
         number=number,
         subscription_id=640,
+        url="http://127.0.0.1:8000/",
         event_type="message.read",
         event_id="one",
         subject="chat 8101",

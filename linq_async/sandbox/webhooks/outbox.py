@@ -163,7 +163,9 @@ class Outbox:
         limits, size = self._state.limits, self._waiting_bytes + len(event.body)
         if self._waiting >= limits.waiting_deliveries or size > limits.delivery_bytes:
             logger.warning("a webhook was not delivered, because too many others wait")
-            self._record(delivery, PostResult(error="dropped: too many deliveries wait"), 0.0)
+            subscription = self._state.subscriptions.get(subscription_id)
+            url = "" if subscription is None else subscription.webhook_url
+            self._record(delivery, url, PostResult(error="dropped: too many deliveries wait"), 0.0)
             return
         self._waiting, self._waiting_bytes = self._waiting + 1, size
         key = (subscription_id, event.subject)
@@ -212,11 +214,12 @@ class Outbox:
                 self._finish(lane, delivery)
                 return
             started = perf_counter()
-            result = await self.poster.post(subscription.webhook_url, delivery.event.body, subscription.secret)
+            url = subscription.webhook_url
+            result = await self.poster.post(url, delivery.event.body, subscription.secret)
         delivery.attempts += 1
         if delivery.fault == "lose_answer" and delivery.attempts == 1:
             result = PostResult(error="the answer was lost")
-        self._record(delivery, result, perf_counter() - started)
+        self._record(delivery, url, result, perf_counter() - started)
         delivery.attempted.set()
         if result.status == 200 or result.final or delivery.attempts > len(REPEAT_AFTER):
             self._finish(lane, delivery, delivered=result.status == 200)
@@ -235,10 +238,11 @@ class Outbox:
             self._waiting -= 1
             self._waiting_bytes -= len(event.body)
 
-    def _record(self, delivery: Delivery, result: PostResult, seconds: float) -> None:
+    def _record(self, delivery: Delivery, url: str, result: PostResult, seconds: float) -> None:
         entry = SandboxDelivery(
             number=self.deliveries.total + 1,
             subscription_id=delivery.subscription_id,
+            url=url,
             event_type=delivery.event.event_type,
             event_id=delivery.event.event_id,
             subject=delivery.event.subject,
