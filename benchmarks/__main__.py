@@ -16,7 +16,7 @@ from benchmarks.report import budgets, page, plain
 from benchmarks.results import Result
 
 HERE = Path(__file__).parent
-EPILOG = "A full run takes about 17 minutes. Rivals are measured if they are installed: pip install -e '.[dev,bench]'."
+EPILOG = "A full run takes about 20 minutes. Rivals are measured if they are installed: pip install -e '.[dev,bench]'."
 
 
 class Measure(Protocol):

@@ -20,6 +20,9 @@ PACKAGES = (
     "slack-sdk",
     "pydantic",
     "msgspec",
+    "standardwebhooks",
+    "uvicorn",
+    "httptools",
     "uvloop",
 )
 
