@@ -104,3 +104,23 @@ async def test_many_tabs(browser: Browser, linq_sandbox: Sandbox) -> None:
         for tab in (tabs[0], tabs[-1]):
             await shows(tab, "One", "Two", "Three")
             await expect(tab.get_by_role("list", name="Chats").get_by_role("listitem")).to_have_count(2)
+
+
+async def test_the_token_opens_the_page_by_another_name(browser: Browser) -> None:
+    """By a name that may be of another machine, the page asks for the token, again if it is wrong, and keeps it."""
+    with ThreadedSandbox(allow_hosts=["rebound.example"], token="a-token-of-this-test") as sandbox:
+        await sandbox.receive(from_=MIRA, text="Hello")
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(sandbox.base_url.replace("127.0.0.1", "rebound.example"))
+        dialog = page.get_by_role("dialog", name="The token of the sandbox")
+        for token in ("wrong", sandbox.token):
+            await expect(page.get_by_role("status")).to_have_text("connecting")
+            await dialog.get_by_label("Token").fill(token)
+            await dialog.get_by_role("button", name="Continue").click()
+        await live(page)
+        await page.reload()
+        await live(page)
+        await expect(page.get_by_role("list", name="Chats").get_by_role("listitem")).to_have_count(1)
+        assert sandbox.token not in page.url + await page.content()
+        await context.close()
