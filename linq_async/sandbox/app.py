@@ -20,8 +20,8 @@ from .rack.form import Form
 from .rack.params import params_of_pairs
 from .refusals import RefusalError, storage_full
 from .request_body import drain_body, read_body
+from .response_writer import send_response
 from .responses import ApiResponse
-from .send_response import send_response
 
 # Characters that are logged of each field of a request without the token.
 UNAUTHENTICATED_CHARS = 200
@@ -40,7 +40,7 @@ def make_app(context: AppContext) -> web.Application:
 
 
 async def _serve(context: AppContext, route: Route, request: web.Request) -> web.StreamResponse:
-    """Log a request, answer it, and call the listener."""
+    """Log a request, respond to it, and call the listener."""
     foreign = context.refusal(request)
     known = foreign is None and context.guard.has_token(request.headers)
     longest = None if known else UNAUTHENTICATED_CHARS
@@ -137,15 +137,15 @@ async def _exchange(
     limited = context.meter.refusal()
     plan = NO_FAULT if limited else _plan(context, request, call, entry.attempt)
     entry.fault = "answer 429 (rate limit)" if limited else plan.name
-    answer = plan.answer
+    response = plan.response
     if plan.works:
-        worked = _answer(route, call, limited or refusal)
-        answer = answer or worked
+        worked = _run(route, call, limited or refusal)
+        response = response or worked
     context.keeper.flush()  # what is kept is in the file before the client hears of it
     seconds = plan.seconds + context.meter.seconds()
     if seconds:
         await asyncio.sleep(seconds)
-    return await send_response(request, plan, answer, entry, keep=whole)
+    return await send_response(request, plan, response, entry, keep=whole)
 
 
 def _plan(context: AppContext, request: web.Request, call: ApiCall, attempt: int) -> Plan:
@@ -157,13 +157,13 @@ def _plan(context: AppContext, request: web.Request, call: ApiCall, attempt: int
     return context.meter.plan() if plan is NO_FAULT else plan
 
 
-async def _refuse(request: web.Request, answer: ApiResponse, form: Form, entry: LoggedRequest) -> web.StreamResponse:
-    """Answer a request without reading its body, and close the connection if the body goes on."""
+async def _refuse(request: web.Request, response: ApiResponse, form: Form, entry: LoggedRequest) -> web.StreamResponse:
+    """Respond to a request without reading its body, and close the connection if the body goes on."""
     whole = await drain_body(request, form)
-    return await send_response(request, NO_FAULT, answer, entry, keep=whole)
+    return await send_response(request, NO_FAULT, response, entry, keep=whole)
 
 
-def _answer(route: Route, call: ApiCall, refusal: RefusalError | None) -> ApiResponse:
+def _run(route: Route, call: ApiCall, refusal: RefusalError | None) -> ApiResponse:
     """Run the operation, or refuse it."""
     try:
         if refusal is not None:

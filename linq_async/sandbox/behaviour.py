@@ -70,7 +70,7 @@ FIXED: dict[str, Behaviour] = {
         "0179": Behaviour(
             does="messages are stored, but the response is not as documented",
             fault=plain_fault(
-                "wrong_answer", answer=ApiResponse(200, b'{"data": "stored"}', {"Content-Type": JSON_TYPE})
+                "wrong_answer", response=ApiResponse(200, b'{"data": "stored"}', {"Content-Type": JSON_TYPE})
             ),
             only_first=False,
         ),

@@ -180,7 +180,7 @@ class SubscriptionDeleted:
 
 @attrs.frozen
 class DeliveryAttempted:
-    """An attempt to deliver an event to a subscription ended, with or without an answer."""
+    """An attempt to deliver an event to a subscription ended, with or without a response."""
 
     delivery: SandboxDelivery
 

@@ -31,13 +31,13 @@ class RequestFilter(TypedDict, total=False):
 
 @attrs.define(kw_only=True)
 class Fault:
-    """One scripted fault: a delay, an answer, or a lost answer."""
+    """One scripted fault: a delay, a response, or a lost response."""
 
     id: int
     name: str
     times: int
     seconds: float
-    answer: ApiResponse | None
+    response: ApiResponse | None
     phone_number: str | None
     path: str | None
     method: str | None
@@ -58,7 +58,7 @@ class Fault:
     def __str__(self) -> str:
         if self.is_delay:
             return f"delay {self.seconds:g}"
-        return self.name if self.answer is None else f"answer {self.answer.status}"
+        return self.name if self.response is None else f"answer {self.response.status}"
 
 
 @attrs.frozen
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Seconds to wait before the answer."""
+        """Seconds to wait before the response."""
         return self.delay.seconds if self.delay else 0.0
 
     @property
@@ -79,23 +79,23 @@ class Plan:
         return " + ".join(str(one) for one in (self.delay, self.fault) if one) or None
 
     @property
-    def answer(self) -> ApiResponse | None:
-        """The scripted answer, if there is one."""
-        return self.fault.answer if self.fault else None
+    def response(self) -> ApiResponse | None:
+        """The scripted response, if there is one."""
+        return self.fault.response if self.fault else None
 
     @property
     def works(self) -> bool:
-        """Whether the operation runs, even if its answer is lost."""
+        """Whether the operation runs, even if its response is lost."""
         return self.fault is None or self.fault.name in ("drop_after_storing", "cut_body", "wrong_answer")
 
     @property
     def drops(self) -> bool:
-        """Whether the connection is reset in place of an answer."""
+        """Whether the connection is reset in place of a response."""
         return self.fault is not None and self.fault.name.startswith("drop")
 
     @property
     def cuts(self) -> bool:
-        """Whether the answer breaks off in its body."""
+        """Whether the response breaks off in its body."""
         return self.fault is not None and self.fault.name == "cut_body"
 
 
@@ -139,7 +139,7 @@ class Faults:
         **matching: Unpack[RequestFilter],
     ) -> None:
         """Answer the next requests with this status and run no operation; without a body, send an error in JSON."""
-        self._add("answer", matching, answer=scripted_response(status, headers or {}, json, body))
+        self._add("answer", matching, response=scripted_response(status, headers or {}, json, body))
 
     def delay(self, seconds: float, **matching: Unpack[RequestFilter]) -> None:
         """Delay the answers to the next requests; the message is stored before the delay."""
@@ -156,7 +156,7 @@ class Faults:
         self._add("drop_after_storing", matching)
 
     def cut_body(self, **matching: Unpack[RequestFilter]) -> None:
-        """Run the operations of the next requests, and close in the middle of the answer's body."""
+        """Run the operations of the next requests, and close in the middle of the response's body."""
         self._add("cut_body", matching)
 
     def clear(self) -> None:
@@ -166,7 +166,7 @@ class Faults:
             self._publish(FaultsCleared())
 
     def _add(
-        self, name: str, matching: RequestFilter, *, seconds: float = 0.0, answer: ApiResponse | None = None
+        self, name: str, matching: RequestFilter, *, seconds: float = 0.0, response: ApiResponse | None = None
     ) -> None:
         unknown = matching.keys() - RequestFilter.__annotations__.keys()
         if unknown:
@@ -176,7 +176,7 @@ class Faults:
             name=name,
             times=checked_times(matching.get("times", 1)),
             seconds=seconds,
-            answer=answer,
+            response=response,
             phone_number=checked_number(matching.get("phone_number")),
             path=matching.get("path"),
             method=(matching.get("method") or "").upper() or None,
@@ -233,7 +233,7 @@ def checked_status(status: object) -> int:
 
 
 def scripted_response(status: int, headers: Mapping[str, str], value: object, body: str | bytes | None) -> ApiResponse:
-    """Build the answer of a fault from checked arguments."""
+    """Build the response of a fault from checked arguments."""
     status = checked_status(status)
     if value is not None and body is not None:
         raise ValueError("give json or body, not both")
@@ -254,12 +254,14 @@ def scripted_response(status: int, headers: Mapping[str, str], value: object, bo
     return attrs.evolve(plain, headers={**plain.headers, **headers})
 
 
-def plain_fault(name: str, *, seconds: float = 0.0, answer: ApiResponse | None = None) -> Fault:
+def plain_fault(name: str, *, seconds: float = 0.0, response: ApiResponse | None = None) -> Fault:
     """Return a fault that is not scripted, and so never used up."""
-    return Fault(id=0, name=name, times=1, seconds=seconds, answer=answer, phone_number=None, path=None, method=None)
+    return Fault(
+        id=0, name=name, times=1, seconds=seconds, response=response, phone_number=None, path=None, method=None
+    )
 
 
 def answer_fault(status: int, **headers: str) -> Fault:
-    """Return an answer that is not scripted, with headers such as `Retry_After`."""
+    """Return a response that is not scripted, with headers such as `Retry_After`."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return plain_fault("answer", answer=scripted_response(status, given, None, None))
+    return plain_fault("answer", response=scripted_response(status, given, None, None))

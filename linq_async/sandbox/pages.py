@@ -66,8 +66,8 @@ def _page_file(name: str) -> web.Response:
     return response
 
 
-def _to_response(answer: ApiResponse) -> web.Response:
-    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+def _to_response(response: ApiResponse) -> web.Response:
+    return web.Response(status=response.status, body=response.body, headers=response.headers)
 
 
 async def serve_file(context: AppContext, request: web.Request) -> web.StreamResponse:

@@ -154,12 +154,12 @@ class SandboxDelivery:
     attempt: int
     """Counted from 1 for each event and subscription; 0 if it was dropped before it was attempted."""
     status: int | None
-    """The status of the answer, or None if there was none. Only 200 is success."""
+    """The status of the response, or None if there was none. Only 200 is success."""
     seconds: float
-    """How long the answer took."""
+    """How long the response took."""
     ended_at: datetime
     error: str | None = None
-    """Why there was no answer."""
+    """Why there was no response."""
     fault: str | None = None
     """The scripted fault that applied to it."""
 

@@ -53,8 +53,8 @@ def standard_error_response(refusal: RefusalError) -> ApiResponse:
     return _with_headers(json_response(refusal.status, body), refusal)
 
 
-def _with_headers(answer: ApiResponse, refusal: RefusalError) -> ApiResponse:
-    return attrs.evolve(answer, headers={**answer.headers, **refusal.headers})
+def _with_headers(response: ApiResponse, refusal: RefusalError) -> ApiResponse:
+    return attrs.evolve(response, headers={**response.headers, **refusal.headers})
 
 
 def api_time(moment: datetime) -> str:

@@ -229,7 +229,7 @@ async def test_lose_answer(sandbox: Sandbox, receiver: RecordingReceiver) -> Non
     await sandbox.delivered()
     assert receiver.texts == ["One", "One"]
     assert [outline(one) for one in sandbox.deliveries] == [(1, None), (2, 200)]
-    assert sandbox.deliveries[0].error == "the answer was lost"
+    assert sandbox.deliveries[0].error == "the response was lost"
 
 
 @pytest.mark.asyncio

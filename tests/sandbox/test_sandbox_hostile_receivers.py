@@ -13,7 +13,7 @@ from linq_async.sandbox import Sandbox, SandboxDelivery
 from .calls import MIRA
 from .receivers import raw_receiver, receiving, subscribed
 
-BROKEN = "the connection broke, or the answer is not HTTP"
+BROKEN = "the connection broke, or the response is not HTTP"
 
 
 async def delivered_to(sandbox: Sandbox, url: str) -> SandboxDelivery:
@@ -114,7 +114,7 @@ async def test_a_compressed_answer_and_a_cookie(sandbox: Sandbox) -> None:
 @pytest.mark.asyncio
 async def test_a_slow_receiver(sandbox: Sandbox) -> None:
     """An answer that does not come in time is given up, however steadily its head comes."""
-    sandbox._outbox.poster.answer_seconds = 0.05
+    sandbox._outbox.poster.response_seconds = 0.05
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for byte in b"HTTP/1.1 200 OK\r\n\r\n":
@@ -124,13 +124,13 @@ async def test_a_slow_receiver(sandbox: Sandbox) -> None:
 
     async with raw_receiver(drip) as url:
         delivery = await delivered_to(sandbox, url)
-    assert (delivery.status, delivery.error) == (None, "no answer within 0.05 s")
+    assert (delivery.status, delivery.error) == (None, "no response within 0.05 s")
     assert 0.04 < delivery.seconds < 5
 
 
 def test_the_documented_time() -> None:
     """A receiver has 10 seconds."""
-    assert Sandbox()._outbox.poster.answer_seconds == 10
+    assert Sandbox()._outbox.poster.response_seconds == 10
 
 
 @pytest.mark.asyncio

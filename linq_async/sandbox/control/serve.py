@@ -35,7 +35,7 @@ def add_control_routes(router: web.UrlDispatcher, context: AppContext) -> None:
 
 
 async def _serve(context: AppContext, route: ControlRoute | None, request: web.Request) -> web.StreamResponse:
-    """Answer a control call. It is not logged."""
+    """Respond to a control call. It is not logged."""
     refusal = context.control_refusal(request)
     form = Form(context.state.limits, context.state.storage)
     try:
@@ -68,8 +68,8 @@ async def _serve(context: AppContext, route: ControlRoute | None, request: web.R
 
 
 def _refused(refusal: RefusalError) -> web.Response:
-    answer = error_response(refusal)
-    return web.Response(status=answer.status, body=answer.body, headers={**answer.headers, **SAFE_HEADERS})
+    response = error_response(refusal)
+    return web.Response(status=response.status, body=response.body, headers={**response.headers, **SAFE_HEADERS})
 
 
 async def _serve_events(context: AppContext, readers: list[web.Request], request: web.Request) -> web.StreamResponse:

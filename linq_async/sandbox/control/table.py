@@ -61,7 +61,7 @@ CONTROL = (
     ControlRoute("POST", "/deliveries/faults", "fault", "deliveries", calls.script_deliveries),
     ControlRoute("POST", "/reset", "", "reset", calls.reset),
 )
-"""The calls that answer with JSON. `GET /events` beside them follows `changes`."""
+"""The calls that respond with JSON. `GET /events` beside them follows `changes`."""
 
 
 def control_table() -> str:

@@ -57,7 +57,7 @@ class DeliveryFaults:
         self._script("out_of_order", matching)
 
     def lose_answer(self, **matching: Unpack[DeliveryFilter]) -> None:
-        """Ignore the answer to the first attempt at the next event, which the receiver got, so that it is repeated."""
+        """Ignore the response to the first attempt at the next event, which the receiver has then, and repeat it."""
         self._script("lose_answer", matching)
 
     def hold(self) -> None:

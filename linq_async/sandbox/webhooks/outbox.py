@@ -218,7 +218,7 @@ class Outbox:
             result = await self.poster.post(url, delivery.event.body, subscription.secret)
         delivery.attempts += 1
         if delivery.fault == "lose_answer" and delivery.attempts == 1:
-            result = PostResult(error="the answer was lost")
+            result = PostResult(error="the response was lost")
         self._record(delivery, url, result, perf_counter() - started)
         delivery.attempted.set()
         if result.status == 200 or result.final or delivery.attempts > len(REPEAT_AFTER):

@@ -12,7 +12,7 @@ from yarl import URL
 from linq_async.sandbox.guard import bracketed, checked_hosts, host_name, is_loopback
 
 SIGNATURE_HEADER = "X-Webhook-Signature"
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 # Also the number of deliveries that are made at the same time.
 MAX_CONNECTIONS = 50
 USER_AGENT = "linq_async-sandbox"
@@ -20,7 +20,7 @@ USER_AGENT = "linq_async-sandbox"
 
 @attrs.frozen
 class PostResult:
-    """The status of the answer, or why there is none."""
+    """The status of the response, or why there is none."""
 
     status: int | None = None
     error: str | None = None
@@ -39,28 +39,28 @@ class Poster:
 
     def __init__(self, hosts: Iterable[str] = ()) -> None:
         self.hosts: frozenset[str] = checked_hosts("webhook_hosts", hosts)
-        self.answer_seconds: float = ANSWER_SECONDS
+        self.response_seconds: float = RESPONSE_SECONDS
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, secret: str | None) -> PostResult:
-        """Send a body, and return the status of the answer; redirects are not followed."""
+        """Send a body, and return the status of the response; redirects are not followed."""
         try:
             target = URL(url)
             if not self._is_allowed(target):
                 return PostResult(error="the host is not allowed", final=True)
             async with (
-                asyncio.timeout(self.answer_seconds),
+                asyncio.timeout(self.response_seconds),
                 self._open().post(target, data=body, headers=_headers(body, secret), allow_redirects=False) as response,
             ):
                 return PostResult(response.status)
         except TimeoutError:
-            return PostResult(error=f"no answer within {self.answer_seconds:g} s")
+            return PostResult(error=f"no response within {self.response_seconds:g} s")
         except aiohttp.ClientConnectorError:
             return PostResult(error="cannot connect")
         except ValueError:
             return PostResult(error="the URL is not valid", final=True)
         except (aiohttp.ClientError, OSError):
-            return PostResult(error="the connection broke, or the answer is not HTTP")
+            return PostResult(error="the connection broke, or the response is not HTTP")
 
     def _is_allowed(self, url: URL) -> bool:
         name = host_name(bracketed(url.host or ""))

@@ -15,37 +15,37 @@ RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 async def send_response(
-    request: web.Request, plan: Plan, answer: ApiResponse | None, entry: LoggedRequest, *, keep: bool
+    request: web.Request, plan: Plan, response: ApiResponse | None, entry: LoggedRequest, *, keep: bool
 ) -> web.StreamResponse:
     """Send the response, or break it as the plan says; without `keep`, close the connection after it."""
-    entry.replayed = answer is not None and answer.replayed
+    entry.replayed = response is not None and response.replayed
     # A response without a body can only be cut to nothing.
-    if answer is None or plan.drops or (plan.cuts and not answer.body):
+    if response is None or plan.drops or (plan.cuts and not response.body):
         if request.transport is not None:
             connection = request.transport.get_extra_info("socket")
             if connection is not None:  # the client then sees a reset
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             request.transport.abort()
         return web.Response()
-    entry.status, entry.response = answer.status, answer.body[:LOGGED_BYTES]
-    headers = {"X-Request-Id": entry.request_id, **answer.headers}
+    entry.status, entry.response = response.status, response.body[:LOGGED_BYTES]
+    headers = {"X-Request-Id": entry.request_id, **response.headers}
     if plan.cuts:
-        return await _send_half(request, answer, headers)
-    response = web.Response(status=answer.status, body=answer.body or None, headers=headers)
+        return await _send_half(request, response, headers)
+    sent = web.Response(status=response.status, body=response.body or None, headers=headers)
     if not keep:
-        response.force_close()
-    return response
+        sent.force_close()
+    return sent
 
 
-async def _send_half(request: web.Request, answer: ApiResponse, headers: dict[str, str]) -> web.StreamResponse:
+async def _send_half(request: web.Request, response: ApiResponse, headers: dict[str, str]) -> web.StreamResponse:
     """Send the head and half of the body, and close.
 
     A reset could overtake the half that was sent, so this is an ordinary close.
     """
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    response.content_length = len(answer.body)
-    await response.prepare(request)
-    await response.write(answer.body[: len(answer.body) // 2])
+    sent = web.StreamResponse(status=response.status, headers=headers)
+    sent.content_length = len(response.body)
+    await sent.prepare(request)
+    await sent.write(response.body[: len(response.body) // 2])
     if request.transport is not None:
         request.transport.close()
-    return response
+    return sent
