@@ -6,8 +6,10 @@ import asyncio
 import json
 import logging
 import os
+import random
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -461,6 +463,33 @@ async def test_changed_files_are_refused(path: Path, filled: bytes, statement: s
         db.execute(statement)
     db.close()
     assert reason in await refused(path)
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_random_damage_is_refused_or_harmless(path: Path, filled: bytes) -> None:
+    """With bytes changed at random, the file is refused as damaged, or the sandbox responds as ever."""
+    drawn = random.Random(13)
+    refusals = 0
+    for _ in range(100):
+        damaged = bytearray(filled)
+        for _ in range(drawn.choice((1, 3, 20))):
+            damaged[drawn.randrange(40_000)] = drawn.randrange(256)
+        write(path, bytes(damaged))
+        sandbox = Sandbox(keep=path)
+        try:
+            await sandbox.start()
+        except KeepError:
+            refusals += 1
+            continue
+        async with session(sandbox) as opened:
+            api = Api(opened)
+            for part in ("/chats/8101/chat_messages", "/contacts", "/webhook_subscriptions", "/phone_numbers"):
+                assert (await api("GET", part)).status < 500
+            assert (await api.create_chat("fresh")).status == 200
+        with suppress(KeepError):  # damage where only a write looks
+            await sandbox.close()
+    assert 20 < refusals < 100
 
 
 @pytest.mark.asyncio
