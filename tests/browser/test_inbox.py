@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from linq_async import LinqClient
 from linq_async.sandbox import Sandbox
@@ -52,6 +53,33 @@ async def test_answering_reaches_a_bot(page: Page, linq_bot: LinqBot, linq: Linq
         await expect(answer).to_have_value("")
         await view(page, "Webhooks")
         await expect(page.get_by_role("row", name="message.received")).to_contain_text("200")
+
+
+async def test_a_conversation_that_loads_slowly(page: Page, linq: LinqClient, linq_sandbox: Sandbox) -> None:
+    """What is answered, and what arrives, before a conversation has loaded is stored and shown as any other."""
+    for person in (THEO, MIRA):
+        await linq.chats.create(send_from=LINE, phone_numbers=[person], text="Hello!")
+    await live(page)
+    await open_chat(page, THEO)
+    await expect(page.get_by_placeholder(THEO)).to_be_visible()
+    loaded = asyncio.Event()
+
+    async def respond_late(route: Route) -> None:
+        response = await route.fetch()
+        await loaded.wait()
+        await route.fulfill(response=response)
+
+    await page.route("**/messages?limit=100", respond_late)
+    async with page.expect_request("**/messages?limit=100"):
+        talk = await open_chat(page, MIRA)
+    async with page.expect_response("**/reply"):
+        await page.get_by_role("textbox", name="Answer").fill("Hi!")
+        await page.get_by_role("textbox", name="Answer").press("Enter")
+    await linq_sandbox.receive(from_=MIRA, text="Are you there?")
+    await expect(page.get_by_role("list", name="Chats").get_by_role("link").first).to_contain_text("Are you there?")
+    loaded.set()
+    await expect(talk.locator(".bubble")).to_have_text(["Hello!", "Hi!", "Are you there?"])
+    assert linq_sandbox.messages[-2].send_from == MIRA
 
 
 async def test_everything_about_a_message_is_live(page: Page, linq: LinqClient, linq_sandbox: Sandbox) -> None:

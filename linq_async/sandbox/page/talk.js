@@ -6,7 +6,7 @@ import * as requests from "./requests.js";
 const REACTIONS = ["love", "like", "dislike", "laugh", "emphasize", "question"];
 const GLYPHS = { laugh: "Ha", emphasize: "!!", question: "?" };
 const bubbles = new Map(), messages = new Map();
-let open = null, chat = null, asked = 0, stuck = true;
+let open = null, chat = null, missed = null, asked = 0, stuck = true;
 
 const glyph = (kind) => (GLYPHS[kind] ? h("b", null, GLYPHS[kind]) : icon(kind));
 const people = (list) => (list.length > 2 ? `${list[0]} and ${list.length - 1} others` : list.join(" and "));
@@ -22,7 +22,7 @@ function reactor(message) {
 	const choice = (reaction) => h("button", {
 		title: words(reaction),
 		"aria-label": words(reaction),
-		click: () => call("POST", `messages/${message.id}/react`, { reaction, from: $("sender").value }),
+		click: () => call("POST", `messages/${message.id}/react`, { reaction, from: sender() }),
 	}, glyph(reaction));
 	return h("div", { class: "reactor", role: "group", "aria-label": "React as the recipient" }, REACTIONS.map(choice));
 }
@@ -78,6 +78,9 @@ function head() {
 	if (low) toEnd();
 }
 
+// Nobody is named before the conversation has loaded: then it is the first recipient.
+const sender = () => $("sender").value || null;
+
 function senders() {
 	$("sender").replaceChildren(...chat.people.map((one) => h("option", { value: one }, one)));
 	$("as").classList.toggle("single", chat.people.length === 1);
@@ -119,6 +122,7 @@ function put(message) {
 
 async function load(before) {
 	const id = open, turn = ++asked;
+	missed = [];
 	const data = await call("GET", `chats/${id}/messages?limit=100${before ? `&before=${before}` : ""}`);
 	if (turn !== asked || open !== id) return;
 	const list = [...data.messages, ...(before ? messages.values() : [])], height = $("scroll").scrollHeight;
@@ -132,6 +136,10 @@ async function load(before) {
 	head();
 	if (before) $("scroll").scrollTop = $("scroll").scrollHeight - height;
 	else toEnd();
+	// What arrived meanwhile may be newer than the response.
+	const late = missed;
+	missed = null;
+	for (const one of late) update(...one);
 }
 
 export const current = () => open;
@@ -142,6 +150,8 @@ export async function show(id) {
 		bubbles.clear();
 		messages.clear();
 		$("bubbles").replaceChildren();
+		$("sender").replaceChildren();
+		chat = null;
 	}
 	await load(null);
 }
@@ -151,6 +161,7 @@ export function close() {
 }
 
 export function update(chats, changed) {
+	missed?.push([chats, changed]);
 	if (chat === null) return;
 	const own = changed.filter((one) => one.chat_id === open), low = isLow();
 	own.forEach(put);
@@ -172,14 +183,14 @@ on($("earlier"), "click", () => load(messages.keys().next().value));
 on($("read"), "click", () => call("POST", `chats/${open}/read`, {}));
 on($("type"), "click", () => {
 	const display = $("type").getAttribute("aria-pressed") !== "true";
-	return call("POST", `chats/${open}/typing`, { display, from: $("sender").value });
+	return call("POST", `chats/${open}/typing`, { display, from: sender() });
 });
 on($("sender"), "change", head);
 submit("reply", async () => {
 	const text = $("text").value, box = $("text");
 	box.value = "";
 	try {
-		await call("POST", `chats/${open}/reply`, { text, from: $("sender").value });
+		await call("POST", `chats/${open}/reply`, { text, from: sender() });
 	} catch (error) {
 		box.value ||= text;
 		throw error;
