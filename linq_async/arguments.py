@@ -140,7 +140,7 @@ class Arguments:
             show_details=self.show_details,
         )
 
-    def lent(self) -> aiohttp.ClientSession | None:
+    def external_session(self) -> aiohttp.ClientSession | None:
         """Return the session. This is a method because cgitb prints every attribute that a source line names."""
         return self.session
 

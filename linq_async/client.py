@@ -115,7 +115,7 @@ class LinqClient:
         if is_unverified(settings.ssl):
             message = "ssl= does not verify the server: anyone in between can read the token and every message"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
-        transport = Transport(settings, max_connections=given.max_connections, session=given.lent())
+        transport = Transport(settings, max_connections=given.max_connections, session=given.external_session())
         self._use(Pipeline(transport, settings), owns_transport=True)
 
     def _use(self, pipeline: Pipeline, *, owns_transport: bool) -> None:

@@ -62,7 +62,7 @@ async def test_it_gives_up(filled: World) -> None:
     assert pickle.loads(pickle.dumps(error)).message_id == filled.message_id
 
 
-async def test_a_failing_look_is_raised(filled: World) -> None:
+async def test_a_failing_poll_is_raised(filled: World) -> None:
     """A failed request is raised unchanged, after the usual retries."""
     filled.sandbox.deliver_after = None
     filled.sandbox.faults.answer(503, times=4)
@@ -70,7 +70,7 @@ async def test_a_failing_look_is_raised(filled: World) -> None:
     assert (type(error).__name__, error.attempts) == ("ServerError", 4)
 
 
-async def test_a_look_takes_no_longer_than_is_left(filled: World) -> None:
+async def test_a_poll_takes_no_longer_than_is_left(filled: World) -> None:
     """The timeout also ends the wait for a server that does not respond."""
     filled.sandbox.faults.delay(60.0, times=9)
     loop = asyncio.get_running_loop()
@@ -82,7 +82,7 @@ async def test_a_look_takes_no_longer_than_is_left(filled: World) -> None:
     assert (error.__context__, error.__cause__) == (None, None)
 
 
-async def test_a_later_look_is_bounded_too(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_later_poll_is_bounded_too(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last request has its own time limit, and the last known status is kept."""
     monkeypatch.setattr(messages, "LAST_POLL", 0.05)
     filled.sandbox.deliver_after = None

@@ -47,11 +47,11 @@ class Odd(Mapping[str, str]):
 def _in_session(**options: Any) -> None:
     """Pass a session to a client on a new loop."""
 
-    async def lend() -> None:
+    async def construct() -> None:
         async with aiohttp.ClientSession(**options) as session:
             LinqClient(CANARY, session=session, base_url="http://127.0.0.1:1")
 
-    asyncio.run(lend())
+    asyncio.run(construct())
 
 
 def _derive(**options: Any) -> None:
@@ -75,8 +75,8 @@ FAILURES: dict[str, Build] = {
     "mapping that raises": lambda: LinqClient(CANARY, headers=Odd()),
     "no session": lambda: LinqClient(session=CANARY, token=CANARY),  # type: ignore[arg-type]
     "wrong types": lambda: LinqClient(CANARY, **WRONG_TYPES),
-    "lent session's header": lambda: _in_session(headers={"X-LINQ-INTEGRATION-TOKEN": CANARY}),
-    "lent session's proxy": lambda: _in_session(proxy=f"http://user:{CANARY}@127.0.0.1:1"),
+    "external session's header": lambda: _in_session(headers={"X-LINQ-INTEGRATION-TOKEN": CANARY}),
+    "external session's proxy": lambda: _in_session(proxy=f"http://user:{CANARY}@127.0.0.1:1"),
     "with_options(token=)": lambda: _derive(token=CANARY + " "),
     "with_options(headers=)": lambda: _derive(headers={"X-Api-Key": CANARY + "\x00"}),
     "with_options(retry=)": lambda: _derive(retry=CANARY, timeouts=CANARY, on_attempt=CANARY, on_call=CANARY),

@@ -100,7 +100,7 @@ def test_an_exemption(run_pytest: Run, mark: str, body: str) -> None:
     ],
     ids=["unused mark", "unused context", "another place", "the other half", "no place"],
 )
-def test_an_exemption_is_no_carte_blanche(run_pytest: Run, mark: str, body: str) -> None:
+def test_an_exemption_covers_only_its_places(run_pytest: Run, mark: str, body: str) -> None:
     """An exemption that nothing needs, that is for another place, or that names none, fails."""
     outcomes = run_pytest(body, mark).parseoutcomes()
     assert "passed" not in outcomes

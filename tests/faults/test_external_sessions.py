@@ -1,4 +1,4 @@
-"""What a lent session cannot do: skip the check of certificates, or carry the token to a proxy in clear text."""
+"""What an external session cannot do: skip the check of certificates, or carry the token to a proxy in clear text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _blind() -> ssl.SSLContext:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["right", "wrong_name", "expired", "self_signed"])
 @pytest.mark.parametrize("blind", [False, _blind()], ids=["ssl=False", "CERT_NONE"])
-async def test_a_lent_session_verifies_the_server(
+async def test_an_external_session_verifies_the_server(
     certificates: Certificates, kind: str, blind: ssl.SSLContext | bool
 ) -> None:
     """A connector that checks no certificate sends nothing to a server that nobody vouches for."""
@@ -49,8 +49,8 @@ async def test_a_lent_session_verifies_the_server(
 
 
 @pytest.mark.asyncio
-async def test_a_context_of_the_client_serves_a_lent_session(certificates: Certificates) -> None:
-    """``ssl=`` is what a lent session's calls verify with, and its own connections are not taken for them."""
+async def test_a_context_of_the_client_serves_an_external_session(certificates: Certificates) -> None:
+    """``ssl=`` is what an external session's calls verify with, and its own connections are not taken for them."""
     async with (
         Loopback(tls=certificates.right) as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session,
@@ -64,10 +64,10 @@ async def test_a_context_of_the_client_serves_a_lent_session(certificates: Certi
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "HTTP://127.0.0.1:1", "http://gateway.internal"])
-async def test_over_http_a_lent_session_has_no_proxy(url: str) -> None:
+async def test_over_http_an_external_session_has_no_proxy(url: str) -> None:
     """Over http a session that finds a proxy by itself is refused, and one that is given a proxy here is not."""
-    for lent in (aiohttp.ClientSession(trust_env=True), aiohttp.ClientSession(proxy="http://127.0.0.1:2")):
-        async with lent as session:
+    for given in (aiohttp.ClientSession(trust_env=True), aiohttp.ClientSession(proxy="http://127.0.0.1:2")):
+        async with given as session:
             with pytest.raises(ConfigurationError, match="pass proxy=") as caught:
                 _lent(session, url, allow_http=True)
             assert TOKEN not in str(caught.value)
@@ -76,7 +76,7 @@ async def test_over_http_a_lent_session_has_no_proxy(url: str) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_lent_session_carries_no_token_to_a_clear_text_proxy(
+async def test_an_external_session_carries_no_token_to_a_clear_text_proxy(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With ``trust_env`` the environment's proxy sees CONNECT over https, and nothing at all over http."""
@@ -101,7 +101,7 @@ async def test_a_lent_session_carries_no_token_to_a_clear_text_proxy(
 @pytest.mark.parametrize(
     "name", ["Content-Length", "transfer-encoding", "HOST", "Expect", "Connection", "X-Linq-Integration-Token"]
 )
-async def test_a_lent_session_must_not_set_the_clients_headers(name: str) -> None:
+async def test_an_external_session_must_not_set_the_clients_headers(name: str) -> None:
     """A default header that breaks a request, reroutes it, or holds another token is refused, by its name alone."""
     async with aiohttp.ClientSession(headers={name: "value-5", "X-Team": "blue"}) as session:
         with pytest.raises(ConfigurationError, match=name.lower()) as caught:

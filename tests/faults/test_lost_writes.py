@@ -54,7 +54,7 @@ async def _closed_after(steps: int, call: str, server: Loopback, *, pooled: bool
 @pytest.mark.parametrize(
     "call", ["GET", *[pytest.param(call, marks=pytest.mark.slow) for call in CALLS if call != "GET"]]
 )
-async def test_a_lost_write_is_heard_of_once(call: str, pooled: bool) -> None:
+async def test_a_lost_write_is_reported_once(call: str, pooled: bool) -> None:
     """At whatever step the connection closes, the call succeeds or ends in a LinqError; the loop reports nothing."""
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))

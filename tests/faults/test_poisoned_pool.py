@@ -79,7 +79,7 @@ async def wave(linq: LinqClient, numbers: range) -> list[Any]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("poison", "turns"), SPOILED)
-async def test_a_spoiled_connection_is_not_used(poison: str, turns: int) -> None:
+async def test_a_poisoned_connection_is_not_used(poison: str, turns: int) -> None:
     """A connection that was spoiled since its last answer, the loop busy meanwhile or not, is not sent on."""
     with Poisoner() as server:
         async with client(server) as linq:
@@ -95,7 +95,7 @@ async def test_a_spoiled_connection_is_not_used(poison: str, turns: int) -> None
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("poison", "turns"), SPOILED)
-async def test_a_call_without_a_key_is_not_lost_on_a_spoiled_connection(poison: str, turns: int) -> None:
+async def test_a_call_without_a_key_is_not_lost_on_a_poisoned_connection(poison: str, turns: int) -> None:
     """A POST without a key, which cannot be repeated, succeeds after its idle connection was spoiled."""
     with Poisoner() as server:
         async with client(server) as linq:

@@ -63,8 +63,8 @@ async def test_a_proxy_sees_neither_token_nor_headers(
 
 
 @pytest.mark.asyncio
-async def test_a_proxy_sees_no_header_of_ours_with_a_lent_session(certificates: Certificates) -> None:
-    """With a lent session, too, CONNECT holds neither token nor the caller's headers."""
+async def test_a_proxy_sees_no_header_of_ours_with_an_external_session(certificates: Certificates) -> None:
+    """With an external session, too, CONNECT holds neither token nor the caller's headers."""
     async with (
         Loopback(tls=certificates.right) as server,
         ConnectProxy(server.port) as proxy,

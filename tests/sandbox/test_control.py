@@ -345,7 +345,7 @@ async def test_the_clock_and_a_reset(control: Control, api: Api, sandbox: Sandbo
         ("DELETE", "/subscriptions/7", None, 404),
     ],
 )
-async def test_what_cannot_be_is_refused(
+async def test_impossible_arguments_are_refused(
     control: Control, sandbox: Sandbox, method: str, path: str, body: Any, status: int
 ) -> None:
     """A call with a wrong path or value gets a status and a reason, and changes nothing."""

@@ -295,7 +295,7 @@ def test_the_token_is_random_beyond_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a b", "http://localhost", "a\0", "läb", "a" * 3 + "/24"])
-def test_a_host_that_cannot_be_is_refused(host: str) -> None:
+def test_an_impossible_host_is_refused(host: str) -> None:
     """A host that no socket could listen on is refused when the sandbox is made."""
     with pytest.raises(ValueError, match="host must be"):
         Sandbox(host=host)

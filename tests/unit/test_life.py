@@ -171,8 +171,8 @@ async def test_closing_ends_the_calls_under_way() -> None:
 
 
 @pytest.mark.asyncio
-async def test_closing_ends_the_calls_on_a_lent_session() -> None:
-    """With a lent session too, ``aclose`` ends the calls under way, and leaves the session open."""
+async def test_closing_ends_the_calls_on_an_external_session() -> None:
+    """With an external session too, ``aclose`` ends the calls under way, and leaves the session open."""
     silence = _Silent()
     async with Loopback(default=silence.answer) as server, aiohttp.ClientSession() as session:
         errors = await _closed_under_way(client_of(server, session=session), server, 1)
@@ -259,7 +259,7 @@ async def test_a_derived_client_shares_the_pool_and_closes_nothing() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_lent_session_is_never_closed() -> None:
+async def test_an_external_session_is_never_closed() -> None:
     """Closing the client leaves a caller's session open, and the next client of it serves."""
     async with Loopback() as server, aiohttp.ClientSession() as session:
         for _ in range(2):
@@ -270,7 +270,7 @@ async def test_a_lent_session_is_never_closed() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_lent_session_that_its_owner_closed() -> None:
+async def test_an_external_session_that_its_owner_closed() -> None:
     """A session that its owner has closed is a ClientStateError, and not retried."""
     async with Loopback() as server:
         async with aiohttp.ClientSession() as session:
@@ -282,7 +282,7 @@ async def test_a_lent_session_that_its_owner_closed() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
+async def test_the_settings_of_an_external_session_do_no_harm() -> None:
     """The session's base URL, time limits, raise_for_status, media types and cookies do not change the calls."""
     limits = aiohttp.ClientTimeout(total=0.02, sock_read=0.02)
     headers = {"Content-Type": "text/plain", "Accept": "text/html"}
@@ -293,12 +293,12 @@ async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
         loop.call_later(0.08, answer.set_result, CREATED)
         return await answer
 
-    lent = aiohttp.ClientSession(
+    external = aiohttp.ClientSession(
         "http://other.example/", raise_for_status=True, timeout=limits, headers=headers, cookies={"a": "1"}
     )
     async with (
         Loopback(refused(422), slow) as server,
-        lent as session,
+        external as session,
         client_of(server, session=session) as linq,
     ):
         error = await failure_of(linq.chats.create(**MESSAGE))
@@ -311,8 +311,8 @@ async def test_the_settings_of_a_lent_session_do_no_harm() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("limit", "per_host"), [(2, 0), (100, 2), (0, 1)])
-async def test_a_lent_session_follows_no_redirect_and_lends_its_limit(limit: int, per_host: int) -> None:
-    """Redirects stay unfollowed, and a lent pool of two serves forty calls without one timing out in its line."""
+async def test_an_external_session_follows_no_redirect_and_keeps_its_limit(limit: int, per_host: int) -> None:
+    """Redirects stay unfollowed, and an external pool of two serves forty calls without one timing out in its line."""
 
     async def slow(_: Seen) -> Reply:
         loop = asyncio.get_running_loop()
@@ -343,7 +343,7 @@ async def test_no_cookie_is_kept() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_middleware_of_a_lent_session_does_not_run() -> None:
+async def test_a_middleware_of_an_external_session_does_not_run() -> None:
     """A middleware of the caller's session, which might retry uncounted, is not used."""
     ran: list[str] = []
 
