@@ -489,7 +489,7 @@ async def test_random_damage_is_refused_or_harmless(path: Path, filled: bytes) -
             assert (await api.create_chat("fresh")).status == 200
         with suppress(KeepError):  # damage where only a write looks
             await sandbox.close()
-    assert 20 < refusals < 100
+    assert 5 <= refusals < 100
 
 
 @pytest.mark.asyncio
