@@ -16,7 +16,7 @@ from linq_async.integrations.taskiq import DeadLetters
 
 SECONDS = 5.0
 """The time limit for the server to accept a connection, and to respond."""
-_OLDEST = (6, 2)
+_OLDEST = (7, 0)
 _UNUSABLE = (exceptions.RedisError, OSError)
 
 
@@ -72,7 +72,7 @@ def _version(info: dict[str, Any]) -> Check:
     name = "valkey" if "valkey_version" in info else "redis"
     version = str(info[f"{name}_version"])
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < _OLDEST:
-        return Check("broker", Level.FAILED, f"{name} {version} is too old", "use Valkey, or Redis 6.2 or later")
+        return Check("broker", Level.FAILED, f"{name} {version} is too old", "use Valkey, or Redis 7.0 or later")
     return Check("broker", Level.OK, f"{name} {version}")
 
 

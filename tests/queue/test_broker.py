@@ -13,7 +13,7 @@ from taskiq import AsyncBroker
 from taskiq.utils import maybe_awaitable
 from taskiq_redis import RedisStreamBroker
 
-from linq_async.integrations.taskiq import ReclaimingBroker
+from linq_async.integrations.taskiq import QueueError, ReclaimingBroker, pace
 from linq_async.integrations.taskiq.dead_letters import MAX_UNDECODABLE, MAX_UNDECODABLE_BYTES
 from linq_async.sandbox import Sandbox
 
@@ -21,10 +21,12 @@ from .valkey import Valkey
 from .world import IDLE, PATIENCE, World, hello, until, working
 
 
-async def abandon(world: World) -> None:
-    """Take all messages, as a worker does that dies right afterwards."""
+async def abandon(world: World, ago: int = 0) -> None:
+    """Take all messages, as a worker does that dies right afterwards, some milliseconds ago."""
     await world.redis.xgroup_create(world.name, world.name, id="0")
     await world.redis.xreadgroup(world.name, "dead", {world.name: ">"})
+    messages = [message_id for message_id, _ in await world.redis.xrange(world.name)]
+    await world.redis.xclaim(world.name, world.name, "dead", 0, messages, idle=ago)
 
 
 @pytest.mark.asyncio
@@ -57,11 +59,11 @@ async def test_the_stock_broker_forgets_a_dead_worker(world: World) -> None:
 @pytest.mark.asyncio
 async def test_two_workers_share_what_is_left_behind(world: World) -> None:
     """Messages of a dead worker are delivered once, to one of those that look for them."""
-    brokers = [world.broker(prefetch=3), world.broker(prefetch=3)]
+    brokers = [world.broker(prefetch=3, idle_timeout=60_000) for _ in range(2)]
     for sends in [world.sends(broker) for broker in brokers]:
         for _ in range(10):
             await sends.create_chat(hello())
-    await abandon(world)
+    await abandon(world, ago=100_000)
     async with working(*brokers):
         await world.drained()
     assert (len(world.sandbox.messages), len(world.sandbox.requests)) == (20, 20)
@@ -222,6 +224,51 @@ async def test_an_outage_of_the_server(tmp_path: Path, caplog: pytest.LogCapture
             assert len(sandbox.messages) == 1
     finally:
         valkey.kill()
+
+
+@pytest.mark.asyncio
+async def test_a_full_server(tmp_path: Path) -> None:
+    """A server without memory takes no new messages, but workers go on, at their pace, so that it has room again."""
+    valkey = Valkey(tmp_path, "--maxmemory-policy", "noeviction")
+    valkey.start()
+    await valkey.started()
+    try:
+        async with Sandbox() as sandbox, World(sandbox, valkey.url) as world:
+            broker = world.broker()
+            sends = world.sends(broker, turn=pace(world.redis, 100.0))
+            await sends.create_chat(hello())
+            await abandon(world)
+            await sends.create_chat(hello())
+            await world.redis.config_set("maxmemory", 1)
+            with pytest.raises(QueueError, match="OutOfMemoryError"):
+                await sends.create_chat(hello())
+
+            async def is_sent() -> bool:
+                return len(sandbox.messages) == 2
+
+            async with working(broker):
+                await until(is_sent)
+                await world.drained()
+    finally:
+        valkey.kill()
+
+
+@pytest.mark.asyncio
+async def test_workers_that_are_gone(world: World) -> None:
+    """A worker that starts forgets those that are gone, unless they have left something behind."""
+    broker = world.broker(idle_timeout=60_000)
+    await world.sends(broker).create_chat(hello())
+    await abandon(world)
+    await world.redis.xgroup_createconsumer(world.name, world.name, "gone")
+    broker.idle_timeout = -1
+
+    async def names() -> set[bytes]:
+        return {consumer["name"] for consumer in await world.redis.xinfo_consumers(world.name, world.name)}
+
+    assert await names() == {b"dead", b"gone"}
+    broker.is_worker_process = True
+    await broker.startup()
+    assert await names() == {b"dead"}
 
 
 @pytest.mark.asyncio

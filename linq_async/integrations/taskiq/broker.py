@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 import re
 import time
@@ -42,7 +43,15 @@ _UNKNOWN_TASK = "linq.unknown_task"
 _NAME = re.compile(r"[\w.:/-]{1,200}")
 _UNREACHABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError, OSError)
 
-_CLAIM = """
+_FORGET = """#!lua flags=allow-oom
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  if consumer[4] == 0 and consumer[6] > tonumber(ARGV[2]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer[2])
+  end
+end
+"""
+"""Forget workers that are gone and have left nothing behind. One that still runs is known again when it reads."""
+_CLAIM = """#!lua flags=allow-oom
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local idle = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4])
@@ -146,15 +155,23 @@ class ReclaimingBroker(RedisStreamBroker):
     def _redis(self) -> Redis:
         return Redis(connection_pool=self.connection_pool)
 
+    async def startup(self) -> None:
+        """Create the queue if it does not exist, and forget workers that are gone."""
+        await super().startup()
+        if self.is_worker_process:
+            forget = self._redis().register_script(_FORGET)
+            with contextlib.suppress(*_UNREACHABLE, exceptions.ResponseError):  # listen() waits for the server
+                await forget([self.queue_name], [self.consumer_group_name, self.idle_timeout])
+
     async def note_deadline(self, seconds: float) -> None:
         """Store how long a send may take, for ``linq-async doctor``. Log a warning if the idle time-out is shorter."""
         if self.idle_timeout < seconds * 1000:
             text = "idle_timeout is %d ms, but a send may take %d: two workers may send a message at once"
             logger.warning(text, self.idle_timeout, seconds * 1000)
         redis: Any = self._redis()
-        await redis.hset(
-            f"{self.queue_name}:settings", mapping={"idle_timeout": self.idle_timeout, "deadline": int(seconds * 1000)}
-        )
+        settings = {"idle_timeout": self.idle_timeout, "deadline": int(seconds * 1000)}
+        with contextlib.suppress(exceptions.OutOfMemoryError):  # workers go on when the server is full
+            await redis.hset(f"{self.queue_name}:settings", mapping=settings)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Yield messages: those that are idle for too long, and new ones. An outage of the server is waited for."""

@@ -18,7 +18,7 @@ MAX_UNDECODABLE = 1_000
 MAX_UNDECODABLE_BYTES = 64 << 10
 BATCH = 100
 
-_RETRY = """
+_RETRY = """#!lua
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('XADD', KEYS[2], '*', 'data', ARGV[3])

@@ -70,6 +70,7 @@ def register_bot(
     @broker.task("linq.event", ack_type=MANUAL)
     async def handle(body: Any, context: Context = CONTEXT) -> None:
         event, since = parse(body["event"]), context.message.labels.get(SINCE)
+        del body  # error reporters show the local variables of frames
         if since is not None and time.time() - since > repeat_within:
             logger.error("%s: dead letter: its handler has failed until it was too old", event_key(event))
             await broker.dead_letters.add(letter_of(context, "event", Outcome.UNKNOWN, "too old"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -15,7 +16,7 @@ LONGEST_HOLD = 120.0
 JITTER = 0.5
 """How far a start may be behind its turn, as a share of the gap. Linq advises against a fixed beat."""
 
-_RESERVE = """
+_RESERVE = """#!lua flags=allow-oom
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local hold = redis.call('HMGET', KEYS[1], 'until', 'count')
@@ -31,7 +32,7 @@ end
 return {string.format('%.0f', at - now), count}
 """
 """Return the microseconds until the turn, and how many holds there were. A hold voids the turns reserved before it."""
-_HOLD = """
+_HOLD = """#!lua flags=allow-oom
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local wanted = now + tonumber(ARGV[1])
@@ -73,7 +74,7 @@ class Pace:
 
         If a hold begins while this waits, the turn is void, and another one is reserved.
         """
-        keys = [f"{self._name}:hold"] if line is None else [f"{self._name}:hold", f"{self._name}:line:{line}"]
+        keys = [f"{self._name}:hold"] if line is None else [f"{self._name}:hold", f"{self._name}:line:{_digest(line)}"]
         while True:
             wait, count = await self._reserve(keys, [int(self._gap * 1e6)])
             seconds = int(wait) / 1e6 + (0 if line is None else self._timing.random() * JITTER * self._gap)
@@ -86,6 +87,11 @@ class Pace:
     async def hold(self, seconds: float) -> None:
         """Hold all lines, for at most 120 seconds."""
         await self._hold([f"{self._name}:hold"], [int(min(seconds, LONGEST_HOLD) * 1e6)])
+
+
+def _digest(line: str) -> str:
+    """Return what identifies a number in a key, which servers log."""
+    return hashlib.blake2b(line.encode(), digest_size=8).hexdigest()
 
 
 def pace(redis: Redis, per_second: float, *, name: str = "linq:pace", timing: Timing = Timing()) -> Pace:  # noqa: B008

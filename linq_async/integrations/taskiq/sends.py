@@ -41,8 +41,6 @@ from linq_async.integrations.taskiq.broker import (
 )
 from linq_async.integrations.taskiq.dead_letters import DeadLetter
 from linq_async.integrations.taskiq.pace import LONGEST_HOLD, Turn
-from linq_async.models.chats import CreatedChat
-from linq_async.models.messages import SentMessage
 from linq_async.models.outgoing import DerivedKey, NewChat, NewMessage, new_idempotency_key
 from linq_async.resources.coroutines import returns_coroutine
 
@@ -206,11 +204,15 @@ def register(
 
     @broker.task("linq.chats.create", ack_type=MANUAL)
     async def create_chat(body: Any, context: Context = CONTEXT) -> dict[str, Any]:
-        return await worker.run("chats.create", body, context)
+        hidden = _hidden(body)
+        del body  # error reporters show the local variables of frames
+        return await worker.run("chats.create", hidden, context)
 
     @broker.task("linq.messages.send", ack_type=MANUAL)
     async def send_message(body: Any, context: Context = CONTEXT) -> dict[str, Any]:
-        return await worker.run("messages.send", body, context)
+        hidden = _hidden(body)
+        del body  # error reporters show the local variables of frames
+        return await worker.run("messages.send", hidden, context)
 
     return Sends(broker, create_chat, send_message)
 
@@ -254,22 +256,22 @@ class _Worker:
             self._holds.add(task)
             task.add_done_callback(self._holds.discard)
 
-    async def run(self, operation: str, body: Any, context: Context) -> dict[str, Any]:
+    async def run(self, operation: str, body: Hidden | None, context: Context) -> dict[str, Any]:
         """Send a message, and acknowledge it if its fate is known. Otherwise, raise NoResultError."""
         key = context.message.task_id
         since = context.message.labels.get(SINCE)
-        if not _is_body(body):
+        if body is None:
             return await self._bury(operation, context, LinqError(outcome=Outcome.UNKNOWN), error="malformed")
-        begun = since if isinstance(self._broker, ReclaimingBroker) else body.get("born")
+        begun = since if isinstance(self._broker, ReclaimingBroker) else body.root.get("born")
         if begun is not None and time.time() - begun > self._repeat_within:
             return await self._bury(operation, context, LinqError(outcome=Outcome.UNKNOWN), error="too old")
         if self._turn is not None:
-            await self._turn(body["message"].get("send_from") or body.get("send_from"))
+            await self._turn(body.root["message"].get("send_from") or body.root.get("send_from"))
         try:
-            sent = await self._send(body)
+            chat_id, message_id = await self._send(body)
         except LinqError as error:
             if isinstance(error, DecodeError) and error.outcome is Outcome.SENT:
-                sent = None
+                chat_id, message_id = body.root.get("chat_id"), None
             elif _is_refused(error):
                 if since is not None or isinstance(error, KeyReusedError):  # an earlier delivery may have sent it
                     error.outcome = Outcome.UNKNOWN
@@ -278,18 +280,16 @@ class _Worker:
                 self._leave(operation, key, error)
                 raise NoResultError from None
         await acknowledge(context)
-        message_id = None if sent is None else sent.message.id if isinstance(sent, CreatedChat) else sent.id
-        chat_id = sent.id if isinstance(sent, CreatedChat) else body.get("chat_id")
         return attrs.asdict(SendStatus(key, Outcome.SENT, chat_id, message_id, None, None))
 
-    async def _send(self, body: Any) -> CreatedChat | SentMessage:
+    async def _send(self, body: Hidden) -> tuple[int | None, int | None]:
+        """Send a message, and return the ids of its chat and of itself."""
         assert self._linq is not None
-        fields = dict(body["message"])
-        if body["generated"]:  # nothing else can be stored under it, so a response is not taken for another message's
-            fields["idempotency_key"] = DerivedKey(fields["idempotency_key"])
-        if "chat_id" in body:
-            return await self._linq.messages.send(body["chat_id"], NewMessage.from_dict(fields))
-        return await self._linq.chats.send(NewChat.from_dict(fields))
+        if "chat_id" in body.root:
+            chat_id = body.root["chat_id"]
+            return chat_id, (await self._linq.messages.send(chat_id, NewMessage.from_dict(_fields(body)))).id
+        chat = await self._linq.chats.send(NewChat.from_dict(_fields(body)))
+        return chat.id, chat.message.id
 
     def _leave(self, operation: str, key: str, error: LinqError) -> None:
         """Leave a message to the broker. Hold all lines if the next message would fail in the same way."""
@@ -309,12 +309,20 @@ class _Worker:
         return attrs.asdict(SendStatus(key, outcome, None, None, error, status))
 
 
-def _is_body(body: Any) -> bool:
-    """Return whether an argument may be what ``Sends`` has enqueued."""
+def _hidden(body: Any) -> Hidden | None:
+    """Return what ``Sends`` has enqueued, or None if it is something else."""
     if not isinstance(body, dict):
-        return False
-    fields = cast("dict[str, object]", body)
-    return "generated" in fields and isinstance(fields.get("message"), dict)
+        return None
+    fields = cast("dict[str, Any]", body)
+    return Hidden(fields) if "generated" in fields and isinstance(fields.get("message"), dict) else None
+
+
+def _fields(body: Hidden) -> dict[str, Any]:
+    """Return the fields of a message. A response is not taken for another message's under a generated key."""
+    fields: dict[str, Any] = body.root["message"]
+    if not body.root["generated"]:
+        return fields
+    return fields | {"idempotency_key": DerivedKey(fields["idempotency_key"])}
 
 
 def _both(first: AttemptHook, second: AttemptHook | None) -> AttemptHook:
