@@ -55,8 +55,10 @@ def test_missing_module_of_another_package_is_raised(monkeypatch: pytest.MonkeyP
         linq_async.cli.main()
 
 
-COMMANDS = ["", "send", "doctor", "demo", "sandbox", "webhooks", "webhooks listen", "webhooks verify", "bulk"]
-COMMANDS += ["bulk send", "bulk retry", "bulk report", "queue", "queue dead", "queue retry"]
+COMMANDS = [
+    *("", "send", "doctor", "demo", "sandbox", "webhooks", "webhooks listen", "webhooks verify"),
+    *("bulk", "bulk send", "bulk retry", "bulk report", "queue", "queue dead", "queue retry"),
+]
 HELP = """
 import contextlib, io, json, sys
 import linq_async.cli
