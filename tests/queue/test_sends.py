@@ -365,8 +365,8 @@ async def test_an_idle_timeout_that_is_too_short(world: World, caplog: pytest.Lo
     world.sends(broker)
     async with working(broker):
         await until(lambda: world.redis.exists(f"{world.name}:settings"))
-    assert await world.redis.hgetall(f"{world.name}:settings") == {b"idle_timeout": b"300", b"deadline": b"180000"}
-    assert "idle_timeout is 300 ms, but a send may take 180000" in caplog.text
+    assert await world.redis.hgetall(f"{world.name}:settings") == {b"idle_timeout": b"200", b"deadline": b"180000"}
+    assert "idle_timeout is 200 ms, but a send may take 180000" in caplog.text
 
 
 @pytest.mark.asyncio

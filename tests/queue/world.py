@@ -22,7 +22,7 @@ from linq_async.sandbox import Sandbox
 
 LINE, PERSON = "+15175269229", "+13343284472"
 TEXT = "See you at nine."
-IDLE = 300
+IDLE = 200
 """Milliseconds until a message is delivered again."""
 PATIENCE = 20.0
 _numbers = itertools.count(1)
