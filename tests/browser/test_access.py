@@ -139,7 +139,7 @@ async def test_everything_by_keyboard(page: Page, linq: LinqClient, linq_sandbox
     await press(page, "ArrowDown", "Tab")
     await page.keyboard.type("2")
     await press(page, "Enter")
-    await expect(page.get_by_role("list", name="Faults to come")).to_contain_text("answer 500")
+    await expect(page.get_by_role("list", name="Faults to come")).to_contain_text("500 Internal")
     await reach(page, page.get_by_role("link", name="Chats"), "Shift+Tab")
     await press(page, "Enter")
     await reach(page, page.get_by_role("button", name="New message"))

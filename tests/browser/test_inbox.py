@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from playwright.async_api import Browser, Page, Route, expect
 
 from linq_async import LinqClient
-from linq_async.sandbox import Sandbox
+from linq_async.sandbox import Conditions, Sandbox
 from linq_async.testing import LinqBot
 from linq_async.webhooks import Context, Dispatcher, MemoryInbox, MessageReceived
 
@@ -130,14 +130,14 @@ async def test_attempts_of_one_key(page: Page, linq: LinqClient) -> None:
     await view(page, "Faults")
     await page.get_by_label("Times").fill("2")
     await page.get_by_role("button", name="Add fault").click()
-    await expect(page.get_by_role("list", name="Faults to come")).to_contain_text("answer 503")
+    await expect(page.get_by_role("list", name="Faults to come")).to_contain_text("503 Service Unavailable")
     chat = await linq.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!", idempotency_key="three")
     assert chat.attempts == 3
-    await expect(page.get_by_text("The next requests work.")).to_be_visible()
+    await expect(page.get_by_text("No fault is scripted.")).to_be_visible()
     await page.get_by_role("region", name="Faults").get_by_role("combobox").first.select_option("reset after storing")
     await page.get_by_label("Times").fill("1")
     await page.get_by_role("button", name="Add fault").click()
-    await expect(page.get_by_role("list", name="Faults to come")).to_contain_text("drop_after_storing")
+    await expect(page.get_by_role("list", name="Faults to come")).to_contain_text("reset after storing")
     await linq.messages.send(chat.id, text="Again", idempotency_key="two")
     await view(page, "Requests")
     for key, chips in (("three", ["503", "503", "200"]), ("two", ["lost", "200 replayed"])):
@@ -150,6 +150,24 @@ async def test_attempts_of_one_key(page: Page, linq: LinqClient) -> None:
     await view(page, "Chats")
     talk = await open_chat(page, MIRA)
     await expect(talk.get_by_role("link", name="3 attempts").locator(".chip")).to_have_text(["503", "503", "200"])
+
+
+async def test_conditions_of_all_requests(page: Page, linq_sandbox: Sandbox) -> None:
+    """The faults name the conditions that all requests meet, those from the start and those that are set later."""
+    faults = page.get_by_role("region", name="Faults")
+    linq_sandbox.conditions = Conditions(latency=(0.05, 0.3), fail=0.3, rate_limit=3)
+    await page.reload()
+    await live(page)
+    await view(page, "Faults")
+    await expect(faults).to_contain_text("0.05 to 0.3 s later, 30 % fail, at most 3 in a second.")
+    async with ClientSession(linq_sandbox.base_url) as session:
+        for given, shown in (
+            ({"latency": 1, "fail": 0}, "Conditions of all requests: 1 s later, at most 3 in a second."),
+            ({"latency": 0, "rate_limit": None}, "Conditions of all requests: none."),
+        ):
+            async with session.put("/_sandbox/conditions", json=given) as response:
+                assert response.status == 200
+            await expect(faults).to_contain_text(shown)
 
 
 async def test_a_delivery_again(page: Page, linq_sandbox: Sandbox) -> None:

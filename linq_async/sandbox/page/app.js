@@ -4,11 +4,11 @@ import * as chats from "./chats.js";
 import { $, h, on, submit } from "./dom.js";
 import * as faults from "./faults.js";
 import { follow } from "./feed.js";
-import * as requests from "./requests.js";
+import { rows as requests } from "./requests.js";
 import * as talk from "./talk.js";
 import * as webhooks from "./webhooks.js";
 
-const VIEWS = { chats, requests, webhooks, faults };
+const VIEWS = { chats, requests, webhooks: webhooks.rows, faults };
 let lines = [];
 
 function counts() {
@@ -54,11 +54,12 @@ async function load() {
 	chats.fill(list.chats);
 	requests.clear();
 	requests.update(log.requests);
-	webhooks.clear();
-	webhooks.update(deliveries.deliveries);
+	webhooks.rows.clear();
+	webhooks.rows.update(deliveries.deliveries);
 	webhooks.held(deliveries.held);
 	webhooks.subscriptions(overview.subscriptions);
 	faults.show(overview.faults);
+	faults.conditions(overview.conditions);
 	faults.fixed(numbers.fixed);
 	faults.numbers(numbers.numbers);
 	$("paste").textContent = `export LINQ_BASE_URL=${location.origin}\nexport LINQ_INTEGRATION_TOKEN=…  # the one that the sandbox printed\nlinq-async send --from ${lines[0]} --to +12025550123 --text Hello`;
@@ -77,9 +78,10 @@ function news(data) {
 	const [view, id] = where();
 	if (view === "chats" && id !== null && talk.current() !== id && chats.get(id)) route().catch(() => {});
 	talk.update(data.chats ?? [], data.messages ?? []);
-	if (data.deliveries) webhooks.update(data.deliveries);
+	if (data.deliveries) webhooks.rows.update(data.deliveries);
 	if (data.subscriptions) webhooks.subscriptions(data.subscriptions);
 	if (data.faults) faults.show(data.faults);
+	if (data.conditions) faults.conditions(data.conditions);
 	if (data.numbers) faults.numbers(data.numbers);
 	counts();
 }

@@ -3,14 +3,16 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export const $ = (id) => document.getElementById(id);
 
+const isShown = (value) => value !== null && value !== undefined && value !== false;
+
 export function h(tag, props, ...children) {
 	const node = document.createElement(tag);
 	for (const [name, value] of Object.entries(props ?? {})) {
-		if (value === null || value === undefined || value === false) continue;
+		if (!isShown(value)) continue;
 		if (typeof value === "function") node.addEventListener(name, guarded(value));
 		else node.setAttribute(name, value === true ? "" : value);
 	}
-	node.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
+	node.append(...children.flat(2).filter(isShown));
 	return node;
 }
 
@@ -54,12 +56,19 @@ export const took = (seconds) =>
 export const size = (bytes) =>
 	bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
 
+// Faults by the words of the forms that script them: "delay 1 + answer 503".
+const WORDS = new Map([...document.querySelectorAll("[name=fault] option")].map((one) => [one.value, one.text]));
+export const named = (faults) => faults?.split(" + ").map((fault) => {
+	const seconds = fault.match(/^delay (.*)/)?.[1];
+	return seconds ? `${WORDS.get("delay")} by ${seconds} s` : WORDS.get(fault) ?? fault;
+}).join(", ");
+
 // One attempt as a chip; `one` is a request or a delivery.
 export function chip(one) {
 	const open = one.seconds === null, lost = one.status === null;
 	const kind = open ? "wait" : one.error ? "bad" : lost ? "lost" : one.status < 400 ? "ok" : "bad";
 	const text = open ? "…" : lost ? (one.error ? "failed" : "lost") : one.status;
-	const why = [one.fault && `fault: ${one.fault}`, one.error, took(one.seconds)].filter(Boolean).join(", ");
+	const why = [one.fault && `fault: ${named(one.fault)}`, one.error, took(one.seconds)].filter(Boolean).join(", ");
 	return h("span", { class: `chip ${kind}`, title: why }, text, one.replayed && " replayed");
 }
 
@@ -76,10 +85,10 @@ export function block(name, text, hint) {
 }
 
 // The detail beside a table: attempts side by side, and one of them.
-export function detail(box, view, title, key, list, number, facts, ...rest) {
+export function detail(id, view, title, key, list, number, facts, ...rest) {
 	const step = (one) => h("li", null, h("a", { href: `#/${view}/${one.number}`, class: "step", "aria-current": one.number === number && "true" },
 		h("small", null, `Attempt ${one.attempt}`), chip(one), facts(one).filter(Boolean).map((fact) => h("small", null, fact))));
-	const kept = box.scrollTop;
+	const box = $(id), kept = box.scrollTop;
 	box.replaceChildren(
 		h("div", { class: "bar" }, h("a", { class: "back", href: `#/${view}`, "aria-label": `Back to the ${view}` }, "‹"), h("h2", null, title), rest.shift()),
 		key && h("p", { class: "key" }, key[0], " ", h("code", null, key[1])),

@@ -1,6 +1,6 @@
 // The faults of the next requests, the clock, and a fresh start.
 import { call } from "./api.js";
-import { $, h, on, submit } from "./dom.js";
+import { $, h, named, on, submit } from "./dom.js";
 
 let sum = 0;
 export const count = () => sum;
@@ -8,10 +8,16 @@ export const count = () => sum;
 export function show(list) {
 	sum = list.reduce((total, one) => total + one.times, 0);
 	$("pending").replaceChildren(...list.map((one) => h("li", null,
-		h("div", null, h("b", null, one.fault), h("small", null, [one.phone_number && `for ${one.phone_number}`, one.method, one.path].filter(Boolean).join(" "))),
+		h("div", null, h("b", null, named(one.fault)), h("small", null, [one.phone_number && `for ${one.phone_number}`, one.method, one.path].filter(Boolean).join(" "))),
 		h("span", { class: "times" }, `× ${one.times}`))));
 	$("no-faults").hidden = list.length > 0;
 	$("clear").hidden = !list.length;
+}
+
+export function conditions({ latency, fail, rate_limit }) {
+	const most = [latency].flat().at(-1);
+	const met = [most && `${[latency].flat().join(" to ")} s later`, fail && `${+(fail * 100).toFixed(2)} % fail`, rate_limit && `at most ${rate_limit} in a second`];
+	$("conditions").textContent = `Conditions of all requests: ${met.filter(Boolean).join(", ") || "none"}.`;
 }
 
 submit("fault", async (given) => {

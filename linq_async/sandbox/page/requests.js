@@ -1,33 +1,17 @@
 // The requests that came in, and the attempts of one key side by side.
-import { call } from "./api.js";
-import { $, block, chip, clock, detail, h, size, took } from "./dom.js";
+import { block, chip, clock, detail, h, named, size, took } from "./dom.js";
 import { Rows } from "./rows.js";
 
 const PREFIX = "/api/partner/v2";
 const short = (path) => (path.startsWith(PREFIX) ? path.slice(PREFIX.length) : path);
-let open = null, asked = 0;
 
 function draw(list) {
 	const first = list[0];
-	return h("tr", { class: list.some((one) => one.number === open) && "open" },
+	return h("tr", null,
 		h("td", null, first.received_at && clock(first.received_at, true)),
 		h("td", null, h("a", { href: `#/requests/${list.at(-1).number}` }, h("b", null, first.method), " ", h("code", null, short(first.path)))),
 		h("td", { class: "chips" }, list.map(chip)),
 		h("td", null, first.idempotency_key && h("code", null, first.idempotency_key)));
-}
-
-const rows = new Rows($("request-rows"), (one) => one.idempotency_key ?? `#${one.number}`, draw);
-
-export const count = () => rows.size;
-export const attempts = (key) => rows.groups.get(key)?.list ?? [];
-
-export const clear = () => rows.clear();
-
-export function update(list) {
-	const touched = rows.update(list);
-	$("no-requests").hidden = rows.size > 0;
-	if (open !== null && list.some((one) => rows.group(open)?.some((other) => other.number === one.number))) show(open).catch(() => {});
-	return touched;
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -43,24 +27,18 @@ function curl(one) {
 	return lines.join(" \\\n  ");
 }
 
-export async function show(number) {
-	open = number;
-	const turn = ++asked, box = $("request");
-	rows.mark(number);
-	if (number === null) {
-		box.hidden = true;
-		return;
-	}
-	const one = await call("GET", `requests/${number}`);
-	if (turn !== asked) return;
-	const list = rows.group(number) ?? [one], [first] = list;
+function fill(one, list) {
+	const [first] = list;
 	const copy = h("button", { class: "plain", click: async () => {
 		await navigator.clipboard.writeText(curl(one));
 		copy.textContent = "Copied";
 	} }, "Copy as cURL");
 	const headers = Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
-	const facts = (each) => [took(each.seconds), each === first ? clock(each.received_at, true) : `+ ${((new Date(each.received_at) - new Date(first.received_at)) / 1000).toFixed(2)} s`, each.fault];
-	detail(box, "requests", `${one.method} ${short(one.path)}`, one.idempotency_key && ["Key", one.idempotency_key], list, number, facts, copy,
+	const facts = (each) => [took(each.seconds), each === first ? clock(each.received_at, true) : `+ ${((new Date(each.received_at) - new Date(first.received_at)) / 1000).toFixed(2)} s`, named(each.fault)];
+	detail("request", "requests", `${one.method} ${short(one.path)}`, one.idempotency_key && ["Key", one.idempotency_key], list, one.number, facts, copy,
 		block("Request", one.body, size(one.size)), block("Response", one.response, one.replayed && "of the message that was stored before"),
 		block("Headers", headers, "the token is masked"));
 }
+
+export const rows = new Rows("request", "requests", (one) => one.idempotency_key ?? `#${one.number}`, draw, fill);
+export const attempts = (key) => rows.groups.get(key)?.list ?? [];

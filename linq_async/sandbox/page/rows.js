@@ -1,10 +1,15 @@
-// A table of attempts, in which those that belong together share a row.
+// A table of attempts, in which those that belong together share a row, and the detail of one of them beside it.
+import { call } from "./api.js";
+import { $ } from "./dom.js";
+
+const MOST = 1000;
+
 export class Rows {
-	constructor(body, keyOf, draw, most = 1000) {
-		this.body = body;
-		this.keyOf = keyOf;
-		this.draw = draw;
-		this.most = most;
+	open = null;
+	#asked = 0;
+
+	constructor(kind, path, keyOf, draw, fill) {
+		Object.assign(this, { kind, path, keyOf, draw, fill, body: $(`${kind}-rows`) });
 		this.clear();
 	}
 
@@ -29,8 +34,10 @@ export class Rows {
 			this.groups.set(name, group);
 			touched.add(name);
 		}
-		for (const name of touched) this.#redraw(this.groups.get(name), list);
-		while (this.groups.size > this.most) this.#drop(this.groups.keys().next().value);
+		for (const name of touched) this.#redraw(this.groups.get(name));
+		while (this.groups.size > MOST) this.#drop(this.groups.keys().next().value);
+		$(`no-${this.kind}`).hidden = this.groups.size > 0;
+		if (touched.has(this.names.get(this.open))) this.show(this.open).catch(() => {});
 		return touched;
 	}
 
@@ -55,6 +62,7 @@ export class Rows {
 		if (old) old.replaceWith(tr);
 		else this.body.prepend(tr);
 		group.tr = tr;
+		tr.classList.toggle("open", group.list.some((one) => one.number === this.open));
 		if (focused) tr.querySelector("a, button")?.focus();
 	}
 
@@ -62,13 +70,20 @@ export class Rows {
 		return this.groups.get(this.names.get(number))?.list;
 	}
 
-	// Marks the row of one number, or none.
-	mark(number) {
+	// Opens one number, or none.
+	async show(number) {
+		const turn = ++this.#asked;
+		this.open = number;
 		this.body.querySelector(".open")?.classList.remove("open");
 		this.groups.get(this.names.get(number))?.tr.classList.add("open");
+		if (number === null) $(this.kind).hidden = true;
+		else {
+			const one = await call("GET", `${this.path}/${number}`);
+			if (turn === this.#asked) this.fill(one, this.group(number) ?? [one]);
+		}
 	}
 
-	get size() {
+	count() {
 		return this.groups.size;
 	}
 }

@@ -1,30 +1,24 @@
 // Subscriptions, and the attempts to deliver events to them.
 import { call } from "./api.js";
-import { $, block, chip, clock, detail, h, on, submit } from "./dom.js";
+import { $, block, chip, clock, detail, h, named, on, submit } from "./dom.js";
 import { Rows } from "./rows.js";
-
-let open = null;
 
 function draw(list) {
 	const last = list.at(-1);
 	const again = () => call("POST", `deliveries/${last.number}/again`, {});
-	return h("tr", { class: list.some((one) => one.number === open) && "open" },
+	return h("tr", null,
 		h("td", null, clock(last.ended_at, true)),
 		h("td", null, h("a", { href: `#/webhooks/${last.number}` }, h("b", null, last.event_type)), h("small", null, ` ${last.subject}`)),
 		h("td", { class: "chips" }, list.map(chip)),
 		h("td", null, h("button", { class: "plain small", click: again }, "Deliver again")));
 }
 
-const rows = new Rows($("delivery-rows"), (one) => `${one.event_id} ${one.subscription_id}`, draw);
-
-export const count = () => rows.size;
-
-export const clear = () => rows.clear();
-
-export function update(list) {
-	rows.update(list);
-	$("no-deliveries").hidden = rows.size > 0;
+function fill(one, list) {
+	const facts = (each) => [clock(each.ended_at, true), each.error ?? named(each.fault)];
+	detail("delivery", "webhooks", one.event_type, ["Event", one.event_id], list, one.number, facts, null, block("Body", one.body));
 }
+
+export const rows = new Rows("delivery", "deliveries", (one) => `${one.event_id} ${one.subscription_id}`, draw, fill);
 
 export function subscriptions(list) {
 	$("subscriptions").replaceChildren(...list.map((one) => {
@@ -38,20 +32,6 @@ export function subscriptions(list) {
 export function held(state) {
 	$("hold").setAttribute("aria-pressed", String(state));
 	$("hold").textContent = state ? "Release deliveries" : "Hold deliveries";
-}
-
-export async function show(number) {
-	open = number;
-	const box = $("delivery");
-	rows.mark(number);
-	if (number === null) {
-		box.hidden = true;
-		return;
-	}
-	const one = await call("GET", `deliveries/${number}`);
-	if (open !== number) return;
-	const facts = (each) => [clock(each.ended_at, true), each.error ?? each.fault];
-	detail(box, "webhooks", one.event_type, ["Event", one.event_id], rows.group(number) ?? [one], number, facts, null, block("Body", one.body));
 }
 
 submit("subscribe", async ({ url, secret }, form) => {
