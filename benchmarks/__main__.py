@@ -44,7 +44,7 @@ BENCHMARKS: dict[str, Measure] = {
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=EPILOG)
-    parser.add_argument("--quick", action="store_true", help="under a minute, with small files; writes no results")
+    parser.add_argument("--quick", action="store_true", help="one to two minutes, with small files; writes no results")
     parser.add_argument(
         "--only", action="append", choices=BENCHMARKS, metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}"
     )

@@ -87,7 +87,7 @@ def measure(*, quick: bool) -> Result:
         ratios.append((f"linq_async / {name}, in pairs", str(cpu_ratio(pairs)), ""))
         if name == RIVAL:
             what = f"CPU of verifying and decoding an event / {name}"
-            checks.append(Check(name=what, value=cpu_ratio(pairs).median, budget=0.6, gate=0.65))
+            checks.append(Check(name=what, value=cpu_ratio(pairs).median, budget=0.6, gate=0.7))
     return Result(
         title="Receiving an event",
         tables=[
