@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shlex
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from aiohttp import ClientSession, web
 from playwright.async_api import Browser, Page, Route, expect
 
-from linq_async import LinqClient
+from linq_async import LinqClient, Upload
 from linq_async.sandbox import Conditions, Sandbox
 from linq_async.testing import LinqBot
 from linq_async.webhooks import Context, Dispatcher, MemoryInbox, MessageReceived
@@ -168,6 +170,30 @@ async def test_conditions_of_all_requests(page: Page, linq_sandbox: Sandbox) -> 
             async with session.put("/_sandbox/conditions", json=given) as response:
                 assert response.status == 200
             await expect(faults).to_contain_text(shown)
+
+
+async def test_copy_as_curl(page: Page, linq: LinqClient, linq_sandbox: Sandbox) -> None:
+    """A shell reads the body of a copied command as it was sent, and a body that is not text is left to a file."""
+    text = """It's "$HOME", `ls`, \\ and 'done' # \n!"""
+    await linq.chats.create(send_from=LINE, phone_numbers=[MIRA], text=text)
+    image = Upload.from_bytes(b"\x89PNG\r\n\xff", filename="a.png")
+    await linq.chats.create(send_from=LINE, phone_numbers=[THEO], text="Look", attachments=[image])
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    copied: list[list[str]] = []
+    for number in (1, 2):
+        await page.goto(f"{linq_sandbox.base_url}/#/requests/{number}")
+        await expect(page.get_by_role("region", name="Request", exact=True)).to_contain_text(
+            (text[:2], "Look")[number - 1]
+        )
+        await page.get_by_role("button", name="Copy as cURL").click()
+        await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        command: str = await page.evaluate("navigator.clipboard.readText()")
+        assert "\ufffd" not in command
+        copied.append(shlex.split(command.replace(" \\\n", " ")))
+    option, body = copied[0][-2:]
+    assert (option, json.loads(body)["message"]["text"]) == ("--data-raw", text)
+    assert copied[1][-2:] == ["--data-binary", "@body"]
+    await expect(page.get_by_role("alert")).to_contain_text("Copied without the body")
 
 
 async def test_a_delivery_again(page: Page, linq_sandbox: Sandbox) -> None:

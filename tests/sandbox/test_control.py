@@ -214,13 +214,20 @@ async def test_requests(control: Control, sandbox: Sandbox, api: Api) -> None:
 
 @pytest.mark.asyncio
 async def test_of_bodies_only_the_beginning_is_kept(api: Api, sandbox: Sandbox, control: Control) -> None:
-    """A body is kept up to 16 KiB, nothing of a stranger's, and details of the latest requests only."""
+    """A body is kept up to 16 KiB, nothing of a stranger's, and details of the latest requests only.
+
+    A call says if a body is exactly what was sent.
+    """
     await api.create_chat(text="x" * 20_000)
     await api("GET", "/phone_numbers", headers={"X-LINQ-INTEGRATION-TOKEN": "wrong", "X-Mark": "m"})
     entry, stranger = sandbox.requests
     assert len(entry.body) == 16 << 10
     assert len(entry.response) < 16 << 10 or entry.response.endswith(b"x")
     assert (stranger.body, stranger.headers) == (b"", {})
+    await api.create_chat()
+    await api("POST", "/chats", data=form(*CHAT_FIELDS, files=(("a.png", "image/png", b"\xff"),)))
+    exact = [(await control.data("GET", f"/requests/{number}"))["body_exact"] for number in (1, 3, 4)]
+    assert exact == [False, True, False]
     for _ in range(1000):
         sandbox.requests.add(entry)
     assert (sandbox.requests[0].body, sandbox.requests[0].headers) == (b"", {})

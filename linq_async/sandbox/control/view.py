@@ -101,13 +101,18 @@ def request_view(entry: LoggedRequest) -> Params:
 
 
 def request_detail(entry: LoggedRequest) -> Params:
-    """Return a request with its headers, and the beginning of its body and of the response."""
+    """Return a request with its headers, and the beginning of its body and of the response.
+
+    `body_exact` says if `body` is all of it, and text, so that the request can be made again.
+    """
+    body = entry.body.decode("utf-8", "replace")
     return {
         **request_view(entry),
         "request_id": entry.request_id,
         "query": entry.query,
         "headers": dict(entry.headers),
-        "body": entry.body.decode("utf-8", "replace"),
+        "body": body,
+        "body_exact": len(entry.body) == entry.size and body.encode() == entry.body,
         "response": entry.response.decode("utf-8", "replace"),
     }
 

@@ -98,7 +98,7 @@ export function detail(id, view, title, key, list, number, facts, ...rest) {
 }
 
 let fading = 0;
-function toast(text) {
+export function toast(text) {
 	$("toast").textContent = text;
 	clearTimeout(fading);
 	fading = setTimeout(() => $("toast").replaceChildren(), 6000);

@@ -1,5 +1,5 @@
 // The requests that came in, and the attempts of one key side by side.
-import { block, chip, clock, detail, h, named, size, took } from "./dom.js";
+import { block, chip, clock, detail, h, named, size, toast, took } from "./dom.js";
 import { Rows } from "./rows.js";
 
 const PREFIX = "/api/partner/v2";
@@ -16,14 +16,17 @@ function draw(list) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+// Whether a terminal takes the body as it is.
+const isPasted = (one) => one.body_exact && !/[\0-\x08\v-\x1f\x7f]/.test(one.body);
+
 function curl(one) {
-	const skipped = new Set(["host", "content-length", "user-agent", "accept", "accept-encoding", "connection", "transfer-encoding"]);
 	const query = one.query ? `?${one.query}` : "";
 	const lines = [`curl -X ${one.method} ${quoted(location.origin + one.path + query)}`];
 	for (const [name, value] of Object.entries(one.headers)) {
-		if (!skipped.has(name.toLowerCase())) lines.push(`-H ${quoted(`${name}: ${value}`)}`);
+		if (!/^(host|content-length|user-agent|accept|accept-encoding|connection|transfer-encoding)$/i.test(name)) lines.push(`-H ${quoted(`${name}: ${value}`)}`);
 	}
-	if (one.body) lines.push(`--data-raw ${quoted(one.body)}`);
+	if (!isPasted(one)) lines.push("--data-binary @body");
+	else if (one.body) lines.push(`--data-raw ${quoted(one.body)}`);
 	return lines.join(" \\\n  ");
 }
 
@@ -32,6 +35,7 @@ function fill(one, list) {
 	const copy = h("button", { class: "plain", click: async () => {
 		await navigator.clipboard.writeText(curl(one));
 		copy.textContent = "Copied";
+		if (!isPasted(one)) toast("Copied without the body, which is not plain text, or too long to be kept: put it in a file named body.");
 	} }, "Copy as cURL");
 	const headers = Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 	const facts = (each) => [took(each.seconds), each === first ? clock(each.received_at, true) : `+ ${((new Date(each.received_at) - new Date(first.received_at)) / 1000).toFixed(2)} s`, named(each.fault)];
