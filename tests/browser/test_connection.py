@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from linq_async.sandbox import Sandbox
 from linq_async.sandbox.threaded import ThreadedSandbox
 
-from .pages import MIRA, THEO, live, open_chat
+from .pages import MIRA, THEO, live, open_chat, view
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 TABS = 12
@@ -59,6 +59,27 @@ async def test_a_restart(browser: Browser, same: bool) -> None:
         await shows(page, *["Before"][: int(same)], "After", "Later")
         await expect(page.get_by_role("list", name="Chats").get_by_role("listitem")).to_have_count(1)
         await context.close()
+
+
+async def test_a_sandbox_that_is_gone(browser: Browser) -> None:
+    """What one tries then says that the sandbox cannot be reached, until one looks at something else."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.clock.install()
+    with ThreadedSandbox() as sandbox:
+        await page.goto(f"{sandbox.base_url}/#/faults")
+        await live(page)
+    toast = page.get_by_role("alert")
+    await page.get_by_role("button", name="Add fault").click()
+    await expect(toast).to_have_text("The sandbox cannot be reached.")
+    await view(page, "Chats")
+    await expect(toast).to_be_hidden()
+    await view(page, "Faults")
+    await page.get_by_role("button", name="Add fault").click()
+    await expect(toast).to_be_visible()
+    await page.clock.run_for(5_000)
+    await expect(toast).to_be_hidden()
+    await context.close()
 
 
 async def test_a_reset(page: Page, linq_sandbox: Sandbox) -> None:

@@ -115,15 +115,33 @@ async def test_everything_about_a_message_is_live(page: Page, linq: LinqClient, 
 
 
 async def test_a_stranger_writes(page: Page, linq_sandbox: Sandbox) -> None:
-    """A message from a new number starts a chat, which opens."""
+    """A message from a number starts a chat, which opens: from the empty page only its text has to be typed."""
     await live(page)
-    await page.get_by_role("button", name="New message").click()
     dialog = page.get_by_role("dialog")
-    await dialog.get_by_label("From").fill(THEO)
-    await dialog.get_by_label("Message").fill("Is anybody there?")
+    await page.get_by_role("button", name="Write as a recipient").click()
+    await expect(dialog.get_by_label("Message")).to_be_focused()
+    await page.keyboard.type("Is anybody there?")
     await dialog.get_by_role("button", name="Send").click()
-    await expect(page.get_by_role("log").get_by_text("Is anybody there?")).to_be_visible()
-    assert [message.send_from for message in linq_sandbox.messages] == [THEO]
+    talk = page.get_by_role("log")
+    await expect(talk.get_by_text("Is anybody there?")).to_be_visible()
+    await page.get_by_role("button", name="New message").click()
+    await dialog.get_by_label("From").fill(THEO)
+    await dialog.get_by_label("Message").fill("And here?")
+    await dialog.get_by_role("button", name="Send").click()
+    await expect(talk.get_by_text("And here?")).to_be_visible()
+    await expect(page.get_by_role("button", name="Write as a recipient")).to_be_hidden()
+    assert [message.send_from for message in linq_sandbox.messages] == [MIRA, THEO]
+
+
+async def test_the_list_shows_what_failed(page: Page, linq: LinqClient, linq_sandbox: Sandbox) -> None:
+    """A chat whose last message ends as paused says so in its row, until a later one is delivered."""
+    await live(page)
+    linq_sandbox.behave(MIRA, delivery="paused")
+    await linq.chats.create(send_from=LINE, phone_numbers=[MIRA], text="Hello!")
+    last = page.get_by_role("list", name="Chats").locator(".last")
+    await expect(last).to_have_text("Paused · You: Hello!")
+    linq_sandbox.behave(MIRA)
+    await expect(last).to_have_text("You: Hello!")
 
 
 async def test_attempts_of_one_key(page: Page, linq: LinqClient) -> None:
@@ -214,6 +232,17 @@ async def test_a_delivery_again(page: Page, linq_sandbox: Sandbox) -> None:
         await expect(row.locator(".chip")).to_have_text(["200"])
         await row.get_by_role("button", name="Deliver again").click()
         await expect(row.locator(".chip")).to_have_text(["200", "200"])
+        times = page.locator("#delivery-rows time")
+        await row.get_by_role("link").click()
+        attempts = page.get_by_role("list", name="Attempts").get_by_role("listitem")
+        await expect(attempts).to_contain_text(["Attempt 1200", "Attempt 2, again200"])
+        linq_sandbox.advance(3600)
+        await linq_sandbox.receive(from_=THEO, text="Later")
+        await expect(times).to_have_count(2)
+        await row.last.get_by_role("button", name="Deliver again").click()
+        await expect(attempts).to_contain_text(["Attempt 1", "Attempt 2, again", "Attempt 3, again"])
+        shown = [await one.get_attribute("datetime") or "" for one in await times.all()]
+        assert shown == sorted(shown, reverse=True)
     assert events[0] == events[1]
 
 

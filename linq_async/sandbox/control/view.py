@@ -41,6 +41,7 @@ def chat_view(state: State, chat: SandboxChat) -> Params:
             "text": last.text[:PREVIEW_CHARS],
             "sent_at": moment_view(last.sent_at),
             "from_me": last.from_me,
+            "status": state.delivery_status.status(last),
             "deleted": last.deleted,
             "files": len(last.attachments),
         },

@@ -8,7 +8,8 @@ export async function send(method, path, body, signal) {
 		const headers = {}, token = sessionStorage.getItem(KEY);
 		if (token) headers["X-LINQ-INTEGRATION-TOKEN"] = token;
 		if (method !== "GET") headers["Content-Type"] = "application/json";
-		const response = await fetch(`/_sandbox/${path}`, { method, headers, signal, body: body && JSON.stringify(body) });
+		const response = await fetch(`/_sandbox/${path}`, { method, headers, signal, body: body && JSON.stringify(body) })
+			.catch(() => { throw new Error("The sandbox cannot be reached."); });
 		if (response.status !== 401) return response;
 		await askForToken();
 	}

@@ -1,7 +1,7 @@
 // Loads, routes by the hash, follows changes, and listens to the keyboard.
 import { call } from "./api.js";
 import * as chats from "./chats.js";
-import { $, h, on, submit } from "./dom.js";
+import { $, h, on, submit, toast } from "./dom.js";
 import * as faults from "./faults.js";
 import { follow } from "./feed.js";
 import { rows as requests } from "./requests.js";
@@ -9,15 +9,21 @@ import * as talk from "./talk.js";
 import * as webhooks from "./webhooks.js";
 
 const VIEWS = { chats, requests, webhooks: webhooks.rows, faults };
+// What is always sent whole.
+const PARTS = { subscriptions: webhooks.subscriptions, faults: faults.show, conditions: faults.conditions, numbers: faults.numbers };
 let lines = [];
+
+function showParts(data) {
+	for (const [name, show] of Object.entries(PARTS)) if (data[name]) show(data[name]);
+}
 
 function counts() {
 	for (const [name, view] of Object.entries(VIEWS)) document.querySelector(`nav [href="#/${name}"] b`).textContent = view.count() || "";
 	const empty = chats.count() === 0;
 	$("nochat").hidden = talk.current() !== null;
 	$("nochat").classList.toggle("first", empty);
-	$("paste").hidden = !empty;
-	$("nochat-text").textContent = empty ? "Nothing was sent yet. Paste this in a terminal, and watch." : "Choose a chat.";
+	$("first").hidden = !empty;
+	$("choose").hidden = empty;
 }
 
 const where = () => {
@@ -57,11 +63,8 @@ async function load() {
 	webhooks.rows.clear();
 	webhooks.rows.update(deliveries.deliveries);
 	webhooks.held(deliveries.held);
-	webhooks.subscriptions(overview.subscriptions);
-	faults.show(overview.faults);
-	faults.conditions(overview.conditions);
 	faults.fixed(numbers.fixed);
-	faults.numbers(numbers.numbers);
+	showParts({ ...overview, ...numbers });
 	$("paste").textContent = `export LINQ_BASE_URL=${location.origin}\nexport LINQ_INTEGRATION_TOKEN=…  # the one that the sandbox printed\nlinq-async send --from ${lines[0]} --to +12025550123 --text Hello`;
 	$("receive").elements.to.replaceChildren(...lines.map((one) => h("option", null, one)));
 	await route().catch(() => { location.hash = `#/${where()[0]}`; });
@@ -79,10 +82,7 @@ function news(data) {
 	if (view === "chats" && id !== null && talk.current() !== id && chats.get(id)) route().catch(() => {});
 	talk.update(data.chats ?? [], data.messages ?? []);
 	if (data.deliveries) webhooks.rows.update(data.deliveries);
-	if (data.subscriptions) webhooks.subscriptions(data.subscriptions);
-	if (data.faults) faults.show(data.faults);
-	if (data.conditions) faults.conditions(data.conditions);
-	if (data.numbers) faults.numbers(data.numbers);
+	showParts(data);
 	counts();
 }
 
@@ -127,9 +127,12 @@ addEventListener("keydown", (event) => {
 		action();
 	}
 });
-on(window, "hashchange", route);
+on(window, "hashchange", () => {
+	toast("");
+	return route();
+});
 on($("search"), "input", search);
-on($("write"), "click", () => $("new").showModal());
+for (const id of ["write", "begin"]) on($(id), "click", () => $("new").showModal());
 on($("cancel"), "click", () => $("new").close());
 submit("receive", async (given, form) => {
 	const message = await call("POST", "receive", given);

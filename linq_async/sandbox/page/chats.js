@@ -1,5 +1,5 @@
 // The list of chats, those with the latest messages first.
-import { $, clock, face, h } from "./dom.js";
+import { $, clock, face, h, words } from "./dom.js";
 
 const rows = new Map(), chats = new Map();
 let current = null, found = null;
@@ -7,17 +7,19 @@ let current = null, found = null;
 function preview({ last, typing_recipients }) {
 	if (typing_recipients.length) return "typing…";
 	if (!last) return "No messages";
-	if (last.deleted) return "Deleted";
-	return last.text || (last.files > 1 ? `${last.files} files` : "1 file");
+	const text = last.deleted ? "Deleted" : last.text || (last.files > 1 ? `${last.files} files` : "1 file");
+	if (!last.from_me) return text;
+	const failed = !["pending", "delivered"].includes(last.status);
+	return [failed && [h("b", { class: `status ${last.status}` }, words(last.status)), " · "], "You: ", text];
 }
 
 function row(chat) {
-	const { last } = chat, text = preview(chat);
+	const { last } = chat;
 	return h("li", null,
 		h("a", { href: `#/chats/${chat.id}`, "aria-current": chat.id === current && "page" },
 			face(chat),
 			h("span", { class: "name" }, chat.name), last && clock(last.sent_at),
-			h("span", { class: "last" }, last?.from_me && !chat.typing_recipients.length && h("i", null, "You: "), text),
+			h("span", { class: "last" }, preview(chat)),
 			h("span", { class: `tag ${chat.service}` }, chat.service)));
 }
 

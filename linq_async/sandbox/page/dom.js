@@ -86,8 +86,10 @@ export function block(name, text, hint) {
 
 // The detail beside a table: attempts side by side, and one of them.
 export function detail(id, view, title, key, list, number, facts, ...rest) {
-	const step = (one) => h("li", null, h("a", { href: `#/${view}/${one.number}`, class: "step", "aria-current": one.number === number && "true" },
-		h("small", null, `Attempt ${one.attempt}`), chip(one), facts(one).filter(Boolean).map((fact) => h("small", null, fact))));
+	// An event that is delivered again has attempts from 1 on once more.
+	const again = (one, index) => list.slice(0, index).some((before) => before.attempt >= one.attempt) && ", again";
+	const step = (one, index) => h("li", null, h("a", { href: `#/${view}/${one.number}`, class: "step", "aria-current": one.number === number && "true" },
+		h("small", null, `Attempt ${list[0].attempt + index}`, again(one, index)), chip(one), facts(one).filter(Boolean).map((fact) => h("small", null, fact))));
 	const box = $(id), kept = box.scrollTop;
 	box.replaceChildren(
 		h("div", { class: "bar" }, h("a", { class: "back", href: `#/${view}`, "aria-label": `Back to the ${view}` }, "‹"), h("h2", null, title), rest.shift()),
@@ -101,7 +103,7 @@ let fading = 0;
 export function toast(text) {
 	$("toast").textContent = text;
 	clearTimeout(fading);
-	fading = setTimeout(() => $("toast").replaceChildren(), 6000);
+	fading = setTimeout(() => toast(""), 5000);
 }
 
 // Shows what went wrong, and replaces what a form does by itself.

@@ -35,7 +35,7 @@ function fill(one, list) {
 	const copy = h("button", { class: "plain", click: async () => {
 		await navigator.clipboard.writeText(curl(one));
 		copy.textContent = "Copied";
-		if (!isPasted(one)) toast("Copied without the body, which is not plain text, or too long to be kept: put it in a file named body.");
+		if (!isPasted(one)) toast("Copied without the body, which is not plain text or was not kept: put it in a file named body.");
 	} }, "Copy as cURL");
 	const headers = Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
 	const facts = (each) => [took(each.seconds), each === first ? clock(each.received_at, true) : `+ ${((new Date(each.received_at) - new Date(first.received_at)) / 1000).toFixed(2)} s`, named(each.fault)];

@@ -21,7 +21,6 @@ function file(one) {
 function reactor(message) {
 	const choice = (reaction) => h("button", {
 		title: words(reaction),
-		"aria-label": words(reaction),
 		click: () => call("POST", `messages/${message.id}/react`, { reaction, from: sender() }),
 	}, glyph(reaction));
 	return h("div", { class: "reactor", role: "group", "aria-label": "React as the recipient" }, REACTIONS.map(choice));
@@ -50,14 +49,12 @@ function note(message) {
 }
 
 function bubble(message) {
-	const badges = message.reactions.map((one) => {
-		const label = `${words(one.kind)} from ${one.from}`;
-		return h("span", { class: `badge ${one.kind}${one.from_me ? " me" : ""}`, role: "img", "aria-label": label, title: label }, glyph(one.kind));
-	});
+	const badges = message.reactions.map((one) =>
+		h("span", { class: `badge ${one.kind}${one.from_me ? " me" : ""}`, role: "img", title: `${words(one.kind)} from ${one.from}` }, glyph(one.kind)));
 	const react = h("button", { class: "react", "aria-label": "React", "aria-expanded": "false", click: (event) => toggleReactor(message, event.currentTarget) }, icon("react"));
 	const only = message.attachments.length && message.attachments.every((one) => one.image) && !message.text;
-	const kind = [message.from_me ? "mine" : "theirs", message.deleted && "gone", badges.length && "badged", only && "photo", message.status !== "delivered" && message.status !== "pending" && "failed"];
-	return h("li", { class: kind.filter(Boolean).join(" "), "data-id": message.id },
+	const kind = [message.from_me ? "mine" : "theirs", message.deleted && "gone", badges.length && "badged", only && "photo"];
+	return h("li", { class: kind.filter(Boolean).join(" ") },
 		h("div", { class: "line" },
 			h("div", { class: "bubble" }, message.attachments.map(file), message.text && h("p", null, message.text), badges.length > 0 && h("div", { class: "badges" }, badges)),
 			!message.deleted && react),

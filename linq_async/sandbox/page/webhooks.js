@@ -7,7 +7,7 @@ function draw(list) {
 	const last = list.at(-1);
 	const again = () => call("POST", `deliveries/${last.number}/again`, {});
 	return h("tr", null,
-		h("td", null, clock(last.ended_at, true)),
+		h("td", null, clock(list[0].ended_at, true)),
 		h("td", null, h("a", { href: `#/webhooks/${last.number}` }, h("b", null, last.event_type)), h("small", null, ` ${last.subject}`)),
 		h("td", { class: "chips" }, list.map(chip)),
 		h("td", null, h("button", { class: "plain small", click: again }, "Deliver again")));
