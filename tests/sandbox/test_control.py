@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from linq_async.sandbox import DEFAULT_TOKEN, Limits, Sandbox
+from linq_async.sandbox.api.messages import REACTIONS
 from linq_async.sandbox.control import calls
 from linq_async.sandbox.control.table import CONTROL, control_table
 
@@ -30,9 +31,11 @@ async def control(sandbox: Sandbox) -> AsyncIterator[Control]:
 
 
 def test_the_documentation_lists_every_call() -> None:
-    """docs/sandbox.md has the table that is made from the data."""
+    """docs/sandbox.md has the table that is made from the data, and the names that calls take."""
     text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
     assert control_table() in text
+    for name in (*calls.FAULTS, *calls.DELIVERY_FAULTS, *REACTIONS):
+        assert f"`{name}`" in text
 
 
 def test_every_call_is_a_member_of_the_sandbox() -> None:
