@@ -88,7 +88,7 @@ def help_texts(columns: int) -> dict[str, str]:
     return texts
 
 
-@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("columns", [60, pytest.param(80, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_into_the_terminal(columns: int, command: str) -> None:
     """No line of a help text is wider than the terminal."""

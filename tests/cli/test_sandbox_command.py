@@ -195,6 +195,7 @@ def test_seconds_or_range(text: str, seconds: object) -> None:
     assert seconds_or_range(text) == seconds
 
 
+@pytest.mark.slow
 def test_keep(tmp_path: Path, receiver: WebhookServer) -> None:
     """With --keep, a later run has what an earlier one stored, and uses its subscription and secret."""
     arguments = ("--token", TOKEN, "--webhook", receiver.url, "--keep", str(tmp_path / "kept.db"))
@@ -538,6 +539,7 @@ def test_unwritable_result_does_not_look_unsent(
     assert sent.stderr.endswith("cannot write the output: Broken pipe\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("requested", [False, True])
 def test_ends_when_nobody_reads(*, requested: bool) -> None:
     """A sandbox whose output is closed ends at the first line that it cannot write, with the code for SIGPIPE."""

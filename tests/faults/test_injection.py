@@ -179,6 +179,7 @@ fields = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @quick
 @given(names, words)
 def test_headers(name: str, value: str) -> None:

@@ -213,6 +213,7 @@ async def statuses(requests: list[tuple[str, str, dict[str, Any]]]) -> list[int]
         return [(await api(method, path, **options)).status for method, path, options in requests]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(body=JSON | LIKELY)
 def test_any_json_to_create_chat_is_answered(body: object) -> None:
@@ -237,6 +238,7 @@ def test_any_json_to_any_operation_is_answered(body: object) -> None:
     assert all(status < 500 for status in asyncio.run(statuses(calls)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     body=st.binary(max_size=400) | st.binary(max_size=99).map(b"--b\r\n".__add__),

@@ -113,6 +113,7 @@ def test_an_error_survives_copies(kind: type[LinqError], copied: Callable[[LinqE
     _assert_equal(copied(error), error)
 
 
+@pytest.mark.slow
 def test_errors_survive_a_process_pool() -> None:
     """Every error comes back whole from another process."""
     made = [_made(kind) for kind in KINDS]

@@ -69,6 +69,7 @@ def refusal(data: Any, kind: type[NewMessage] = NewChat) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+@pytest.mark.slow
 @given(message=MESSAGES)
 def test_a_message_survives_json(message: NewMessage) -> None:
     """A message that was written as JSON and read again, by either encoder, equals the original."""

@@ -16,6 +16,7 @@ def _live_responses() -> int:
     return sum(type(value) is RawResponse for value in gc.get_objects())
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_retry_holds_no_earlier_response() -> None:
     """At the start of each retry, no response of an earlier attempt is alive."""

@@ -30,6 +30,7 @@ def _bot(handler: Recorder, max_running: int = 100, max_waiting: int = 10_000) -
     return bot
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_ten_thousand_events_over_five_hundred_chats() -> None:
     """Each chat has its events in order and one at a time, never too many chats run, and nothing is left."""

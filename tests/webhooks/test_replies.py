@@ -132,6 +132,7 @@ async def test_a_bot_does_not_answer_itself(desk: Desk, caplog: pytest.LogCaptur
     assert isinstance(failed.exc_info[1], InvalidArgumentError)
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_a_process_killed_between_reply_and_done(desk: Desk, tmp_path: Path) -> None:
     """After SIGKILL the next process runs the event from the inbox: the reply that was sent is not sent again."""
