@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, cast
 
+import orjson
 from pydantic import RootModel
 from redis import exceptions
 from redis.asyncio import Redis
@@ -21,7 +22,7 @@ from taskiq.exceptions import NoResultError
 from taskiq.formatters.proxy_formatter import ProxyFormatter
 from taskiq_redis import RedisStreamBroker
 
-from linq_async.errors import Outcome
+from linq_async.errors import ConfigurationError, Outcome
 from linq_async.integrations.taskiq.dead_letters import DeadLetter, DeadLetters
 
 logger: logging.Logger = logging.getLogger("linq_async.queue")
@@ -42,6 +43,9 @@ _UNDECODABLE = "linq.undecodable"
 _UNKNOWN_TASK = "linq.unknown_task"
 _NAME = re.compile(r"[\w.:/-]{1,200}")
 _UNREACHABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError, OSError)
+
+_PASSING = ("NOREPLICAS", "MISCONF")
+"""How errors begin that end when the server has its replicas or its disk again."""
 
 _FORGET = """#!lua flags=allow-oom
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -94,12 +98,27 @@ class CheckingFormatter(ProxyFormatter):
         try:
             found = HiddenMessage.model_validate(self.broker.serializer.loadb(message))
             found.parse_labels()
+            _check(found)
         except Exception:  # noqa: BLE001  # a serializer may raise anything
             return _own_task(_UNDECODABLE, base64.b64encode(message).decode())
-        if self.broker.find_task(found.task_name) is None:
+        task = self.broker.find_task(found.task_name)
+        if task is None:
             return _own_task(_UNKNOWN_TASK, found.task_name)
         found.labels_types = None  # they are parsed
+        found.labels.pop("ack_type", None)  # the body does not decide when it is lost
+        found.labels |= {name: value for name, value in task.labels.items() if name == "ack_type"}
         return found
+
+
+def _check(message: TaskiqMessage) -> None:
+    """Raise ValueError if taskiq would run, log or lose a task in a way that its own module does not control."""
+    is_ours = message.task_name.startswith("linq.")
+    if not message.task_id.isprintable() or message.task_name in (_UNDECODABLE, _UNKNOWN_TASK):
+        raise ValueError
+    if is_ours and (len(message.args) != 1 or message.kwargs):
+        raise ValueError
+    if is_ours:
+        orjson.dumps([message.args, message.labels])  # raises if it is too deep to become a dead letter
 
 
 def _own_task(name: str, argument: str) -> TaskiqMessage:
@@ -121,6 +140,9 @@ class ReclaimingBroker(RedisStreamBroker):
         idle_timeout: Milliseconds. It must be longer than a send may take: its turn, the retries and the last response.
         prefetch: Messages that are read at once.
         connection: Further arguments of ``redis.asyncio.Connection``.
+
+    Raises:
+        ConfigurationError: If the URL is invalid.
     """
 
     def __init__(
@@ -133,17 +155,20 @@ class ReclaimingBroker(RedisStreamBroker):
         **connection: Any,
     ) -> None:
         connection.setdefault("retry", Retry(ExponentialBackoff(cap=2.0, base=0.05), 6))  # some 3 seconds
-        super().__init__(
-            url,
-            queue_name=queue_name,
-            consumer_group_name=queue_name,
-            consumer_id="0",  # with "$", what was enqueued before the first worker started is lost
-            xread_block=min(2000, max(1, idle_timeout // 4)),
-            xread_count=prefetch,
-            idle_timeout=idle_timeout,
-            protocol=2,  # with 3, the results of streams have another shape
-            **connection,
-        )
+        try:
+            super().__init__(
+                url,
+                queue_name=queue_name,
+                consumer_group_name=queue_name,
+                consumer_id="0",  # with "$", what was enqueued before the first worker started is lost
+                xread_block=min(2000, max(1, idle_timeout // 4)),
+                xread_count=prefetch,
+                idle_timeout=idle_timeout,
+                protocol=2,  # with 3, the results of streams have another shape
+                **connection,
+            )
+        except ValueError:  # its text may repeat the password
+            raise ConfigurationError("the URL of the broker is invalid, or its password is not escaped") from None
         self.with_formatter(CheckingFormatter(self))
         self.dead_letters: DeadLetters = DeadLetters(self._redis(), queue_name)
         """What the workers gave up."""
@@ -189,17 +214,17 @@ class ReclaimingBroker(RedisStreamBroker):
                     look_again = 0.0 if more else time.monotonic() + self.idle_timeout / 4000
                 found += await self._read(wait=not found)
                 failures = 0
-            except _UNREACHABLE as error:
+            except (*_UNREACHABLE, exceptions.ResponseError) as error:
+                if str(error).startswith("NOGROUP"):
+                    logger.error("the queue is gone: the server has lost it. Check it with linq-async doctor")
+                    await self._declare_consumer_group()
+                    continue
+                if not isinstance(error, _UNREACHABLE) and not str(error).startswith(_PASSING):
+                    raise
                 if not failures:
                     logger.warning("the queue cannot be reached, and is tried again: %s", type(error).__name__)
                 await asyncio.sleep(min(0.1 * 2**failures, LONGEST_WAIT))
                 failures = min(failures + 1, 10)
-                continue
-            except exceptions.ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                logger.error("the queue is gone: the server has lost it. Check its persistence with linq-async doctor")
-                await self._declare_consumer_group()
                 continue
             for message_id, data in found:
                 yield AckableMessage(data=data or b"", ack=self._ack_of(message_id))
@@ -220,10 +245,10 @@ class ReclaimingBroker(RedisStreamBroker):
         """Add the time of the first delivery to a task, unless it cannot be decoded."""
         try:
             message = TaskiqMessage.model_validate(self.serializer.loadb(data or b""))
-        except Exception:  # noqa: BLE001  # the formatter will find the same
+            message.labels[SINCE] = int(first) / 1000
+            return self.formatter.dumps(message).message
+        except Exception:  # noqa: BLE001  # the formatter will find the same, or it is too deep
             return data
-        message.labels[SINCE] = int(first) / 1000
-        return self.formatter.dumps(message).message
 
     async def _read(self, *, wait: bool) -> list[tuple[bytes, bytes | None]]:
         """Return new messages."""

@@ -20,11 +20,17 @@ BATCH = 100
 
 _RETRY = """#!lua
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('XADD', KEYS[2], '*', 'data', ARGV[3])  -- first: an error does not undo what was done before it
 redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('XADD', KEYS[2], '*', 'data', ARGV[3])
 return 1
 """
 """In one step, so that two who retry at once enqueue a message once."""
+_ADD = """#!lua
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[3] == 'not_sent' and found and cjson.decode(found).outcome ~= 'not_sent' then return end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+"""
+"""A refusal does not replace a doubt about an earlier message with the same key: ``retry`` would send it twice."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,11 +78,15 @@ class DeadLetters:
         self._queue = queue_name
         self._letters = f"{queue_name}:dead"
         self._undecodable = f"{queue_name}:undecodable"
+        self._add: Any = redis.register_script(_ADD)
         self._retry = redis.register_script(_RETRY)
 
     async def add(self, letter: DeadLetter) -> None:
-        """Keep a letter. It stays until it is sent again or deleted."""
-        await self._redis.hset(self._letters, letter.key, orjson.dumps(attrs.asdict(letter)))
+        """Keep a letter. It stays until it is sent again or deleted.
+
+        If one with its key may have been sent, and this one was not, the older one stays: the message is in doubt.
+        """
+        await self._add([self._letters], [letter.key, orjson.dumps(attrs.asdict(letter)), letter.outcome.value])
 
     async def add_undecodable(self, data: bytes) -> None:
         """Keep the first 64 KiB of a body that is not a task, and the newest 1,000 of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -69,9 +70,14 @@ def register_bot(
 
     @broker.task("linq.event", ack_type=MANUAL)
     async def handle(body: Any, context: Context = CONTEXT) -> None:
-        event, since = parse(body["event"]), context.message.labels.get(SINCE)
+        since, event = context.message.labels.get(SINCE), None
+        with contextlib.suppress(Exception):  # whatever it is, it is a dead letter
+            event = parse(body["event"])
         del body  # error reporters show the local variables of frames
-        if since is not None and time.time() - since > repeat_within:
+        if event is None:
+            logger.error("%s: dead letter: malformed", context.message.task_id)
+            await broker.dead_letters.add(letter_of(context, "event", Outcome.UNKNOWN, "malformed"))
+        elif since is not None and time.time() - since > repeat_within:
             logger.error("%s: dead letter: its handler has failed until it was too old", event_key(event))
             await broker.dead_letters.add(letter_of(context, "event", Outcome.UNKNOWN, "too old"))
         else:

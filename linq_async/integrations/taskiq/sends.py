@@ -154,7 +154,11 @@ class Sends:
         if not await backend.is_result_ready(key):
             return None
         value: Any = (await backend.get_result(key)).return_value
-        return SendStatus(**(value | {"outcome": Outcome(value["outcome"])}))
+        if not isinstance(value, dict) or "outcome" not in value:  # a failed delivery, or another task
+            return None
+        found = cast("dict[str, Any]", value)
+        found["outcome"] = Outcome(found["outcome"])
+        return SendStatus(**found)
 
 
 def _body(message: NewMessage, **more: Any) -> Hidden:
@@ -262,11 +266,14 @@ class _Worker:
         since = context.message.labels.get(SINCE)
         if body is None:
             return await self._bury(operation, context, LinqError(outcome=Outcome.UNKNOWN), error="malformed")
-        begun = since if isinstance(self._broker, ReclaimingBroker) else body.root.get("born")
+        begun, read = since if isinstance(self._broker, ReclaimingBroker) else body.root.get("born"), time.time()
         if begun is not None and time.time() - begun > self._repeat_within:
             return await self._bury(operation, context, LinqError(outcome=Outcome.UNKNOWN), error="too old")
         if self._turn is not None:
             await self._turn(body.root["message"].get("send_from") or body.root.get("send_from"))
+            if time.time() - (read if begun is None else begun) > self._repeat_within:
+                logger.warning("%s: left in the queue, because its turn came too late, key %s", operation, key)
+                raise NoResultError  # this machine was asleep: another worker may have sent it long ago
         try:
             chat_id, message_id = await self._send(body)
         except LinqError as error:
