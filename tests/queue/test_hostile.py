@@ -20,7 +20,7 @@ from linq_async.webhooks import Dispatcher
 from .test_broker import abandon
 from .test_sends import Turns
 from .valkey import Valkey
-from .world import World, hello, until, working
+from .world import IDLE, World, hello, until, working
 
 
 def task(name: str = "linq.chats.create", **changes: Any) -> bytes:
@@ -185,3 +185,50 @@ async def test_a_worker_that_was_asleep(world: World, monkeypatch: pytest.Monkey
         await until(is_asked)
     assert len(world.sandbox.requests) == 0
     assert await world.length() == 1
+
+
+@pytest.mark.asyncio
+async def test_a_worker_whose_clock_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The age of a doubt is measured on one clock, the server's, so a worker that is two hours behind sends nothing."""
+    broker = world.broker()
+    await world.sends(broker).create_chat(hello())
+    await abandon(world, ago=7_200_000)
+    behind = time.time
+    monkeypatch.setattr(time, "time", lambda: behind() - 7_200)
+    async with working(broker):
+        await world.drained()
+    assert [letter.error for letter in await broker.dead_letters.read()] == ["too old"]
+    assert len(world.sandbox.requests) == 0
+
+
+@pytest.mark.asyncio
+async def test_what_was_read_too_long_ago(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that was stopped does not run what it had read before, because another one may have sent it."""
+    broker = world.broker(idle_timeout=60_000)
+    await broker.startup()
+    for data in (b"first", b"second"):
+        await world.redis.xadd(world.name, {b"data": data})
+    messages = broker.listen()
+    assert (await anext(messages)).data == b"first"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    await world.redis.xadd(world.name, {b"data": b"third"})
+    assert (await anext(messages)).data == b"third"
+    await messages.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_deleted_message_leaves_nothing(world: World) -> None:
+    """The time of the first delivery of a message that somebody has deleted is forgotten with it."""
+    broker = world.broker()
+    await world.redis.xadd(world.name, {b"data": b"x"})
+    await abandon(world, ago=IDLE + 1)
+    ((message_id, _),) = await world.redis.xrange(world.name)
+    await world.redis.hset(f"{world.name}:first", message_id, 0)
+    await world.redis.xdel(world.name, message_id)
+
+    async def is_forgotten() -> bool:
+        return not await world.redis.hlen(f"{world.name}:first")
+
+    async with working(broker):
+        await until(is_forgotten)

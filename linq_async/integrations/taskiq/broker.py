@@ -64,9 +64,11 @@ for _, entry in ipairs(idle) do
   local claimed = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], entry[1])
   if claimed[1] and claimed[1][2] then
     redis.call('HSETNX', KEYS[2], entry[1], string.format('%.0f', now - entry[3]))
-    found[#found + 1] = {entry[1], claimed[1][2], redis.call('HGET', KEYS[2], entry[1])}
+    local age = now - tonumber(redis.call('HGET', KEYS[2], entry[1]))
+    found[#found + 1] = {entry[1], claimed[1][2], string.format('%.0f', age)}
   else
     redis.call('XACK', KEYS[1], ARGV[1], entry[1])
+    redis.call('HDEL', KEYS[2], entry[1])
   end
 end
 return found
@@ -226,26 +228,30 @@ class ReclaimingBroker(RedisStreamBroker):
                 await asyncio.sleep(min(0.1 * 2**failures, LONGEST_WAIT))
                 failures = min(failures + 1, 10)
                 continue
+            read = time.time()
             for message_id, data in found:
+                if time.time() - read > self.idle_timeout / 1000:  # another worker may have sent it
+                    look_again = 0.0
+                    break
                 yield AckableMessage(data=data or b"", ack=self._ack_of(message_id))
 
     async def _reclaim(self) -> list[tuple[bytes, bytes | None]]:
-        """Return messages that were delivered before, with the time of that."""
+        """Return messages that were delivered before, with the time of that on the clock of this worker."""
         arguments: Any = [self.consumer_group_name, self.consumer_name, self.idle_timeout, self.count]
         claimed = await self._claim([self.queue_name, self._first], arguments)
         if claimed:
             logger.info("%d messages are delivered again", len(claimed))
         found: list[tuple[bytes, bytes | None]] = []
-        for message_id, fields, first in claimed:
+        for message_id, fields, age in claimed:
             data = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"data")
-            found.append((message_id, self._marked(data, first)))
+            found.append((message_id, self._marked(data, time.time() - int(age) / 1000)))
         return found
 
-    def _marked(self, data: bytes | None, first: bytes) -> bytes | None:
+    def _marked(self, data: bytes | None, since: float) -> bytes | None:
         """Add the time of the first delivery to a task, unless it cannot be decoded."""
         try:
             message = TaskiqMessage.model_validate(self.serializer.loadb(data or b""))
-            message.labels[SINCE] = int(first) / 1000
+            message.labels[SINCE] = since
             return self.formatter.dumps(message).message
         except Exception:  # noqa: BLE001  # the formatter will find the same, or it is too deep
             return data
@@ -259,11 +265,11 @@ class ReclaimingBroker(RedisStreamBroker):
         return [(message_id, fields.get(b"data")) for _, entries in fetched or () for message_id, fields in entries]
 
     def _ack_of(self, message_id: bytes) -> Callable[[], Awaitable[None]]:
-        async def ack() -> None:  # XACK alone leaves the entry in the stream for ever
+        async def ack() -> None:  # XACK is the last: it alone would leave the entry in the stream for ever
             async with self._redis().pipeline(transaction=False) as pipe:
-                pipe.xack(self.queue_name, self.consumer_group_name, message_id)
                 pipe.xdel(self.queue_name, message_id)
                 pipe.hdel(self._first, message_id)
+                pipe.xack(self.queue_name, self.consumer_group_name, message_id)
                 await pipe.execute()
 
         return ack
