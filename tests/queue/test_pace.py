@@ -11,7 +11,7 @@ from linq_async import InvalidArgumentError
 from linq_async.integrations.taskiq import Pace, pace
 from linq_async.timing import Timing
 
-from .world import LINE, World
+from .world import LINE, PATIENCE, World
 
 OTHER = "+12025550101"
 
@@ -94,6 +94,17 @@ async def test_one_limit_that_many_see(world: World) -> None:
     await turn.hold(60.0)
     await turn.hold(5.0)
     assert await world.redis.hget(f"{world.name}:hold", "count") == b"2"
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_was_set_back(world: World) -> None:
+    """A hold that seems to end in an hour holds nothing, and does not hide the next one."""
+    seconds, _ = await world.redis.time()
+    await world.redis.hset(f"{world.name}:hold", mapping={"until": (seconds + 3_600) * 1_000_000, "count": 1})
+    paced = pace(world.redis, 10.0, name=world.name)
+    await asyncio.wait_for(paced(None), PATIENCE)
+    await paced.hold(5.0)
+    assert int(await world.redis.hget(f"{world.name}:hold", "until")) <= (seconds + 60) * 1_000_000
 
 
 @pytest.mark.asyncio

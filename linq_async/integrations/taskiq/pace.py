@@ -21,6 +21,7 @@ local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local hold = redis.call('HMGET', KEYS[1], 'until', 'count')
 local at = math.max(now, tonumber(hold[1] or '0'))
+if at > now + 121000000 then at = now end  -- longer than any hold: the clock was set back
 local count = hold[2] or '0'
 if #KEYS == 2 then
   local line = redis.call('HMGET', KEYS[2], 'next', 'count')
@@ -37,7 +38,7 @@ local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local wanted = now + tonumber(ARGV[1])
 local held = tonumber(redis.call('HGET', KEYS[1], 'until') or '0')
-if held < now or wanted > held + 1000000 then
+if held < now or held > now + 121000000 or wanted > held + 1000000 then
   redis.call('HSET', KEYS[1], 'until', string.format('%.0f', wanted))
   redis.call('HINCRBY', KEYS[1], 'count', 1)
   redis.call('EXPIRE', KEYS[1], 86400)
