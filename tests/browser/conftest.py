@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, Request, async_playwright
 
 from linq_async.sandbox import Sandbox
+
+if not (Path(__file__).parents[2] / "benchmarks" / "__main__.py").exists():
+    collect_ignore = ["test_load.py"]  # an installed wheel is tested without the benchmarks
 
 TIMEOUT = 10_000.0
 """Milliseconds that an action or an expectation may take on a busy machine."""
