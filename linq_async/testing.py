@@ -30,6 +30,7 @@ The rest of the package is not imported until a test uses a fixture. PYTEST_DONT
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -111,6 +112,8 @@ class LinqBot:
                 yield bot
             finally:
                 await self._sandbox.unsubscribe(subscription)
+                with contextlib.suppress(TimeoutError):  # an attempt under way would connect to a server that closes
+                    await asyncio.wait_for(self._sandbox.delivered(), _CLOSE_TIMEOUT)
 
 
 def _close(client: LinqClient) -> None:
