@@ -53,9 +53,8 @@ class KeyMemory:
         self._limit = limit
         self._secret = secrets.token_bytes(32)  # prevents guessing a short text from its digest
         self._in_progress: dict[bytes, KeyUse] = {}
-        self._remembered: OrderedDict[bytes, KeyUse] = (
-            OrderedDict()
-        )  # a dict would find its oldest key ever more slowly
+        # A dict would find its oldest key ever more slowly.
+        self._remembered: OrderedDict[bytes, KeyUse] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._in_progress) + len(self._remembered)
@@ -86,7 +85,7 @@ class KeyMemory:
         if use.may_be_stored:
             self._remembered[index] = use
             if len(self._remembered) > self._limit:
-                del self._remembered[next(iter(self._remembered))]
+                self._remembered.popitem(last=False)
 
     def remember_generated(self, token: str, request: Request, outcome: Outcome) -> None:
         """Remember a generated key whose call has failed: its error gives the key to the caller."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 import attrs
@@ -32,7 +32,7 @@ class RunSummary:
     requests: int = 0
     failures: Counter[str] = attrs.field(factory=Counter[str])
     """How often requests failed, by kind."""
-    attempts: dict[str, int] = attrs.field(factory=dict[str, int])
+    attempts: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
     """The attempts of each idempotency key that had more than one, for the latest 10,000 keys."""
     deliveries: Counter[bool] = attrs.field(factory=Counter[bool])
     """How many attempts to deliver a webhook succeeded, and how many did not."""
@@ -44,10 +44,10 @@ class RunSummary:
         if kind is not None:
             self.failures[kind] += 1
         if entry.idempotency_key is not None and entry.attempt > 1:
-            self.attempts.pop(entry.idempotency_key, None)  # added again, so that the first one is the oldest
             self.attempts[entry.idempotency_key] = entry.attempt
+            self.attempts.move_to_end(entry.idempotency_key)  # so that the first one is the oldest
             if len(self.attempts) > _MAX_KEYS:
-                del self.attempts[next(iter(self.attempts))]
+                self.attempts.popitem(last=False)
 
     def add_delivery(self, entry: SandboxDelivery) -> None:
         """Count an attempt to deliver a webhook."""

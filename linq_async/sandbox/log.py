@@ -1,5 +1,6 @@
 """The log of the requests that came in."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -78,7 +79,7 @@ class RequestLog(Sequence[LoggedRequest]):
         self._limit = limit
         self._publish = publish
         self._entries: list[LoggedRequest] = []
-        self._attempts: dict[str, int] = {}
+        self._attempts: OrderedDict[str, int] = OrderedDict()
         self._total = 0
 
     @property
@@ -144,11 +145,10 @@ class RequestLog(Sequence[LoggedRequest]):
         """Set the key and the attempt of a request once its body is read; a key that is too long is ignored."""
         if len(key) > LONGEST_KEY:
             return
-        # Removed and added again, so that the least recently used key is the first one.
-        attempt = self._attempts.pop(key, 0) + 1
-        self._attempts[key] = attempt
+        attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
+        self._attempts.move_to_end(key)  # so that the least recently used key is the first one
         if len(self._attempts) > 10 * self._limit:
-            del self._attempts[next(iter(self._attempts))]
+            self._attempts.popitem(last=False)
         entry.idempotency_key, entry.attempt = key, attempt
 
     def clear(self) -> None:

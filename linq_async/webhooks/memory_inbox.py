@@ -60,7 +60,7 @@ class MemoryInbox:
         self._in_progress.discard(key)
         self._done[key] = self._clock()
         if len(self._done) > self._max_keys:
-            del self._done[next(iter(self._done))]
+            self._done.popitem(last=False)
 
     async def failed(self, key: str, error: str) -> None:
         """Forget the key."""
@@ -75,5 +75,5 @@ class MemoryInbox:
         """Return whether a key is remembered, after forgetting those that are too old."""
         oldest = self._clock() - self._keep
         while self._done and next(iter(self._done.values())) < oldest:
-            del self._done[next(iter(self._done))]
+            self._done.popitem(last=False)
         return key in self._done
