@@ -30,7 +30,7 @@ LARGEST = 1e9
 """The largest number of seconds, some thirty years, and of attempts. What is larger would overflow a clock."""
 
 
-def _is_number(value: object, *, above: float | None = None) -> bool:
+def is_number(value: object, *, above: float | None = None) -> bool:
     """Return whether a value is a number from 0, or above a limit, up to a billion. NaN is not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -64,7 +64,7 @@ class Timeouts:
             [
                 Problem(name, "must be a number of seconds above 0, up to 1e9, or None")
                 for name, value in attrs.asdict(self, recurse=False).items()
-                if value is not None and not _is_number(value, above=0)
+                if value is not None and not is_number(value, above=0)
             ]
         )
 
@@ -90,11 +90,11 @@ class RetryPolicy:
         problems = [
             Problem(name, "must be a number of seconds from 0 to 1e9")
             for name in ("initial_delay", "max_delay")
-            if not _is_number(getattr(self, name))
+            if not is_number(getattr(self, name))
         ]
         if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= LARGEST:
             problems.append(Problem("max_attempts", "must be an int from 1 to 1e9"))
-        if not _is_number(self.max_elapsed, above=0):
+        if not is_number(self.max_elapsed, above=0):
             problems.append(Problem("max_elapsed", "must be a number of seconds above 0, up to 1e9"))
         _refuse(problems)
 

@@ -28,21 +28,23 @@ from linq_async.bulk import (
     preview,
     read_suppressed,
 )
+from linq_async.bulk.engine import REPLAYED
 from linq_async.cli.bulk_display import LineDisplay, display_for
 from linq_async.cli.bulk_failure import failure_under_way, failures_shown, show_failure
 from linq_async.cli.bulk_report import run_of
 from linq_async.cli.bulk_texts import counts_line, preview_lines, preview_to_dict
 from linq_async.cli.exit_codes import ExitCode
 from linq_async.cli.render import discard_unwritable, printable, show, show_json, write_error
-from linq_async.cli.runtime import run
+from linq_async.cli.runtime import handle_signal, run
 from linq_async.client import LinqClient
+from linq_async.errors import KeyReusedError
 
 __all__ = ["BulkRun", "Retrying", "Sending", "failures_shown", "suppressed"]
 
 POLL = 0.2
 """Seconds between two looks at the counts."""
 
-_ALREADY = ("replayed", "KeyReusedError")
+_ALREADY = (REPLAYED, KeyReusedError.__name__)
 
 Prepare = Callable[[Journal], Awaitable[Loaded]]
 
@@ -109,10 +111,8 @@ class BulkRun:
         return self._finish(time.monotonic() - started)
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # as in runtime.py
-                loop.add_signal_handler(number, self._interrupt)
+            handle_signal(number, self._interrupt)
         async with LinqClient(self.token, max_connections=self.concurrency) as linq, Journal(self.path) as journal:
             loaded = await self.prepare(journal)
             info = await journal.info()

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import stat
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -80,7 +80,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 async def _run_until_sigterm(main: Coroutine[Any, Any, T]) -> T:
     task = asyncio.current_task()
     assert task is not None
+    handle_signal(signal.SIGTERM, task.cancel)
+    return await main
+
+
+def handle_signal(number: signal.Signals, callback: Callable[[], object]) -> None:
+    """Call a function on the running loop when a signal arrives, where that is possible."""
     # Not available on Windows, nor outside the main thread.
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await main
+        asyncio.get_running_loop().add_signal_handler(number, callback)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast, overload
 
 from linq_async.client import LinqClient
-from linq_async.config import LARGEST
+from linq_async.config import is_number
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.timing import Timing
 from linq_async.webhooks.context import State
@@ -71,7 +71,7 @@ class Dispatcher(Generic[State]):
                 Problem(argument, "must be an int of 1 or more"): type(value) is int and value >= 1
                 for argument, value in counts.items()
             },
-            Problem("drain_seconds", "must be a number of seconds from 0"): _is_duration(drain_seconds),
+            Problem("drain_seconds", "must be a number of seconds from 0"): is_number(drain_seconds),
             Problem("timing", "must be a Timing"): isinstance(timing, Timing),
         }
         problems = word_problems("name", name) + [problem for problem, holds in valid.items() if not holds]
@@ -220,7 +220,3 @@ _NOT_RUNNING = (
     "the dispatcher is not running: use `async with dispatcher.running(linq, state)`. With an integration, the "
     "lifespan of the application has not run: a test client needs a `with` block, and a mounted application has none"
 )
-
-
-def _is_duration(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST

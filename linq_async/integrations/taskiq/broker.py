@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import orjson
 from pydantic import RootModel
@@ -273,6 +273,26 @@ class ReclaimingBroker(RedisStreamBroker):
                 await pipe.execute()
 
         return ack
+
+
+class Enqueueable(Protocol):
+    """What is used of a task of taskiq."""
+
+    def kicker(self) -> Any:
+        """Return what enqueues it."""
+        ...
+
+
+async def enqueue(task: Enqueueable, key: str, body: Hidden) -> str | None:
+    """Enqueue a task under a key. Return None once the broker holds it, or the class of the error.
+
+    The error itself is not raised, because its frames hold the body.
+    """
+    try:
+        await task.kicker().with_task_id(key).kiq(body)
+    except Exception as error:  # noqa: BLE001  # every broker raises errors of its own
+        return type(error.__cause__ or error).__name__
+    return None
 
 
 async def acknowledge(context: Context) -> None:

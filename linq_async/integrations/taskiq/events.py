@@ -21,6 +21,7 @@ from linq_async.integrations.taskiq.broker import (
     Hidden,
     ReclaimingBroker,
     acknowledge,
+    enqueue,
     letter_of,
 )
 from linq_async.webhooks.context import State
@@ -89,13 +90,8 @@ def register_bot(
         await acknowledge(context)
 
     async def accept(event: WebhookEvent) -> None:
-        try:
-            kicker: Any = handle.kicker().with_task_id(event_key(event))
-            await kicker.kiq(Hidden({"event": event.body.decode()}))
-        except Exception as error:  # noqa: BLE001  # every broker raises errors of its own
-            cause = type(error.__cause__ or error).__name__
-        else:
-            return
-        raise NotAcceptedError(f"the broker did not confirm the event: {cause}")
+        cause = await enqueue(handle, event_key(event), Hidden({"event": event.body.decode()}))
+        if cause is not None:
+            raise NotAcceptedError(f"the broker did not confirm the event: {cause}")
 
     return accept

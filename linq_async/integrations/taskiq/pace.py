@@ -7,21 +7,23 @@ from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
-from linq_async.config import LARGEST
+from linq_async.config import is_number
 from linq_async.errors import InvalidArgumentError, Problem
 from linq_async.timing import Timing
 
 LONGEST_HOLD = 120.0
 """Seconds: the longest hold. A message that waits must not reach the idle time-out, or another worker gets it, too."""
+_IMPOSSIBLE = int((LONGEST_HOLD + 1) * 1e6)
+"""Microseconds until the end of a hold that cannot be: the clock of the server was set back."""
 JITTER = 0.5
 """How far a start may be behind its turn, as a share of the gap. Linq advises against a fixed beat."""
 
-_RESERVE = """#!lua flags=allow-oom
+_RESERVE = f"""#!lua flags=allow-oom
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local hold = redis.call('HMGET', KEYS[1], 'until', 'count')
 local at = math.max(now, tonumber(hold[1] or '0'))
-if at > now + 121000000 then at = now end  -- longer than any hold: the clock was set back
+if at > now + {_IMPOSSIBLE} then at = now end
 local count = hold[2] or '0'
 if #KEYS == 2 then
   local line = redis.call('HMGET', KEYS[2], 'next', 'count')
@@ -30,15 +32,15 @@ if #KEYS == 2 then
   redis.call('HSET', KEYS[2], 'next', string.format('%.0f', next), 'count', count)
   redis.call('PEXPIRE', KEYS[2], math.ceil((next - now) / 1000) + 60000)
 end
-return {string.format('%.0f', at - now), count}
+return {{string.format('%.0f', at - now), count}}
 """
 """Return the microseconds until the turn, and how many holds there were. A hold voids the turns reserved before it."""
-_HOLD = """#!lua flags=allow-oom
+_HOLD = f"""#!lua flags=allow-oom
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local wanted = now + tonumber(ARGV[1])
 local held = tonumber(redis.call('HGET', KEYS[1], 'until') or '0')
-if held < now or held > now + 121000000 or wanted > held + 1000000 then
+if held < now or held > now + {_IMPOSSIBLE} or wanted > held + 1000000 then
   redis.call('HSET', KEYS[1], 'until', string.format('%.0f', wanted))
   redis.call('HINCRBY', KEYS[1], 'count', 1)
   redis.call('EXPIRE', KEYS[1], 86400)
@@ -110,6 +112,6 @@ def pace(redis: Redis, per_second: float, *, name: str = "linq:pace", timing: Ti
     Raises:
         InvalidArgumentError: If the pace is not a number above 0.
     """
-    if isinstance(per_second, bool) or not isinstance(per_second, int | float) or not 0 < per_second <= LARGEST:
+    if not is_number(per_second, above=0):
         raise InvalidArgumentError([Problem("per_second", "must be a number above 0, up to 1e9")])
     return Pace(redis, per_second, name=name, timing=timing)

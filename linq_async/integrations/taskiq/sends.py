@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 from taskiq import AsyncBroker, Context, TaskiqEvents, TaskiqState
@@ -15,7 +15,7 @@ from taskiq.result_backends.dummy import DummyResultBackend
 
 from linq_async.attempts import Attempt, AttemptHook
 from linq_async.client import LinqClient
-from linq_async.config import LARGEST
+from linq_async.config import is_number
 from linq_async.errors import (
     APIError,
     AuthenticationError,
@@ -34,9 +34,11 @@ from linq_async.integrations.taskiq.broker import (
     CONTEXT,
     MANUAL,
     SINCE,
+    Enqueueable,
     Hidden,
     ReclaimingBroker,
     acknowledge,
+    enqueue,
     letter_of,
 )
 from linq_async.integrations.taskiq.dead_letters import DeadLetter
@@ -75,18 +77,10 @@ class SendStatus:
     """The HTTP status of a refusal."""
 
 
-class _Task(Protocol):
-    """What is used of a task of taskiq."""
-
-    def kicker(self) -> Any:
-        """Return what enqueues it."""
-        ...
-
-
 class Sends:
     """What a program enqueues messages with. ``register`` returns it."""
 
-    def __init__(self, broker: AsyncBroker, create_chat: _Task, send_message: _Task) -> None:
+    def __init__(self, broker: AsyncBroker, create_chat: Enqueueable, send_message: Enqueueable) -> None:
         self._broker = broker
         self._create_chat = create_chat
         self._send_message = send_message
@@ -105,8 +99,7 @@ class Sends:
         """
         if not isinstance(message, NewChat):
             raise InvalidArgumentError([Problem("message", "must be a NewChat")])
-        body = _body(message)
-        return self._enqueue(self._create_chat, body, body.root["message"]["idempotency_key"])
+        return self._enqueue(self._create_chat, _body(message))
 
     @returns_coroutine
     def send_message(
@@ -128,17 +121,14 @@ class Sends:
             problems.append(Problem("message", "must be a NewMessage"))
         if problems:
             raise InvalidArgumentError(problems)
-        body = _body(message, chat_id=chat_id, send_from=send_from)
-        return self._enqueue(self._send_message, body, body.root["message"]["idempotency_key"])
+        return self._enqueue(self._send_message, _body(message, chat_id=chat_id, send_from=send_from))
 
-    async def _enqueue(self, task: _Task, body: Hidden, key: str) -> str:
-        try:
-            await task.kicker().with_task_id(key).kiq(body)
-        except Exception as error:  # noqa: BLE001  # every broker raises errors of its own
-            cause = type(error.__cause__ or error).__name__
-        else:
+    async def _enqueue(self, task: Enqueueable, body: Hidden) -> str:
+        key: str = body.root["message"]["idempotency_key"]
+        cause = await enqueue(task, key, body)
+        if cause is None:
             return key
-        raise QueueError(  # not from the error, whose frames hold the message
+        raise QueueError(
             f"the broker did not confirm the message: {cause}", outcome=Outcome.UNKNOWN, idempotency_key=key
         )
 
@@ -197,8 +187,7 @@ def register(
     Raises:
         InvalidArgumentError: If ``repeat_within`` is not a number of seconds above 0.
     """
-    is_number = isinstance(repeat_within, int | float) and not isinstance(repeat_within, bool)
-    if not is_number or not 0 < repeat_within <= LARGEST:
+    if not is_number(repeat_within, above=0):
         raise InvalidArgumentError([Problem("repeat_within", "must be a number of seconds above 0, up to 1e9")])
     if dead_letter is None and isinstance(broker, ReclaimingBroker):
         dead_letter = broker.dead_letters.add
