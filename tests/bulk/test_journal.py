@@ -252,6 +252,14 @@ async def test_files_that_are_no_journals(tmp_path: Path) -> None:
     assert str(await _error_of(Journal(tmp_path).open())) == "the journal is not a regular file"
 
 
+async def _error_after(path: Path, change: str) -> Exception:
+    """Return the error of opening a journal that a statement has changed."""
+    await _load(path, write_people(path.with_name("people.csv"), 3))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+    return await _error_of(Journal(path).open())
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "change",
@@ -271,10 +279,7 @@ async def test_files_that_are_no_journals(tmp_path: Path) -> None:
 )
 async def test_a_damaged_journal_is_refused(path: Path, change: str) -> None:
     """Values that no journal has are found when it is opened, and not in the middle of a run."""
-    await _load(path, write_people(path.with_name("people.csv"), 3))
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute(change)
-    assert str(await _error_of(Journal(path).open())) == "the journal is damaged"
+    assert str(await _error_after(path, change)) == "the journal is damaged"
 
 
 @pytest.mark.asyncio
@@ -288,10 +293,7 @@ async def test_a_damaged_journal_is_refused(path: Path, change: str) -> None:
 )
 async def test_a_journal_that_does_more_is_refused(path: Path, change: str) -> None:
     """A trigger could send again what was sent, and a view never end."""
-    await _load(path, write_people(path.with_name("people.csv"), 3))
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute(change)
-    assert str(await _error_of(Journal(path).open())) == "the file is not a journal of this version"
+    assert str(await _error_after(path, change)) == "the file is not a journal of this version"
 
 
 @pytest.mark.asyncio

@@ -225,6 +225,24 @@ async def test_a_handler_that_fails_runs_again_soon(linq_sandbox: Sandbox, linq_
     assert [message.text for message in linq_sandbox.messages if message.from_me] == ["Hello."]
 
 
+@pytest.mark.asyncio
+async def test_deliveries_end_before_the_server_of_a_bot_closes(linq_sandbox: Sandbox, linq_bot: LinqBot) -> None:
+    """Events are under way when the block is left. None of them meets a server that is gone."""
+    bot = Dispatcher[None]()
+
+    @bot.on(MessageReceived)
+    async def answer(message: MessageReceived, context: Context[None]) -> None:
+        await context.reply("Hello.")
+
+    async with linq_bot(bot):
+        for number in range(20):
+            await linq_sandbox.receive(from_=f"+1334328{number:04}", text="hi")
+    ended = len(linq_sandbox.deliveries)
+    await linq_sandbox.delivered()
+    assert len(linq_sandbox.deliveries) == ended > 0
+    assert {entry.error for entry in linq_sandbox.deliveries} == {None}
+
+
 def test_unittest(run_pytest: Run) -> None:
     """The fixtures work in an ``IsolatedAsyncioTestCase``, on its own loop."""
     source = f"""
