@@ -26,7 +26,11 @@ from linq_async import LinqClient, NewChat
 MESSAGES = 5_000
 IN_FLIGHT = 50
 GROUP = "bench"
-ARMS = {"linq_async": "ReclaimingBroker", "stock": "RedisStreamBroker of taskiq-redis"}
+ARMS = {
+    "linq_async": "ReclaimingBroker",
+    "ahead": f"ReclaimingBroker(prefetch={IN_FLIGHT})",
+    "stock": "RedisStreamBroker of taskiq-redis",
+}
 NOTE = (
     "Valkey with appendonly and appendfsync always, and a server that responds at once; 50 messages under way in each "
     "process, and no pace. Everything shares the machine: two workers, both servers. CPU is that of the workers. Both "
@@ -113,7 +117,7 @@ def broker_of(arm: str, url: str, queue: str) -> Any:
         return RedisStreamBroker(url, queue, consumer_group_name=queue, consumer_id="0", xread_count=IN_FLIGHT)
     from linq_async.integrations.taskiq import ReclaimingBroker
 
-    return ReclaimingBroker(url, queue)
+    return ReclaimingBroker(url, queue, prefetch=IN_FLIGHT) if arm == "ahead" else ReclaimingBroker(url, queue)
 
 
 async def enqueue(sends: Any, count: int) -> None:
